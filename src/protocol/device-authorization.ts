@@ -1,0 +1,184 @@
+/**
+ * First half of the device authorization grant (RFC 8628): ask for a code that a person approves on
+ * any device. The second half, waiting for that, is in `device-decision.ts`. No state, no files, no
+ * user interface; nothing is requested after the signal has fired.
+ */
+
+import { z } from "zod";
+import { CLIENT_ID, type Endpoints } from "./endpoints.ts";
+import { isKimiError, KimiError, type KimiErrorDetails } from "./errors.ts";
+import { exchange, type HttpReply, REQUEST_TIMEOUT_MS } from "./http.ts";
+import { parseJson } from "./schemas.ts";
+import { checkVerificationLink } from "./verification-link.ts";
+
+/** Pause between two polls when the server names none, in seconds (RFC 8628, section 3.2). */
+const DEFAULT_INTERVAL_S = 5;
+/** Shortest pause, in seconds, whatever the server allows. */
+const MIN_INTERVAL_S = 1;
+/** Lifetime of a code when the server names none, in seconds. */
+const DEFAULT_LIFETIME_S = 900;
+
+/** What the requests of a sign-in need. */
+export interface DeviceRequest {
+  readonly endpoints: Endpoints;
+  /** Headers that identify this plugin. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Ends the sign-in. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called right before each request; what it throws ends the sign-in. */
+  readonly beforeRequest?: (() => void) | undefined;
+}
+
+/** Codes of one device authorization. */
+export interface DeviceCode {
+  /** Our half, which is a secret. */
+  readonly deviceCode: string;
+  /** What the user compares with what the page shows. */
+  readonly userCode: string;
+  /** Page on which the user approves; the code is in it. */
+  readonly link: string;
+  /** Lifetime in seconds. */
+  readonly expiresInS: number;
+  /** Pause between two polls in seconds. */
+  readonly intervalS: number;
+}
+
+const seconds = z.union([
+  z.number(),
+  z.string().trim().regex(/^\d+(?:\.\d+)?$/).transform(Number),
+]);
+
+const codeReplySchema = z.object({
+  // Printable ASCII without spaces: one is put into a form, the other onto the user's screen.
+  device_code: z.string().max(16_384).regex(/^[\x21-\x7e]+$/),
+  user_code: z.string().max(64).regex(/^[\x21-\x7e]+$/),
+  verification_uri_complete: z.string(),
+  expires_in: seconds.pipe(z.number().positive()).nullish(),
+  interval: seconds.pipe(z.number().positive()).nullish(),
+});
+
+/**
+ * Sends one request of a sign-in, as a form.
+ *
+ * @param timeoutMs - limit for the exchange
+ * @throws KimiError `network` or `bad_reply` without a usable reply; the signal's reason when it fired
+ */
+export async function sendDeviceForm(
+  request: DeviceRequest,
+  url: string,
+  fields: Readonly<Record<string, string>>,
+  timeoutMs: number,
+): Promise<HttpReply> {
+  request.signal?.throwIfAborted();
+  request.beforeRequest?.();
+  try {
+    return await exchange({
+      method: "POST",
+      url,
+      headers: {
+        ...request.headers,
+        Accept: "application/json",
+        "Content-Type": "application/x-www-form-urlencoded",
+      },
+      body: new URLSearchParams({ client_id: CLIENT_ID, ...fields }).toString(),
+      timeoutMs,
+      ...(request.signal === undefined ? {} : { signal: request.signal }),
+    });
+  } catch (error) {
+    // The caller's own reason says more than ours.
+    request.signal?.throwIfAborted();
+    throw isKimiError(error) ? atSignIn(error) : error;
+  }
+}
+
+/** Takes the comfort off a message that is meant for a login that exists already. */
+export function atSignIn(error: KimiError): KimiError {
+  return new KimiError(
+    error.code,
+    error.message.replace(/; your login is kept\.$/, "."),
+    error.details,
+  );
+}
+
+/** The error for an answer that no step of a sign-in knows. */
+export function unexpectedReply(reply: HttpReply, host: string): KimiError {
+  const { status } = reply;
+  const details: KimiErrorDetails = {
+    status,
+    ...(reply.retryAfterMs === undefined ? {} : { retryAfterMs: reply.retryAfterMs }),
+  };
+  if (status === 429) {
+    return new KimiError(
+      "rate_limited",
+      `Kimi's server ${host} is limiting sign-in requests. Wait a moment and sign in again.`,
+      details,
+    );
+  }
+  if (status >= 500) {
+    return new KimiError(
+      "server_unavailable",
+      `Kimi's server ${host} has a problem (HTTP ${String(status)}). Sign in again later.`,
+      details,
+    );
+  }
+  if (status >= 300 && status < 400) {
+    return new KimiError(
+      "refused",
+      `${host} tried to send the sign-in request to another address, and it was stopped. Check the network or proxy and sign in again.`,
+      details,
+    );
+  }
+  return new KimiError(
+    "refused",
+    `Kimi's server ${host} refused the sign-in (HTTP ${String(status)}). Sign in again; if that does not help, update this plugin.`,
+    details,
+  );
+}
+
+/** The error for a reply that cannot be used; `what` says what the server did. */
+export function badDeviceReply(host: string, what: string, status: number): KimiError {
+  return new KimiError(
+    "bad_reply",
+    `${host} ${what}. Check the network or proxy and sign in again.`,
+    { status },
+  );
+}
+
+/**
+ * Asks for a code (RFC 8628, sections 3.1 and 3.2).
+ *
+ * @throws KimiError `bad_reply` for an answer that cannot be used, also for a link that leads
+ *   elsewhere than to Kimi's site; otherwise by what went wrong. The signal's reason when it fired
+ */
+export async function requestDeviceCode(request: DeviceRequest): Promise<DeviceCode> {
+  const url = `${request.endpoints.oauthHost}/api/oauth/device_authorization`;
+  const { host } = new URL(url);
+  const reply = await sendDeviceForm(request, url, {}, REQUEST_TIMEOUT_MS);
+  if (reply.status !== 200) {
+    throw unexpectedReply(reply, host);
+  }
+  const parsed = codeReplySchema.safeParse(parseJson(reply.text));
+  if (!parsed.success) {
+    throw badDeviceReply(host, "answered with something other than a sign-in code", reply.status);
+  }
+  const link = checkVerificationLink(parsed.data.verification_uri_complete, request.endpoints);
+  if (link === undefined) {
+    throw badDeviceReply(
+      host,
+      "sent a sign-in link that does not lead to Kimi's own site, so it is not shown",
+      reply.status,
+    );
+  }
+  const expiresInS = parsed.data.expires_in ?? DEFAULT_LIFETIME_S;
+  const intervalS = Math.max(parsed.data.interval ?? DEFAULT_INTERVAL_S, MIN_INTERVAL_S);
+  if (intervalS >= Math.min(expiresInS, DEFAULT_LIFETIME_S)) {
+    throw badDeviceReply(host, "sent a sign-in code that ends before it may be used", reply.status);
+  }
+  return {
+    deviceCode: parsed.data.device_code,
+    userCode: parsed.data.user_code,
+    link,
+    expiresInS,
+    intervalS,
+  };
+}

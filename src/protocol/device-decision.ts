@@ -1,0 +1,163 @@
+/**
+ * Second half of the device authorization grant (RFC 8628): ask the token endpoint until whoever got
+ * the code has decided.
+ */
+
+import {
+  atSignIn,
+  badDeviceReply,
+  type DeviceCode,
+  type DeviceRequest,
+  sendDeviceForm,
+  unexpectedReply,
+} from "./device-authorization.ts";
+import { tokenEndpointOf } from "./endpoints.ts";
+import { isKimiError, KimiError } from "./errors.ts";
+import { type HttpReply, REQUEST_TIMEOUT_MS } from "./http.ts";
+import { oauthErrorSchema, parseJson } from "./schemas.ts";
+import { type IssuedTokens, parseIssuedTokens } from "./token-endpoint.ts";
+
+const DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code";
+/** What `slow_down` adds for good, in seconds (RFC 8628, section 3.5). */
+const SLOW_DOWN_S = 5;
+/** Longest pause after a lost connection, in seconds. */
+const MAX_BACKOFF_S = 30;
+/** Server errors in a row that end the wait. */
+const MAX_SERVER_ERRORS = 3;
+
+/** Tokens of a new chain. */
+export interface DeviceTokens extends IssuedTokens {
+  readonly refreshToken: string;
+}
+
+/** How waiting for a code ended. */
+export type Decision =
+  | { readonly tokens: DeviceTokens }
+  /** The code is void; `intervalS` is the pause that the server had asked for by then. */
+  | { readonly tokens: undefined; readonly intervalS: number };
+
+/** Clock and patience of a wait. */
+export interface WaitDeps {
+  /** Current time, ms since the epoch. */
+  readonly now: () => number;
+  /** Waits, in ms; rejects when the signal fires. */
+  readonly sleep: (ms: number, signal: AbortSignal | undefined) => Promise<void>;
+}
+
+type PollAnswer = { readonly tokens: DeviceTokens } | "pending" | "slow_down" | "expired";
+
+/** Reads the answer to a poll (RFC 8628, section 3.5); pending comes with 400 and with 200. */
+function readPoll(reply: HttpReply, host: string, replyLost: boolean): PollAnswer {
+  const body = parseJson(reply.text);
+  const error = oauthErrorSchema.safeParse(body);
+  switch (error.success ? error.data.error : undefined) {
+    case "authorization_pending":
+      return "pending";
+    case "slow_down":
+      return "slow_down";
+    case "expired_token":
+      return "expired";
+    case "access_denied":
+      throw new KimiError(
+        "sign_in_denied",
+        "The sign-in was denied on Kimi's page. Nothing was stored; sign in again if that was a mistake.",
+      );
+    case "invalid_grant":
+      throw new KimiError(
+        "refused",
+        replyLost
+          ? "The connection broke while Kimi was handing over the login, and Kimi hands it over only once. Sign in again."
+          : "Kimi no longer knows this sign-in code. Sign in again.",
+        { status: reply.status },
+      );
+    case undefined:
+      break;
+    default:
+      throw unexpectedReply(reply, host);
+  }
+  if (reply.status !== 200) {
+    throw unexpectedReply(reply, host);
+  }
+  let tokens: IssuedTokens;
+  try {
+    tokens = parseIssuedTokens(reply, host);
+  } catch (thrown) {
+    throw isKimiError(thrown) ? atSignIn(thrown) : thrown;
+  }
+  if (tokens.refreshToken === undefined) {
+    throw badDeviceReply(host, "sent a login that could not be renewed", reply.status);
+  }
+  return { tokens: { ...tokens, refreshToken: tokens.refreshToken } };
+}
+
+/** Failures of a poll after which the server may still say yes to a later one. */
+const PASSING: ReadonlySet<KimiError["code"]> = new Set([
+  "network",
+  "server_unavailable",
+  "rate_limited",
+]);
+
+/**
+ * Waits until the code is approved, denied or void: first a pause, then a poll (RFC 8628, section
+ * 3.4). A lost connection does not end the wait, because the server is the judge of its code.
+ *
+ * @param endMs - when to stop waiting, ms since the epoch, if the code lives that long
+ * @throws KimiError `sign_in_denied`, or by what went wrong; the signal's reason when it fired
+ */
+export async function awaitDecision(
+  request: DeviceRequest,
+  code: DeviceCode,
+  endMs: number,
+  { now, sleep }: WaitDeps,
+): Promise<Decision> {
+  const url = tokenEndpointOf(request.endpoints);
+  const { host } = new URL(url);
+  const voidMs = Math.min(endMs, now() + code.expiresInS * 1_000);
+  const fields = { grant_type: DEVICE_GRANT, device_code: code.deviceCode };
+  let { intervalS } = code;
+  let failures = 0;
+  let serverErrors = 0;
+  let replyLost = false;
+  let lost: KimiError | undefined;
+  for (;;) {
+    // A lost connection is a reason to come back later, a little more each time.
+    const backoffS = Math.min(intervalS * 2 ** failures, MAX_BACKOFF_S);
+    const pauseMs = Math.max(intervalS * 1_000, backoffS * 1_000, lost?.details.retryAfterMs ?? 0);
+    const leftMs = voidMs - now();
+    await sleep(Math.max(0, Math.min(pauseMs, leftMs)), request.signal);
+    if (pauseMs >= leftMs) {
+      if (lost !== undefined) {
+        throw lost;
+      }
+      return { tokens: undefined, intervalS };
+    }
+    let answer: PollAnswer;
+    try {
+      const timeoutMs = Math.min(REQUEST_TIMEOUT_MS, Math.max(1_000, voidMs - now()));
+      answer = readPoll(await sendDeviceForm(request, url, fields, timeoutMs), host, replyLost);
+    } catch (error) {
+      if (!isKimiError(error) || !PASSING.has(error.code)) {
+        throw error;
+      }
+      serverErrors = error.code === "server_unavailable" ? serverErrors + 1 : 0;
+      if (serverErrors >= MAX_SERVER_ERRORS) {
+        throw error;
+      }
+      failures += 1;
+      replyLost ||= error.details.mayHaveReachedServer === true;
+      lost = error;
+      continue;
+    }
+    failures = 0;
+    serverErrors = 0;
+    lost = undefined;
+    if (answer === "expired") {
+      return { tokens: undefined, intervalS };
+    }
+    if (answer === "slow_down") {
+      intervalS += SLOW_DOWN_S;
+    } else if (answer !== "pending") {
+      return answer;
+    }
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * Where a login's servers are: regions, environment overrides and the Kimi Code CLI's slot names.
+ *
+ * Every login is bound to one pair of addresses for good. A token of one region means nothing to
+ * the other, so nothing here ever mixes the two halves of a pair that was read from a profile.
+ */
+
+import { createHash } from "node:crypto";
+import { KimiError } from "./errors.ts";
+
+/** Client id of both Kimi CLIs in every region; a public client without a secret (RFC 6749, 2.1). */
+export const CLIENT_ID = "17e5f671-d194-4dfb-9706-5516cb48c098";
+
+/** A region as the Kimi Code CLI names it; `custom` is any other pair of addresses. */
+export type RegionId = "mainland-cn" | "global" | "custom";
+
+/** The pair of addresses that a login belongs to. */
+export interface Endpoints {
+  readonly region: RegionId;
+  /** OAuth issuer without a trailing slash, e.g. `https://auth.kimi.com`. */
+  readonly oauthHost: string;
+  /** Base of the managed API without a trailing slash, e.g. `https://api.kimi.com/coding/v1`. */
+  readonly apiBase: string;
+}
+
+/** Environment as read by this module; values are the user's, not checked. */
+export type Env = Readonly<Record<string, string | undefined>>;
+
+/** The two regions that Kimi runs. */
+export const REGIONS = {
+  "mainland-cn": {
+    region: "mainland-cn",
+    oauthHost: "https://auth.kimi.com",
+    apiBase: "https://api.kimi.com/coding/v1",
+  },
+  global: {
+    region: "global",
+    oauthHost: "https://auth.kimi.ai",
+    apiBase: "https://api.kimi.ai/coding/v1",
+  },
+} as const satisfies Record<string, Endpoints>;
+
+/** Slot of the `.com` pair, and the only slot that the Python CLI knows. */
+export const DEFAULT_SLOT = "kimi-code";
+
+const LOOPBACK_HOST = /^(localhost|127(?:\.\d{1,3}){3}|\[::1\])$/i;
+
+/** True for a host name, as a URL has it, that means this machine. */
+export function isLoopbackHost(hostname: string): boolean {
+  return LOOPBACK_HOST.test(hostname);
+}
+
+/**
+ * Checks an address and gives it back without trailing slashes.
+ *
+ * @param value - the address
+ * @param source - where it came from, for the message (a variable's name, or "the profile")
+ * @throws KimiError `endpoint_invalid` unless it is https, or plain http to a loopback host, with no
+ *   user info, query or fragment
+ */
+export function checkEndpoint(value: string, source: string): string {
+  const refuse = (why: string): never => {
+    throw new KimiError(
+      "endpoint_invalid",
+      `The Kimi address in ${source} ${why}. Correct it, or remove it to use Kimi's own servers.`,
+    );
+  };
+  let url: URL;
+  try {
+    url = new URL(value.trim());
+  } catch {
+    return refuse(value.trim() === "" ? "is empty" : "is not a valid URL");
+  }
+  if (url.username !== "" || url.password !== "") {
+    return refuse("contains a user name or password");
+  }
+  // The text, because a bare "?" or "#" at its end is part of no member of the URL.
+  if (/[?#]/.test(value)) {
+    return refuse("contains a query or a fragment");
+  }
+  if (url.protocol === "http:" ? !isLoopbackHost(url.hostname) : url.protocol !== "https:") {
+    return refuse("does not use https");
+  }
+  return stripTrailingSlashes(value.trim());
+}
+
+function stripTrailingSlashes(value: string): string {
+  return value.replace(/\/+$/, "");
+}
+
+/** Gives a checked pair its region name. */
+export function endpointsOf(oauthHost: string, apiBase: string): Endpoints {
+  const known = Object.values(REGIONS).find(
+    (region) => region.oauthHost === oauthHost && region.apiBase === apiBase,
+  );
+  return known ?? { region: "custom", oauthHost, apiBase };
+}
+
+/** Host variable that counts; the Kimi Code CLI joins the two by `??`, the Python CLI by `or`. */
+function oauthHostVariable(
+  env: Env,
+  cli: "kimi-cli" | "kimi-code-cli",
+): { readonly name: string; readonly value: string } | undefined {
+  for (const name of ["KIMI_CODE_OAUTH_HOST", "KIMI_OAUTH_HOST"]) {
+    const value = env[name];
+    if (value !== undefined && (value !== "" || cli === "kimi-code-cli")) {
+      return { name, value };
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Reads the pair of addresses that the environment asks for.
+ *
+ * @returns `undefined` when the environment names none, so that the region decides
+ * @throws KimiError `endpoint_invalid` for an address that cannot be used
+ */
+export function endpointsFromEnv(
+  env: Env,
+  cli: "kimi-cli" | "kimi-code-cli",
+): Endpoints | undefined {
+  const host = oauthHostVariable(env, cli);
+  const base = env.KIMI_CODE_BASE_URL || undefined;
+  if (host === undefined && base === undefined) {
+    return undefined;
+  }
+  return endpointsOf(
+    host === undefined
+      ? REGIONS["mainland-cn"].oauthHost
+      : checkEndpoint(host.value, host.name),
+    base === undefined
+      ? REGIONS["mainland-cn"].apiBase
+      : checkEndpoint(base, "KIMI_CODE_BASE_URL"),
+  );
+}
+
+/**
+ * Name of the Kimi Code CLI's credential file and lock for a pair of addresses.
+ *
+ * The rule is the CLI's: the `.com` pair has a name of its own, any other is hashed from the JSON
+ * text of the two addresses.
+ */
+export function slotFor(endpoints: Pick<Endpoints, "oauthHost" | "apiBase">): string {
+  const oauthHost = stripTrailingSlashes(endpoints.oauthHost.trim());
+  const baseUrl = stripTrailingSlashes(endpoints.apiBase);
+  const standard = REGIONS["mainland-cn"];
+  if (oauthHost === standard.oauthHost && baseUrl === standard.apiBase) {
+    return DEFAULT_SLOT;
+  }
+  const digest = createHash("sha256")
+    .update(JSON.stringify({ oauthHost, baseUrl }), "utf8")
+    .digest("hex");
+  return `${DEFAULT_SLOT}-env-${digest.slice(0, 16)}`;
+}
+
+/** Address of the token endpoint (RFC 6749, section 3.2). */
+export function tokenEndpointOf(endpoints: Pick<Endpoints, "oauthHost">): string {
+  return `${endpoints.oauthHost}/api/oauth/token`;
+}
+
+/** How a region is called in messages. */
+export function regionLabel(endpoints: Endpoints): string {
+  switch (endpoints.region) {
+    case "mainland-cn":
+      return "kimi.com";
+    case "global":
+      return "kimi.ai";
+    case "custom":
+      return new URL(endpoints.oauthHost).host;
+  }
+}

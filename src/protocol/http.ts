@@ -1,0 +1,180 @@
+/**
+ * One HTTP exchange with Kimi: bounded in time and size, no redirect followed, failures sorted.
+ *
+ * The host's proxy settings apply: it puts its proxy into undici's global dispatcher, which all copies
+ * of undici share. Where it has not done so, the proxy variables of the environment count.
+ */
+
+import type { Dispatcher } from "undici";
+import { KimiError, systemErrorCode } from "./errors.ts";
+
+/** Longest time for one exchange, body included, in ms (the Kimi Code CLI's limit). */
+export const REQUEST_TIMEOUT_MS = 30_000;
+/** Largest reply read from the token endpoint, in bytes; a real one has about 2 kB. */
+export const MAX_REPLY_BYTES = 256 * 1024;
+/** Longest `Retry-After` that is believed, in ms. */
+const MAX_RETRY_AFTER_MS = 24 * 60 * 60 * 1000;
+
+/** A request to one of Kimi's servers. */
+export interface HttpRequest {
+  readonly method: "GET" | "POST";
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** Limit for the whole exchange, in ms. */
+  readonly timeoutMs?: number;
+  /** Limit for the reply's body, in bytes. */
+  readonly maxBytes?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A complete reply; the body is text that may hold secrets and must not reach a message. */
+export interface HttpReply {
+  readonly status: number;
+  readonly text: string;
+  /** What `Retry-After` asked for, in ms from now. */
+  readonly retryAfterMs?: number;
+}
+
+/** Errors of a connection that was never made, so that the request cannot have reached the server. */
+const NEVER_SENT = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENETDOWN",
+  "EADDRNOTAVAIL",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "CERT_HAS_EXPIRED",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+]);
+
+/** Plain words for the errors that users meet most. */
+function describeFailure(code: string | undefined): string {
+  switch (code) {
+    case "ECONNREFUSED":
+      return "the connection was refused";
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return "its name could not be resolved";
+    case "UND_ERR_CONNECT_TIMEOUT":
+    case "UND_ERR_HEADERS_TIMEOUT":
+    case "UND_ERR_BODY_TIMEOUT":
+    case "ABORT_TIMEOUT":
+      return "it did not answer in time";
+    case "ECONNRESET":
+    case "UND_ERR_SOCKET":
+    case "EPIPE":
+      return "the connection broke";
+    default:
+      return code !== undefined && (code.includes("CERT") || code.includes("TLS") || code.includes("SSL"))
+        ? "its certificate could not be verified"
+        : "the connection failed";
+  }
+}
+
+/** The error for an exchange that ended without a reply. */
+function transportError(url: string, code: string | undefined): KimiError {
+  const host = new URL(url).host;
+  return new KimiError(
+    "network",
+    `Kimi's server ${host} could not be reached: ${describeFailure(code)}. Check the network or proxy and try again; your login is kept.`,
+    { retryable: true, mayHaveReachedServer: code === undefined || !NEVER_SENT.has(code) },
+  );
+}
+
+/**
+ * Reads `Retry-After` (RFC 9110, section 10.2.3): seconds or a date.
+ *
+ * @param nowMs - current time, ms since the epoch
+ * @returns ms from now, or `undefined` when it is absent or unusable
+ */
+export function parseRetryAfter(value: string | undefined, nowMs: number): number | undefined {
+  if (value === undefined) {
+    return undefined;
+  }
+  const text = value.trim();
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - nowMs;
+  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS) : undefined;
+}
+
+let environmentProxy: Dispatcher | undefined;
+
+/** The host's dispatcher where it set one, else one that goes by the proxy variables. */
+function dispatcherFor(undici: typeof import("undici")): Dispatcher {
+  const shared = undici.getGlobalDispatcher();
+  if (shared.constructor.name !== "Agent") {
+    return shared;
+  }
+  environmentProxy ??= new undici.EnvHttpProxyAgent();
+  return environmentProxy;
+}
+
+async function readLimited(
+  body: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+): Promise<string | undefined> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.byteLength;
+    if (size > maxBytes) {
+      return undefined;
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+/**
+ * Sends one request and reads its whole reply.
+ *
+ * Redirects are not followed: a form with a token in it must reach the address it was meant for or
+ * none.
+ *
+ * @throws KimiError `network` without a reply, `bad_reply` for one that is too large, `aborted`
+ *   when the signal fired
+ */
+export async function exchange(request: HttpRequest): Promise<HttpReply> {
+  const undici = await import("undici");
+  const timeoutMs = request.timeoutMs ?? REQUEST_TIMEOUT_MS;
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const signal = request.signal ? AbortSignal.any([request.signal, timeout]) : timeout;
+  let status: number;
+  let text: string | undefined;
+  let retryAfter: string | undefined;
+  try {
+    const reply = await undici.request(request.url, {
+      dispatcher: dispatcherFor(undici),
+      method: request.method,
+      headers: request.headers,
+      ...(request.body === undefined ? {} : { body: request.body }),
+      headersTimeout: timeoutMs,
+      bodyTimeout: timeoutMs,
+      signal,
+    });
+    status = reply.statusCode;
+    const header = reply.headers["retry-after"];
+    retryAfter = typeof header === "string" ? header : undefined;
+    text = await readLimited(reply.body, request.maxBytes ?? MAX_REPLY_BYTES);
+  } catch (error) {
+    if (request.signal?.aborted === true) {
+      throw new KimiError("aborted", "The request was canceled.");
+    }
+    throw transportError(request.url, timeout.aborted ? "ABORT_TIMEOUT" : systemErrorCode(error));
+  }
+  if (text === undefined) {
+    throw new KimiError(
+      "bad_reply",
+      `${new URL(request.url).host} sent a reply that is too large to be Kimi's. Check the network or proxy and try again; your login is kept.`,
+      { status, mayHaveReachedServer: true },
+    );
+  }
+  const retryAfterMs = parseRetryAfter(retryAfter, Date.now());
+  return { status, text, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+}

@@ -1,0 +1,39 @@
+/** Shapes of what Kimi's servers send, checked at the edge. */
+
+import { z } from "zod";
+
+const token = z
+  .string()
+  .min(1)
+  .max(16_384)
+  // A control character would end the header or the form field that the token is put into.
+  .regex(/^[\x21-\x7e]+$/);
+
+/**
+ * Successful reply of the token endpoint (RFC 6749, section 5.1).
+ *
+ * Only the tokens are strict. By the time this reply is read the old refresh token is spent, so a
+ * missing or odd lifetime must not cost the login.
+ */
+export const tokenReplySchema = z.object({
+  access_token: token,
+  refresh_token: token.optional(),
+  expires_in: z.unknown().optional(),
+  scope: z.string().max(1024).optional().catch(undefined),
+  token_type: z.string().max(64).optional().catch(undefined),
+});
+
+/** Error reply of the token endpoint (RFC 6749, section 5.2); the description is never shown. */
+export const oauthErrorSchema = z.object({ error: z.string().max(128) });
+
+/** What is used of `GET /me`. */
+export const meReplySchema = z.object({ user_id: z.string().min(1).max(256) });
+
+/** Parses JSON without throwing. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}

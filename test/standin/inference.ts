@@ -1,0 +1,121 @@
+/** What the three chat protocols have in common: access to the model, and the rules for a request. */
+import { z } from "zod";
+import { defaultModels } from "./accounts.ts";
+import type { Account, ModelRow } from "./accounts.ts";
+import { authenticate } from "./api.ts";
+import {
+  MESSAGES_TOO_LARGE_LIMIT_BYTES,
+  NO_MEMBERSHIP,
+  badRequest,
+  messagesTooLarge,
+  noAccessTo,
+  unknownModel,
+  unknownModelLike,
+} from "./bodies.ts";
+import type { Answer } from "./bodies.ts";
+import { answerReply } from "./http.ts";
+import type { Reply } from "./http.ts";
+import type { FullTurn } from "./script.ts";
+import type { RecordedRequest } from "./types.ts";
+import { violation } from "./world.ts";
+import type { Handler, World } from "./world.ts";
+
+/** A request that may be answered. */
+export interface Call<T> {
+  body: T;
+  model: ModelRow;
+  request: RecordedRequest;
+  world: World;
+}
+
+/** How one protocol differs from the others. */
+export interface Protocol<T> {
+  schema: z.ZodType<T & { model: string }>;
+  /** Checks what the schema cannot; undefined if the request is in order. */
+  check: (call: Call<T>) => Answer | undefined;
+  thinking: (call: Call<T>) => boolean;
+  answer: (call: Call<T>, turn: FullTurn) => Reply;
+  /** The same error in this protocol's shape. */
+  shape: (answer: Answer) => Answer;
+}
+
+/** `model[1m]` and the like: the base id of a decorated one. */
+function modelAnswer(account: Account, asked: string): Answer {
+  if (defaultModels().some((row) => row.id === asked)) {
+    return noAccessTo(asked);
+  }
+  const known = account.models.find((row) => asked.startsWith(`${row.id}[`));
+  return known === undefined ? unknownModel(asked) : unknownModelLike(asked, known.id);
+}
+
+/** Describes what is wrong with a body, without its values. */
+function describe(error: z.ZodError): string {
+  return error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ");
+}
+
+/** Builds the handler of a chat route. */
+export function inference<T>(protocol: Protocol<T>): Handler {
+  return (world, request) => {
+    const refuse = (answer: Answer): Reply => answerReply(protocol.shape(answer));
+    const who = authenticate(world, request);
+    if ("reply" in who) {
+      return who.reply;
+    }
+    const bytes = Buffer.byteLength(request.body);
+    if (bytes > MESSAGES_TOO_LARGE_LIMIT_BYTES) {
+      return refuse(messagesTooLarge(bytes));
+    }
+    const parsed = protocol.schema.safeParse(request.json);
+    if (!parsed.success) {
+      violation(world, request, `bad body: ${describe(parsed.error)}`);
+      return refuse(badRequest(`Invalid request: ${describe(parsed.error)}`));
+    }
+    if (who.account.membership === "none") {
+      return refuse(NO_MEMBERSHIP);
+    }
+    const model = who.account.models.find((row) => row.id === parsed.data.model);
+    if (model === undefined) {
+      return refuse(modelAnswer(who.account, parsed.data.model));
+    }
+    const call = { body: parsed.data, model, request, world };
+    const bad = protocol.check(call);
+    if (bad !== undefined) {
+      return refuse(bad);
+    }
+    const turn = world.script.take(request, protocol.thinking(call));
+    const reply = protocol.answer(call, turn);
+    return { ...reply, ...(turn.delayMs !== undefined && { delayMs: turn.delayMs }), undo: turn.undo };
+  };
+}
+
+const schemaNode = z.looseObject({
+  properties: z.record(z.string(), z.unknown()).optional(),
+  items: z.unknown().optional(),
+});
+
+/** Ways for a property to have a type without saying `type`. */
+const TYPED_BY = ["type", "anyOf", "oneOf", "allOf", "$ref"];
+
+/** The path of the first property without a type, which the live API refuses. */
+export function untypedProperty(schema: unknown, path = ""): string | undefined {
+  const node = schemaNode.safeParse(schema);
+  if (!node.success) {
+    return undefined;
+  }
+  for (const [name, property] of Object.entries(node.data.properties ?? {})) {
+    const at = `${path}properties.${name}`;
+    if (typeof property === "object" && property !== null && !TYPED_BY.some((key) => key in property)) {
+      return at;
+    }
+    const deeper = untypedProperty(property, `${at}.`);
+    if (deeper !== undefined) {
+      return deeper;
+    }
+  }
+  return node.data.items === undefined ? undefined : untypedProperty(node.data.items, `${path}items.`);
+}
+
+/** The first name that occurs twice. */
+export function duplicate(names: readonly string[]): string | undefined {
+  return names.find((name, index) => names.indexOf(name) !== index);
+}
