@@ -1,0 +1,187 @@
+/** Homes: where a login's current tokens live, and where its lock is. */
+
+import os from "node:os";
+import path from "node:path";
+import {
+  checkEndpoint,
+  DEFAULT_SLOT,
+  type Endpoints,
+  endpointsFromEnv,
+  endpointsOf,
+  type Env,
+  REGIONS,
+  slotFor,
+} from "../protocol/endpoints.ts";
+import { KimiError } from "../protocol/errors.ts";
+import type { CredentialStyle } from "./credential.ts";
+
+/** Who a home belongs to. */
+export type HomeKind = "kimi-cli" | "kimi-code-cli" | "openclaw";
+
+/** The one credential file that holds a login's current tokens. */
+export interface Home {
+  readonly kind: HomeKind;
+  /** File name without its ending. */
+  readonly slot: string;
+  /** The owner's data folder, e.g. `~/.kimi-code`. */
+  readonly dir: string;
+  /** The credential file. */
+  readonly file: string;
+  /** How the owner writes the file. */
+  readonly style: CredentialStyle;
+  readonly endpoints: Endpoints;
+  readonly lock:
+    | { readonly kind: "flock"; readonly path: string }
+    /** proper-lockfile: the lock is the folder `<target>.lock`. */
+    | { readonly kind: "directory"; readonly target: string };
+}
+
+/** Builds a home. */
+export function makeHome(kind: HomeKind, dir: string, slot: string, endpoints: Endpoints): Home {
+  const credentials = path.join(dir, "credentials");
+  return {
+    kind,
+    slot,
+    dir,
+    endpoints,
+    file: path.join(credentials, `${slot}.json`),
+    style: kind === "kimi-cli" ? "kimi-cli" : "kimi-code-cli",
+    lock:
+      kind === "kimi-cli"
+        ? { kind: "flock", path: path.join(credentials, `${slot}.lock`) }
+        : { kind: "directory", target: path.join(dir, "oauth", slot) },
+  };
+}
+
+/** What a user does to get a new login into a home. */
+export function signInAgain(kind: HomeKind): string {
+  return kind === "openclaw"
+    ? "Sign in again with: openclaw models auth login --provider kimi-code --device-code"
+    : "Run `kimi login`, then try again.";
+}
+
+/** How messages call a home's owner. */
+export function ownerLabel(kind: HomeKind): string {
+  switch (kind) {
+    case "kimi-cli":
+      return "Kimi CLI (Python)";
+    case "kimi-code-cli":
+      return "Kimi Code CLI";
+    case "openclaw":
+      return "OpenClaw";
+  }
+}
+
+function userHome(env: Env): string {
+  return env.HOME || env.USERPROFILE || os.homedir();
+}
+
+/** The owner's data folder when no variable moves it. */
+export function defaultDir(kind: "kimi-cli" | "kimi-code-cli", env: Env): string {
+  return path.join(userHome(env), kind === "kimi-cli" ? ".kimi" : ".kimi-code");
+}
+
+/** The owner's data folder, as its CLI finds it. */
+export function ownerDir(kind: "kimi-cli" | "kimi-code-cli", env: Env): string {
+  const moved = kind === "kimi-cli" ? env.KIMI_SHARE_DIR : env.KIMI_CODE_HOME;
+  return moved ? path.resolve(moved) : defaultDir(kind, env);
+}
+
+/**
+ * Every place on this machine where a Kimi CLI may keep a login: both CLIs, both regions, and the
+ * slot that the environment's addresses lead to.
+ *
+ * @throws KimiError `endpoint_invalid` for an address in the environment that cannot be used
+ */
+export function cliHomes(env: Env): Home[] {
+  const tsDir = ownerDir("kimi-code-cli", env);
+  const pairs: Endpoints[] = [];
+  const fromEnv = endpointsFromEnv(env, "kimi-code-cli");
+  if (fromEnv !== undefined) {
+    pairs.push(fromEnv);
+  }
+  pairs.push(REGIONS["mainland-cn"], REGIONS.global);
+  const homes = new Map<string, Home>();
+  for (const pair of pairs) {
+    const home = makeHome("kimi-code-cli", tsDir, slotFor(pair), pair);
+    if (!homes.has(home.file)) {
+      homes.set(home.file, home);
+    }
+  }
+  // The Python CLI has one slot, whatever addresses it is told to use.
+  const python = makeHome(
+    "kimi-cli",
+    ownerDir("kimi-cli", env),
+    DEFAULT_SLOT,
+    endpointsFromEnv(env, "kimi-cli") ?? REGIONS["mainland-cn"],
+  );
+  return [...homes.values(), python];
+}
+
+/** The members of a stored profile that say which home it belongs to. */
+export interface HomeBinding {
+  readonly authFlow?: string | undefined;
+  readonly issuer?: string | undefined;
+  /** API base of a login whose addresses are not one of Kimi's regions. */
+  readonly enterpriseUrl?: string | undefined;
+}
+
+const BINDING = /^(kimi-cli|kimi-code-cli|openclaw):([A-Za-z0-9][\w.-]*)(?:@(.+))?$/;
+
+/**
+ * What a profile stores so that its home is found again, also by a service that does not see the
+ * environment of the sign-in.
+ */
+export function bindingOf(home: Home, env: Env): Required<HomeBinding> {
+  const usual = home.kind === "openclaw" ? undefined : defaultDir(home.kind, env);
+  return {
+    authFlow: `${home.kind}:${home.slot}${home.dir === usual ? "" : `@${home.dir}`}`,
+    issuer: home.endpoints.oauthHost,
+    enterpriseUrl: home.endpoints.region === "custom" ? home.endpoints.apiBase : undefined,
+  };
+}
+
+/** API base for a stored issuer. */
+function boundEndpoints(binding: HomeBinding): Endpoints {
+  const oauthHost = checkEndpoint(binding.issuer ?? "", "the profile");
+  if (binding.enterpriseUrl !== undefined) {
+    return endpointsOf(oauthHost, checkEndpoint(binding.enterpriseUrl, "the profile"));
+  }
+  const region = Object.values(REGIONS).find((known) => known.oauthHost === oauthHost);
+  if (region === undefined) {
+    throw unknownHome();
+  }
+  return region;
+}
+
+function unknownHome(): KimiError {
+  return new KimiError(
+    "login_missing",
+    "This profile does not say which Kimi login it belongs to. Sign in again with: openclaw models auth login --provider kimi-code",
+  );
+}
+
+/**
+ * Finds the home that a profile belongs to.
+ *
+ * @throws KimiError `login_missing` when the profile names none, `endpoint_invalid` when its
+ *   addresses cannot be used
+ */
+export function homeOfBinding(binding: HomeBinding, env: Env): Home {
+  const match = BINDING.exec(binding.authFlow ?? "");
+  const kind = match?.[1] as HomeKind | undefined;
+  const slot = match?.[2];
+  if (kind === undefined || slot === undefined) {
+    throw unknownHome();
+  }
+  const dir = match?.[3] ?? (kind === "openclaw" ? undefined : defaultDir(kind, env));
+  if (dir === undefined || !path.isAbsolute(dir)) {
+    throw unknownHome();
+  }
+  const endpoints = boundEndpoints(binding);
+  // A CLI's slot goes with its addresses; tokens of the one must not be sent to the other.
+  if (kind === "kimi-code-cli" && slot !== slotFor(endpoints)) {
+    throw unknownHome();
+  }
+  return makeHome(kind, dir, slot, endpoints);
+}

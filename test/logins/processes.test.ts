@@ -1,0 +1,119 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { HomeKind } from "../../src/logins/homes.ts";
+import { startStandIn } from "../standin/server.ts";
+import type { StandIn } from "../standin/server.ts";
+import { endProcesses, kill, nextMessage, runTogether, startProcess, startProcesses } from "./processes.ts";
+import { ageLock, LIFETIME_MS, removeScratch, signedIn, stored } from "./support.ts";
+
+const windows = process.platform === "win32";
+
+let standIn: StandIn;
+
+beforeEach(async () => {
+  standIn = await startStandIn();
+});
+
+afterEach(async () => {
+  await endProcesses();
+  await standIn.close();
+  await removeScratch();
+});
+
+describe.each(["kimi-cli", "kimi-code-cli"] as const)("four processes with twenty callers each, on one %s home,", (kind) => {
+  it("make one refresh of an expired login", async () => {
+    const { home, pair } = await signedIn(standIn, kind, { ageMs: LIFETIME_MS });
+    const results = await runTogether(await startProcesses(home, 4), { callers: 20 });
+    const renewed = standIn.login(pair.refresh_token);
+    expect(results).toEqual(Array.from({ length: 80 }, () => ({ accessToken: renewed?.accessToken })));
+    expect(standIn.tokenRequests()).toHaveLength(1);
+    expect(await stored(home)).toMatchObject({ access_token: renewed?.accessToken, refresh_token: renewed?.refreshToken });
+  });
+
+  it("make one refresh when Kimi has refused their token", async () => {
+    const { home, pair } = await signedIn(standIn, kind);
+    const order = { callers: 20, rejectedAccessToken: pair.access_token };
+    const results = await runTogether(await startProcesses(home, 4), order);
+    const renewed = standIn.login(pair.refresh_token);
+    expect(results).toEqual(Array.from({ length: 80 }, () => ({ accessToken: renewed?.accessToken })));
+    expect(standIn.tokenRequests()).toHaveLength(1);
+  });
+
+  it("are all served by one slow refresh, also those that had to wait for the lock", async () => {
+    const { home, pair } = await signedIn(standIn, kind, { ageMs: LIFETIME_MS });
+    const processes = await startProcesses(home, 4);
+    standIn.failNext("token", { kind: "delay", ms: 400 });
+    const results = await runTogether(processes, { callers: 20 });
+    const renewed = standIn.login(pair.refresh_token);
+    expect(new Set(results.map((result) => JSON.stringify(result)))).toEqual(new Set([JSON.stringify({ accessToken: renewed?.accessToken })]));
+    expect(standIn.tokenRequests()).toHaveLength(1);
+  });
+});
+
+describe("a process that is killed while its request is under way", () => {
+  const cases: [HomeKind, string, number][] = [
+    ["kimi-cli", "at once", 4_000],
+    ["kimi-code-cli", "once its lock is stale", 15_000],
+  ];
+
+  it.skipIf(windows).each(cases)("leaves a %s home that the next process refreshes %s", async (kind, _when, limitMs) => {
+    const { home, pair } = await signedIn(standIn, kind, { ageMs: LIFETIME_MS });
+    standIn.failNext("token", { kind: "hang" });
+    const [dying, next] = [await startProcess(home), await startProcess(home)];
+    dying.send({ callers: 20 });
+    await standIn.waitFor("token");
+    await kill(dying.child);
+    const before = performance.now();
+    const result = await next.access();
+    expect(performance.now() - before).toBeLessThan(limitMs);
+    const renewed = standIn.login(pair.refresh_token);
+    expect(result).toEqual({ accessToken: renewed?.accessToken });
+    expect(await stored(home)).toMatchObject({ access_token: renewed?.accessToken, refresh_token: renewed?.refreshToken });
+    expect(renewed?.refreshCount).toBe(1);
+  });
+});
+
+describe.skipIf(windows)("a process that is suspended while its request is under way", () => {
+  it("loses its lock after five seconds, keeps its new tokens all the same, and does not crash", async () => {
+    const { home, pair } = await signedIn(standIn, "kimi-code-cli", { ageMs: LIFETIME_MS });
+    const gate = Promise.withResolvers<void>();
+    standIn.failNext("token", { kind: "gate", gate: gate.promise, at: "after" });
+    const [sleeper, other] = [await startProcess(home), await startProcess(home)];
+    const slept = sleeper.results();
+    sleeper.send({ callers: 1 });
+    await standIn.waitFor("token");
+    sleeper.child.kill("SIGSTOP");
+    await ageLock(home);
+    // The other one cannot know that the first request was answered, and spends the same token.
+    expect(await other.access()).toEqual({ code: "login_ended" });
+    expect(standIn.tokenRequests().map((request) => request.status)).toEqual([null, 400]);
+    gate.resolve();
+    sleeper.child.kill("SIGCONT");
+    const renewed = standIn.login(pair.refresh_token);
+    expect(await slept).toEqual([{ accessToken: renewed?.accessToken }]);
+    expect(await stored(home)).toMatchObject({ access_token: renewed?.accessToken, refresh_token: renewed?.refreshToken });
+    expect(await other.access()).toEqual({ accessToken: renewed?.accessToken });
+    expect(await sleeper.access()).toEqual({ accessToken: renewed?.accessToken });
+    expect(sleeper.child.exitCode).toBeNull();
+    expect(standIn.isLiveRefresh(renewed?.refreshToken ?? "")).toBe(true);
+  });
+
+  it("finds the tokens of the one that took its lock over", async () => {
+    const { home, pair } = await signedIn(standIn, "kimi-code-cli", { ageMs: LIFETIME_MS });
+    const gate = Promise.withResolvers<void>();
+    standIn.failNext("token", { kind: "gate", gate: gate.promise });
+    const [sleeper, other] = [await startProcess(home), await startProcess(home)];
+    sleeper.send({ callers: 1 });
+    await standIn.waitFor("token");
+    sleeper.child.kill("SIGSTOP");
+    await ageLock(home);
+    const result = await other.access();
+    const renewed = standIn.login(pair.refresh_token);
+    expect(result).toEqual({ accessToken: renewed?.accessToken });
+    gate.resolve();
+    const slept = nextMessage(sleeper.child);
+    sleeper.child.kill("SIGCONT");
+    expect(await slept).toEqual([result]);
+    expect(await stored(home)).toMatchObject({ access_token: renewed?.accessToken, refresh_token: renewed?.refreshToken });
+    expect(renewed?.refreshCount).toBe(1);
+  });
+});
