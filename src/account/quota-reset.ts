@@ -1,0 +1,64 @@
+/** When a used-up window starts again, for the message about it. */
+
+import { loginKey } from "../host/login-key.ts";
+import type { LoginRef } from "../host/login-ref.ts";
+import type { QuotaWindow } from "../protocol/answers.ts";
+import { fetchUsages } from "./account-api.ts";
+import { processState } from "../process-state.ts";
+import type { UsageWindow } from "./usages.ts";
+
+/** Longest wait for the answer, in ms: someone waits for the message. */
+const TIMEOUT_MS = 3_000;
+/** How long an answer serves, in ms. */
+const KEPT_MS = 60_000;
+/** From here on a window counts as used up, in percent. */
+const FULL = 99;
+
+interface Kept {
+  readonly atMs: number;
+  readonly windows: readonly UsageWindow[];
+}
+
+/** The last answer for each login. */
+function answers(): Map<string, Kept> {
+  return processState("quota", () => new Map<string, Kept>());
+}
+
+/** The last of the windows to start again among those that are used up. */
+function lastReset(windows: readonly UsageWindow[]): number | undefined {
+  const full = windows.filter((window) => (window.usedPercent ?? 0) >= FULL);
+  return full
+    .map((window) => window.resetsAtMs)
+    .filter((at) => at !== undefined)
+    .toSorted((left, right) => left - right)
+    .at(-1);
+}
+
+/**
+ * How long until the window that Kimi named starts again, in ms.
+ *
+ * @param named - the window in Kimi's answer; without one, the windows that are used up decide
+ * @returns `undefined` when it is not known; never throws
+ */
+export async function quotaResetsInMs(
+  login: LoginRef,
+  named: QuotaWindow | undefined,
+): Promise<number | undefined> {
+  const key = loginKey(login.home, login.accountId);
+  const now = Date.now();
+  const kept = answers();
+  let windows = kept.get(key);
+  if (windows === undefined || now - windows.atMs > KEPT_MS) {
+    try {
+      windows = { atMs: now, windows: (await fetchUsages(login, { timeoutMs: TIMEOUT_MS })).windows };
+    } catch {
+      windows = { atMs: now, windows: [] };
+    }
+    kept.set(key, windows);
+  }
+  const at =
+    named === undefined
+      ? lastReset(windows.windows)
+      : windows.windows.find((window) => window.id === named)?.resetsAtMs;
+  return at === undefined || at <= now ? undefined : at - now;
+}

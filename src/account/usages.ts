@@ -1,0 +1,268 @@
+/**
+ * `GET /usages`: how much of each window of the plan is used, in both shapes that Kimi has sent.
+ *
+ * A number that is missing or contradicts another is unknown, and is never shown as zero: a user who
+ * trusts a false 0 % plans work that will be refused.
+ */
+
+import { z } from "zod";
+
+/** A window of the plan. */
+export interface UsageWindow {
+  readonly id: "5h" | "7d" | "month";
+  /** Used part in percent, 0 to 100; absent when it is not known. */
+  readonly usedPercent?: number | undefined;
+  /** When it starts again, ms since the epoch. */
+  readonly resetsAtMs?: number | undefined;
+}
+
+/** Extra credit beside the plan; amounts in the currency's main unit. */
+export interface ExtraCredit {
+  readonly left: number;
+  readonly currency: string;
+  readonly usedThisMonth?: number | undefined;
+  /** Absent when nothing limits the month. */
+  readonly monthlyLimit?: number | undefined;
+}
+
+/** What the account has used. */
+export interface Usages {
+  readonly windows: readonly UsageWindow[];
+  readonly credit?: ExtraCredit | undefined;
+}
+
+/** A ratio a little above 1 is a window that was overdrawn; far above it is not a ratio. */
+const MAX_RATIO = 1.5;
+/** How far two statements about one window may differ, in percent points. */
+const TOLERANCE = 5;
+/** How long a window that should have started again is still believed, in ms. */
+const STALE_MS = 60_000;
+/** Units of a wallet's fixed-point amount in one cent. */
+const UNITS_PER_CENT = 1_000_000;
+
+/** A number, or its decimal text. */
+const numeric = z
+  .union([z.number(), z.string().trim().min(1).transform(Number)])
+  .pipe(z.number())
+  .optional()
+  .catch(undefined);
+const time = z.string().max(64).optional().catch(undefined);
+
+const ratioEntry = z
+  .object({ used_ratio: numeric, reset_time: time })
+  .optional()
+  .catch(undefined);
+
+const countEntry = z.object({
+  used: numeric,
+  limit: numeric,
+  remaining: numeric,
+  resetTime: time,
+  reset_time: time,
+  resetAt: time,
+  reset_at: time,
+  resetIn: numeric,
+  reset_in: numeric,
+  ttl: numeric,
+});
+type CountEntry = z.infer<typeof countEntry>;
+
+const windowSchema = z.object({ duration: numeric, timeUnit: z.string().optional().catch(undefined) });
+const money = z
+  .object({ currency: z.string().regex(/^[A-Z]{3}$/).optional().catch(undefined), priceInCents: numeric })
+  .optional()
+  .catch(undefined);
+
+const walletSchema = z.object({
+  balance: z.object({ type: z.literal("BOOSTER"), amount: numeric, amountLeft: numeric }),
+  monthlyChargeLimitEnabled: z.boolean().optional().catch(undefined),
+  monthlyChargeLimit: money,
+  monthlyUsed: money,
+});
+
+const replySchema = z.object({
+  usages: z
+    .object({
+      limit_5h: ratioEntry,
+      limit_7d: ratioEntry,
+      limit_month_total: ratioEntry,
+      limit_month_code: ratioEntry,
+    })
+    .optional()
+    .catch(undefined),
+  usage: countEntry.optional().catch(undefined),
+  limits: z.array(z.unknown()).max(100).optional().catch(undefined),
+  boosterWallet: walletSchema.optional().catch(undefined),
+});
+type Reply = z.infer<typeof replySchema>;
+
+function parseTime(value: string | undefined): number | undefined {
+  // Some replies count nanoseconds, which `Date` does not read.
+  const ms = value === undefined ? Number.NaN : Date.parse(value.replace(/(\.\d{3})\d+/, "$1"));
+  return Number.isFinite(ms) && ms > 0 ? ms : undefined;
+}
+
+function percentOfRatio(ratio: number | undefined): number | undefined {
+  return ratio === undefined || ratio < 0 || ratio > MAX_RATIO
+    ? undefined
+    : Math.min(100, ratio * 100);
+}
+
+function percentOfCounts({ used, limit, remaining }: CountEntry): number | undefined {
+  if (limit === undefined || limit <= 0 || (remaining !== undefined && remaining > limit)) {
+    return undefined;
+  }
+  const spent = used ?? (remaining === undefined ? undefined : limit - remaining);
+  const contradicts =
+    used !== undefined && remaining !== undefined && remaining > 0 && Math.abs(used + remaining - limit) > 1;
+  return spent === undefined || contradicts ? undefined : percentOfRatio(spent / limit);
+}
+
+/** A window with what is known of it; a number from before its last reset is not. */
+function makeWindow(
+  id: UsageWindow["id"],
+  usedPercent: number | undefined,
+  resetsAtMs: number | undefined,
+  nowMs: number,
+): UsageWindow {
+  const stale = resetsAtMs !== undefined && resetsAtMs < nowMs - STALE_MS;
+  return {
+    id,
+    ...(usedPercent === undefined || stale ? {} : { usedPercent }),
+    ...(resetsAtMs === undefined || stale ? {} : { resetsAtMs }),
+  };
+}
+
+/** Windows of the newer shape. */
+function ratioWindows(reply: Reply, nowMs: number): UsageWindow[] {
+  const entries = reply.usages;
+  if (entries === undefined) {
+    return [];
+  }
+  const code = percentOfRatio(entries.limit_month_code?.used_ratio);
+  const total = percentOfRatio(entries.limit_month_total?.used_ratio);
+  // The code share is a part of the total.
+  const month = code !== undefined && total !== undefined && code > total + TOLERANCE ? undefined : total;
+  const window = (
+    id: UsageWindow["id"],
+    entry: z.infer<typeof ratioEntry>,
+    percent: number | undefined,
+  ): UsageWindow[] =>
+    entry === undefined ? [] : [makeWindow(id, percent, parseTime(entry.reset_time), nowMs)];
+  return [
+    ...window("5h", entries.limit_5h, percentOfRatio(entries.limit_5h?.used_ratio)),
+    ...window("7d", entries.limit_7d, percentOfRatio(entries.limit_7d?.used_ratio)),
+    ...window("month", entries.limit_month_total, month),
+  ];
+}
+
+const UNIT_MINUTES: Readonly<Record<string, number>> = {
+  TIME_UNIT_MINUTE: 1,
+  TIME_UNIT_HOUR: 60,
+  TIME_UNIT_DAY: 24 * 60,
+  TIME_UNIT_WEEK: 7 * 24 * 60,
+};
+
+function idOfMinutes(minutes: number): UsageWindow["id"] | undefined {
+  const days = minutes / (24 * 60);
+  if (minutes === 300) {
+    return "5h";
+  }
+  if (days === 7) {
+    return "7d";
+  }
+  return days >= 28 && days <= 31 ? "month" : undefined;
+}
+
+function countWindow(id: UsageWindow["id"], entry: CountEntry, nowMs: number): UsageWindow {
+  const inSeconds = entry.resetIn ?? entry.reset_in ?? entry.ttl;
+  const at =
+    parseTime(entry.resetTime ?? entry.reset_time ?? entry.resetAt ?? entry.reset_at) ??
+    (inSeconds === undefined ? undefined : nowMs + inSeconds * 1000);
+  return makeWindow(id, percentOfCounts(entry), at, nowMs);
+}
+
+/** Windows of the older shape; its `usage` is the week. */
+function countWindows(reply: Reply, nowMs: number): UsageWindow[] {
+  const windows: UsageWindow[] = [];
+  for (const item of reply.limits ?? []) {
+    const parsed = z
+      .object({ window: windowSchema, detail: countEntry.optional().catch(undefined) })
+      .safeParse(item);
+    const unit = UNIT_MINUTES[parsed.data?.window.timeUnit ?? ""];
+    const duration = parsed.data?.window.duration;
+    const id = unit === undefined || duration === undefined ? undefined : idOfMinutes(duration * unit);
+    if (id !== undefined) {
+      // The Python CLI also reads an item that is its own detail.
+      const detail = parsed.data?.detail ?? countEntry.safeParse(item).data;
+      windows.push(countWindow(id, detail ?? ({} as CountEntry), nowMs));
+    }
+  }
+  return reply.usage === undefined ? windows : [...windows, countWindow("7d", reply.usage, nowMs)];
+}
+
+/** One statement of each window; two that differ make its number unknown. */
+function merge(windows: readonly UsageWindow[]): UsageWindow[] {
+  const byId = new Map<UsageWindow["id"], UsageWindow>();
+  for (const window of windows) {
+    const before = byId.get(window.id);
+    const left = before?.usedPercent;
+    const right = window.usedPercent;
+    const differ = left !== undefined && right !== undefined && Math.abs(left - right) > TOLERANCE;
+    byId.set(window.id, {
+      id: window.id,
+      usedPercent: differ ? undefined : (left ?? right),
+      resetsAtMs: before?.resetsAtMs ?? window.resetsAtMs,
+    });
+  }
+  return (["5h", "7d", "month"] as const).flatMap((id) => byId.get(id) ?? []);
+}
+
+/** Cents of a fixed-point amount; a part of a cent counts as one. */
+function cents(units: number): number {
+  return units > 0 && units < UNITS_PER_CENT ? 1 : Math.round(units / UNITS_PER_CENT);
+}
+
+function creditOf(reply: Reply): ExtraCredit | undefined {
+  const wallet = reply.boosterWallet;
+  const { amount, amountLeft } = wallet?.balance ?? {};
+  if (
+    wallet === undefined ||
+    amount === undefined ||
+    amountLeft === undefined ||
+    amount <= 0 ||
+    amountLeft < 0 ||
+    amountLeft > amount
+  ) {
+    return undefined;
+  }
+  const limit = wallet.monthlyChargeLimit?.priceInCents;
+  const used = wallet.monthlyUsed?.priceInCents;
+  return {
+    left: cents(amountLeft) / 100,
+    currency: wallet.monthlyChargeLimit?.currency ?? wallet.monthlyUsed?.currency ?? "USD",
+    ...(used === undefined || used < 0 ? {} : { usedThisMonth: used / 100 }),
+    ...(wallet.monthlyChargeLimitEnabled === false || limit === undefined || limit <= 0
+      ? {}
+      : { monthlyLimit: limit / 100 }),
+  };
+}
+
+/**
+ * Reads the reply.
+ *
+ * @param value - the parsed JSON
+ * @param nowMs - current time, ms since the epoch
+ * @returns `undefined` when it is not a reply of this endpoint
+ */
+export function parseUsages(value: unknown, nowMs: number): Usages | undefined {
+  const parsed = replySchema.safeParse(value);
+  if (!parsed.success) {
+    return undefined;
+  }
+  const windows = merge([...ratioWindows(parsed.data, nowMs), ...countWindows(parsed.data, nowMs)]);
+  const credit = creditOf(parsed.data);
+  return windows.length === 0 && credit === undefined
+    ? undefined
+    : { windows, ...(credit === undefined ? {} : { credit }) };
+}

@@ -1,0 +1,69 @@
+/**
+ * What is done while the host registers the plugin, before it reads a profile: looking for a fence
+ * that a crash left. The code that replaces one is loaded only when there is one.
+ */
+
+import { createRequire } from "node:module";
+import { readdirSync } from "node:fs";
+import path from "node:path";
+import { personalAccounts } from "./personal-notes.ts";
+import { isFenced, isOwnProfile } from "./profile-shape.ts";
+import { providerAuthSdk, statePathsSdk } from "./sdk.ts";
+
+/** Folders that have a profile store: the shared one (`undefined`) and each agent's. */
+export function profileStoreDirs(): (string | undefined)[] {
+  const root = path.join(statePathsSdk().resolveStateDir(process.env), "agents");
+  let names: string[];
+  try {
+    names = readdirSync(root);
+  } catch {
+    names = [];
+  }
+  return [undefined, ...names.map((name) => path.join(root, name, "agent"))];
+}
+
+/** A place to look for profiles: a folder with a store, or one personal account. */
+export interface ProfilePlace {
+  readonly agentDir?: string;
+  readonly profileId?: string;
+}
+
+/** Every place that a profile of ours can be in. */
+export function profilePlaces(): ProfilePlace[] {
+  return [
+    ...profileStoreDirs().map((agentDir) => (agentDir === undefined ? {} : { agentDir })),
+    ...personalAccounts().map(({ profileId }) => ({ profileId })),
+  ];
+}
+
+/** The profiles in a place, by id; of a personal account's place that one only. */
+export function profilesIn({ agentDir, profileId }: ProfilePlace) {
+  const { profiles } = providerAuthSdk().ensureAuthProfileStore(agentDir, {
+    allowKeychainPrompt: false,
+    ...(profileId === undefined ? {} : { profileId }),
+  });
+  return Object.entries(profiles).filter(
+    ([id]) => profileId === undefined || id === profileId,
+  );
+}
+
+function anyFence(): boolean {
+  return profilePlaces().some((place) =>
+    profilesIn(place).some(([, profile]) => isOwnProfile(profile) && isFenced(profile)),
+  );
+}
+
+/** Heals fenced profiles; never throws, because a plugin that fails to register helps nobody. */
+export function healAtStart(): void {
+  try {
+    if (anyFence()) {
+      // `register` cannot wait, so this module is required and not imported; it has the ending that
+      // this one has (`.ts` in the sources, `.js` in the package).
+      const ending = path.extname(import.meta.filename);
+      const heal = createRequire(import.meta.url)(`./heal${ending}`) as typeof import("./heal.ts");
+      heal.healProfiles();
+    }
+  } catch {
+    // The host then reports the profile as it finds it.
+  }
+}

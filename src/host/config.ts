@@ -1,0 +1,83 @@
+/**
+ * The plugin's settings (`plugins.entries.kimi-code-oauth.config`). The host has checked them against
+ * the manifest's schema before this code runs; what is read here is read leniently all the same,
+ * because a setting must never keep a login from working.
+ */
+
+import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
+import { PLUGIN_ID } from "../constants.ts";
+import type { Home } from "../logins/homes.ts";
+import { processState } from "../process-state.ts";
+import type { StatedIdentity } from "../protocol/identity.ts";
+
+/** The settings, as the manifest's `configSchema` has them. */
+export interface Settings {
+  /** Whose login to use when several are on the machine. */
+  readonly home?: "kimi-code-cli" | "kimi-cli" | undefined;
+  /** Region of a sign-in, and of the login to use when there is one for each. */
+  readonly region?: "mainland-cn" | "global" | undefined;
+  /** What to say to Kimi instead of this plugin's own name; only as Kimi has told the user. */
+  readonly identity?: StatedIdentity;
+  /** Model ids that lists and pickers leave out. */
+  readonly hideModels?: readonly string[] | undefined;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" && value.trim() !== "" ? value.trim() : undefined;
+}
+
+function oneOf<T extends string>(value: unknown, known: readonly T[]): T | undefined {
+  return known.find((entry) => entry === value);
+}
+
+/** Reads settings from what the host holds for this plugin. */
+export function readSettings(value: unknown): Settings {
+  const raw = isRecord(value) ? value : {};
+  const identity = isRecord(raw.identity) ? raw.identity : {};
+  const hidden = Array.isArray(raw.hideModels) ? raw.hideModels : [];
+  return {
+    home: oneOf(raw.home, ["kimi-code-cli", "kimi-cli"]),
+    region: oneOf(raw.region, ["mainland-cn", "global"]),
+    identity: { product: text(identity.product), platform: text(identity.platform) },
+    hideModels: hidden.flatMap((id) => text(id) ?? []),
+  };
+}
+
+/** The settings in a config. */
+export function settingsOf(config: OpenClawConfig | undefined): Settings {
+  return readSettings(config?.plugins?.entries?.[PLUGIN_ID]?.config);
+}
+
+function holder(): { current: Settings } {
+  return processState("settings", () => ({ current: {} as Settings }));
+}
+
+/** Takes over the settings that the host hands to `register`. */
+export function useSettings(value: unknown): void {
+  holder().current = readSettings(value);
+}
+
+/** The settings of this process, for code that no config reaches. */
+export function settings(): Settings {
+  return holder().current;
+}
+
+/** True for a model that the user does not want to see; asking for it by name still works. */
+export function isHidden(modelId: string, { hideModels }: Settings): boolean {
+  return hideModels?.includes(modelId) === true;
+}
+
+/** Puts the logins that the user prefers first; the order is otherwise kept. */
+export function preferredFirst<T extends { readonly home: Home }>(
+  logins: readonly T[],
+  { home, region }: Settings,
+): T[] {
+  const rank = (login: T): number =>
+    (home === undefined || login.home.kind === home ? 0 : 2) +
+    (region === undefined || login.home.endpoints.region === region ? 0 : 1);
+  return logins.toSorted((left, right) => rank(left) - rank(right));
+}

@@ -1,0 +1,27 @@
+/** Small files of this plugin in OpenClaw's state, which may be lost without harm. */
+
+import fs from "node:fs/promises";
+import path from "node:path";
+import { pluginStateDir } from "./context.ts";
+
+/** The JSON of a note; `undefined` when there is none. Its shape is the caller's to check. */
+export async function readNote(name: string): Promise<unknown> {
+  try {
+    return JSON.parse(await fs.readFile(path.join(pluginStateDir(), name), "utf8")) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Replaces a note in one step; a failure is not an error. */
+export async function writeNote(name: string, value: unknown): Promise<void> {
+  const file = path.join(pluginStateDir(), name);
+  const temp = `${file}.${String(process.pid)}.${String(process.hrtime.bigint())}`;
+  try {
+    await fs.mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+    await fs.writeFile(temp, `${JSON.stringify(value)}\n`, { mode: 0o600 });
+    await fs.rename(temp, file);
+  } catch {
+    await fs.rm(temp, { force: true }).catch(() => undefined);
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * Homes of personal accounts: a person's own login on a shared gateway.
+ *
+ * The host alone may keep what such a sign-in returns, and a method that writes anything is not
+ * allowed to offer it. So the home is made when the account is used for the first time: it takes the
+ * tokens over from the person's profile before any of them is spent, and is the login's home from
+ * then on.
+ */
+
+import { randomBytes } from "node:crypto";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import path from "node:path";
+import { formatCredential } from "../logins/credential.ts";
+import type { Home } from "../logins/homes.ts";
+import { KimiError, systemErrorCode } from "../protocol/errors.ts";
+import { PERSONAL_SLOT } from "./own-slots.ts";
+import { hasTokens, type OAuthProfile } from "./profile-shape.ts";
+
+/** The content of a home that takes over a profile's tokens. */
+function contentOf(profile: OAuthProfile, home: Home): string {
+  const own = {
+    access_token: profile.access,
+    refresh_token: profile.refresh,
+    expires_at: Math.floor(profile.expires / 1_000),
+    scope: "",
+    token_type: "Bearer",
+    // The profile does not say how long its tokens lived.
+    expires_in: 0,
+  };
+  return formatCredential(
+    {
+      accessToken: own.access_token,
+      refreshToken: own.refresh_token,
+      expiresAtMs: profile.expires,
+      expiresInS: own.expires_in,
+      members: own,
+    },
+    home.style,
+  );
+}
+
+/**
+ * Makes the home of a personal account at its first use. Synchronous, like the reading of a profile;
+ * it costs one `stat` afterwards.
+ *
+ * @param profile - the person's profile; a fence or a stand-in for tokens is taken over by nobody
+ * @throws KimiError `home_not_writable`; no token is spent then
+ */
+export function ensurePersonalHome(home: Home, profile: OAuthProfile): void {
+  if (!PERSONAL_SLOT.test(home.slot) || !hasTokens(profile) || existsSync(home.file)) {
+    return;
+  }
+  const dir = path.dirname(home.file);
+  const temp = `${home.file}.tmp.${String(process.pid)}.${randomBytes(4).toString("hex")}`;
+  try {
+    for (const folder of [home.dir, dir]) {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+      chmodSync(folder, 0o700);
+    }
+    const fd = openSync(temp, "wx", 0o600);
+    try {
+      writeFileSync(fd, contentOf(profile, home));
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    // A link fails where a rename would replace the home that another process has just made.
+    linkSync(temp, home.file);
+  } catch (error) {
+    if (systemErrorCode(error) !== "EEXIST") {
+      throw new KimiError(
+        "home_not_writable",
+        `This account's login could not be kept in ${dir}. Make that folder writable and try again; your login is kept.`,
+      );
+    }
+  } finally {
+    rmSync(temp, { force: true });
+  }
+}

@@ -1,0 +1,65 @@
+/** Reading and correcting this provider's profiles in OpenClaw's store. */
+
+import type { Credential } from "../logins/credential.ts";
+import { isCurrent, projected } from "./profile.ts";
+import { notePersonalAccount } from "./personal-notes.ts";
+import { isFenced, isOwnProfile, type OAuthProfile, ownSlotOf } from "./profile-shape.ts";
+import { providerAuthSdk } from "./sdk.ts";
+
+/** Reads one profile of this provider. */
+export function readProfile(
+  agentDir: string | undefined,
+  profileId: string | undefined,
+): OAuthProfile | undefined {
+  if (profileId === undefined) {
+    return undefined;
+  }
+  const store = providerAuthSdk().ensureAuthProfileStore(agentDir, {
+    allowKeychainPrompt: false,
+    // A personal account is shown only to whoever asks for it by its id.
+    profileId,
+  });
+  const profile: unknown = store.profiles[profileId];
+  if (!isOwnProfile(profile)) {
+    return undefined;
+  }
+  const slot = ownSlotOf(profile);
+  if (slot !== undefined) {
+    notePersonalAccount(slot, profileId);
+  }
+  return profile;
+}
+
+/**
+ * Shows a home's tokens in its profile, so that the host sees their true expiry.
+ *
+ * A fence is left alone: whoever put it there settles it.
+ */
+export async function projectToStore(
+  agentDir: string | undefined,
+  profileId: string,
+  credential: Credential,
+): Promise<void> {
+  const before = readProfile(agentDir, profileId);
+  if (before === undefined || isFenced(before) || isCurrent(before, credential)) {
+    return;
+  }
+  await providerAuthSdk().updateAuthProfileStoreWithLock({
+    ...(agentDir === undefined ? {} : { agentDir }),
+    profileId,
+    updater: (store) => {
+      const profile = store.profiles[profileId];
+      if (
+        profile?.type !== "oauth" ||
+        !isOwnProfile(profile) ||
+        isFenced(profile) ||
+        profile.authFlow !== before.authFlow ||
+        isCurrent(profile, credential)
+      ) {
+        return false;
+      }
+      store.profiles[profileId] = projected(profile, credential);
+      return true;
+    },
+  });
+}

@@ -1,0 +1,74 @@
+/**
+ * The profile in OpenClaw's store as a projection of a home: which members it has, and how the home
+ * is found again from them. Knows the profile's shape, and where own homes are.
+ */
+
+import { CLIENT_ID, type Env, regionLabel, tokenEndpointOf } from "../protocol/endpoints.ts";
+import { PROVIDER_ID } from "../constants.ts";
+import type { Credential } from "../logins/credential.ts";
+import { bindingOf, type Home, homeOfBinding, ownerLabel } from "../logins/homes.ts";
+import { presentOwnHome } from "./own-home.ts";
+import { ensurePersonalHome } from "./personal-home.ts";
+import { NO_TOKEN, type OAuthProfile } from "./profile-shape.ts";
+
+/** An expiry long past, ms since the epoch; the host refuses 0. */
+const LONG_EXPIRED_MS = 1_000;
+
+/**
+ * The home that a profile belongs to; that of a personal account is made at its first use.
+ *
+ * @throws KimiError when the profile does not name one that can be used
+ */
+export function homeOfProfile(profile: OAuthProfile, env: Env): Home {
+  const named = homeOfBinding(profile, env);
+  if (named.kind !== "openclaw") {
+    return named;
+  }
+  const home = presentOwnHome(named);
+  ensurePersonalHome(home, profile);
+  return home;
+}
+
+/** A new profile for a login. */
+export function profileFor(
+  home: Home,
+  credential: Credential,
+  accountId: string | undefined,
+  env: Env,
+): OAuthProfile & { access: string; refresh: string; expires: number } {
+  const { authFlow, issuer, enterpriseUrl } = bindingOf(home, env);
+  return {
+    type: "oauth",
+    provider: PROVIDER_ID,
+    access: credential.accessToken,
+    refresh: credential.refreshToken,
+    expires: credential.expiresAtMs,
+    // What `openclaw models status` and the other lists show behind the profile's id.
+    displayName: `${ownerLabel(home.kind)}, ${regionLabel(home.endpoints)}`,
+    clientId: CLIENT_ID,
+    tokenEndpoint: tokenEndpointOf(home.endpoints),
+    ...(authFlow === undefined ? {} : { authFlow }),
+    ...(issuer === undefined ? {} : { issuer }),
+    ...(enterpriseUrl === undefined ? {} : { enterpriseUrl }),
+    ...(accountId === undefined ? {} : { accountId }),
+  };
+}
+
+/** A profile with the tokens of its home; without tokens when the home has none. */
+export function projected<T extends OAuthProfile>(profile: T, credential: Credential | undefined): T {
+  return {
+    ...profile,
+    access: credential?.accessToken ?? NO_TOKEN,
+    refresh: credential?.refreshToken ?? NO_TOKEN,
+    expires: credential?.expiresAtMs ?? LONG_EXPIRED_MS,
+  };
+}
+
+/** True when a profile already shows what its home holds. */
+export function isCurrent(profile: OAuthProfile, credential: Credential): boolean {
+  return (
+    profile.access === credential.accessToken &&
+    profile.refresh === credential.refreshToken &&
+    profile.expires === credential.expiresAtMs
+  );
+}

@@ -1,0 +1,97 @@
+/** Plugin entry: what is registered, and where each part is. Nothing is loaded before it is used. */
+
+import { definePluginEntry } from "openclaw/plugin-sdk/plugin-entry";
+import {
+  CLI_LOGIN_METHOD_ID,
+  DEVICE_CODE_METHOD_ID,
+  PLUGIN_ID,
+  PROVIDER_ID,
+} from "./constants.ts";
+import { healAtStart } from "./host/at-start.ts";
+import { useSettings } from "./host/config.ts";
+import { settleBeforeEnd } from "./host/lifetime.ts";
+import { missingAuthMessage } from "./host/missing-auth.ts";
+import { isSameAccount } from "./host/profile-shape.ts";
+import { failures, knownModels, replay } from "./inference/lazy.ts";
+import { normalizeModelId } from "./inference/models.ts";
+import { wrapStream } from "./inference/stream.ts";
+
+export default definePluginEntry({
+  id: PLUGIN_ID,
+  name: "Kimi Code OAuth",
+  description: "Run OpenClaw agents on a Kimi Code subscription, without an API key.",
+  register(api) {
+    // The host registers in other modes too, where it hands over no settings.
+    if (api.registrationMode === "full" || api.pluginConfig !== undefined) {
+      useSettings(api.pluginConfig);
+    }
+    api.registerProvider({
+      id: PROVIDER_ID,
+      label: "Kimi Code",
+      auth: [
+        {
+          id: CLI_LOGIN_METHOD_ID,
+          label: "Kimi Code (use the Kimi CLI's login)",
+          hint: "Shares the login of `kimi login`; no API key",
+          kind: "oauth",
+          run: async (ctx) => await (await import("./onboarding/cli-login.ts")).runCliLogin(ctx),
+          runNonInteractive: async (ctx) =>
+            await (await import("./onboarding/cli-login.ts")).runCliLoginNonInteractive(ctx),
+        },
+        {
+          id: DEVICE_CODE_METHOD_ID,
+          label: "Kimi Code (sign in with a browser)",
+          hint: "Device code, on any device; needs no Kimi CLI",
+          kind: "device_code",
+          matchesPersonalAccount: isSameAccount,
+          run: async (ctx) => await (await import("./onboarding/device-code.ts")).runDeviceCode(ctx),
+        },
+      ],
+      catalog: {
+        order: "profile",
+        run: async (ctx) => await (await import("./inference/catalog.ts")).runCatalog(ctx),
+      },
+      staticCatalog: { order: "profile", run: async () => ({ provider: knownModels().starterProvider() }) },
+      normalizeModelId: ({ modelId }) => normalizeModelId(modelId),
+      // The account's own list knows more than any row that the host has kept.
+      preferRuntimeResolvedModel: () => true,
+      prepareDynamicModel: async (ctx) =>
+        await (await import("./inference/catalog.ts")).prepareDynamicModel(ctx),
+      resolveDynamicModel: (ctx) => knownModels().resolveDynamicModel(ctx),
+      resolveThinkingProfile: (ctx) => knownModels().resolveThinkingProfile(ctx),
+      buildReplayPolicy: (ctx) => replay().replayPolicy(ctx),
+      refreshOAuth: async (credential) =>
+        await (await import("./kimi-code-oauth.ts")).refreshKimiCodeOAuth(credential),
+      prepareRuntimeAuth: async (ctx) =>
+        await (await import("./inference/runtime-auth.ts")).prepareRuntimeAuth(ctx),
+      wrapStreamFn: ({ streamFn, thinkingLevel }) =>
+        streamFn === undefined ? undefined : wrapStream(streamFn, thinkingLevel),
+      wrapSimpleCompletionStreamFn: ({ streamFn, thinkingLevel }) =>
+        streamFn === undefined ? undefined : wrapStream(streamFn, thinkingLevel),
+      classifyFailoverReason: (ctx) => failures().classifyFailure(ctx),
+      matchesContextOverflowError: (ctx) => failures().isContextOverflow(ctx),
+      buildAuthDoctorHint: async (ctx) =>
+        (await import("./host/doctor.ts")).authDoctorHint(ctx),
+      buildMissingAuthMessage: (ctx) => missingAuthMessage(ctx),
+      resolveUsageAuth: async (ctx) =>
+        await (await import("./account/snapshot.ts")).resolveUsageAuth(ctx),
+      fetchUsageSnapshot: async (ctx) =>
+        await (await import("./account/snapshot.ts")).fetchUsageSnapshot(ctx),
+    });
+    // Each copy of the plugin in this process may have a refresh under way.
+    api.lifecycle?.onDispose?.(settleBeforeEnd);
+    if (api.registrationMode === "full") {
+      healAtStart();
+      api.registerService({
+        id: PLUGIN_ID,
+        start: async () => {
+          const { watchOwnHomes } = await import("./host/own-home-watch.ts");
+          watchOwnHomes(api.runtime.config.current);
+        },
+        stop: async () => {
+          (await import("./host/own-home-watch.ts")).unwatchOwnHomes();
+        },
+      });
+    }
+  },
+});

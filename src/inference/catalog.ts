@@ -1,0 +1,153 @@
+/**
+ * The live catalog: what the account of a login may use now, from `GET /models`.
+ *
+ * When the server cannot be asked, the login's last good list serves; where there is none, the host
+ * falls back to the static rows.
+ */
+
+import type { ProviderPlugin } from "openclaw/plugin-sdk/plugin-entry";
+import { PROVIDER_ID } from "../constants.ts";
+import { authorizedExchange } from "../host/authorized.ts";
+import { isHidden, settingsOf } from "../host/config.ts";
+import { isLongLived } from "../host/lifetime.ts";
+import { loginKey } from "../host/login-key.ts";
+import { loginOfProfile } from "../host/login-of-profile.ts";
+import type { LoginRef } from "../host/login-ref.ts";
+import { sentenceFor } from "../host/sentence.ts";
+import { sortAnswer } from "../protocol/answers.ts";
+import { isKimiError, KimiError, type KimiErrorCode } from "../protocol/errors.ts";
+import { processState } from "../process-state.ts";
+import { type ModelList, readModelList, writeModelList } from "./catalog-store.ts";
+import { providerEntry } from "./models.ts";
+
+type CatalogContext = Parameters<NonNullable<ProviderPlugin["catalog"]>["run"]>[0];
+type CatalogResult = Awaited<ReturnType<NonNullable<ProviderPlugin["catalog"]>["run"]>>;
+type DynamicContext = Parameters<NonNullable<ProviderPlugin["prepareDynamicModel"]>>[0];
+
+/** Time limit for the list, in ms; the first turn of a new login waits for it. */
+const TIMEOUT_MS = 8_000;
+/** Largest list read, in bytes. */
+const MAX_BYTES = 2 * 1024 * 1024;
+/** Age from which a list is asked for again while it serves, in ms. */
+const REFRESH_AFTER_MS = 6 * 60 * 60_000;
+/** How long a failed request keeps a turn from trying again, in ms. */
+const RETRY_AFTER_MS = 60_000;
+
+/** Requests under way, and when the last one failed, by login. */
+function requests() {
+  return processState("models", () => ({
+    flights: new Map<string, Promise<ModelList>>(),
+    failedAt: new Map<string, number>(),
+  }));
+}
+
+/** Codes that mean Kimi or the login said no, as opposed to the server not being reachable. */
+const REJECTED: ReadonlySet<KimiErrorCode> = new Set(["login_ended", "login_revoked"]);
+
+async function requestList(login: LoginRef): Promise<ModelList> {
+  const reply = await authorizedExchange(login, {
+    method: "GET",
+    path: "/models",
+    headers: { Accept: "application/json" },
+    timeoutMs: TIMEOUT_MS,
+    maxBytes: MAX_BYTES,
+  });
+  const kind = sortAnswer(reply.status, reply.text);
+  if (kind !== undefined) {
+    const { status } = reply;
+    const code = kind === "rejected_bearer" ? "login_ended" : "refused";
+    throw new KimiError(code, sentenceFor(kind, login, { status }), { status });
+  }
+  const [{ parseModels }, { parseJson }] = await Promise.all([
+    import("./models-reply.ts"),
+    import("../protocol/schemas.ts"),
+  ]);
+  const models = reply.status === 200 ? parseModels(parseJson(reply.text)) : undefined;
+  if (models === undefined) {
+    throw new KimiError(
+      "bad_reply",
+      `${new URL(login.home.endpoints.apiBase).host} answered with something other than Kimi's list of models. Check the network or proxy and try again; the last list is kept.`,
+      { status: reply.status },
+    );
+  }
+  return { fetchedAtMs: Date.now(), models };
+}
+
+/**
+ * Asks for a login's list, once at a time, and keeps it.
+ *
+ * @throws KimiError; the last good list is untouched then
+ */
+export async function refreshModelList(login: LoginRef): Promise<ModelList> {
+  const key = loginKey(login.home, login.accountId);
+  const { flights, failedAt } = requests();
+  const running = flights.get(key);
+  if (running !== undefined) {
+    return await running;
+  }
+  const flight = (async () => {
+    try {
+      const list = await requestList(login);
+      failedAt.delete(key);
+      await writeModelList(key, list);
+      return list;
+    } catch (error) {
+      failedAt.set(key, Date.now());
+      throw error;
+    } finally {
+      flights.delete(key);
+    }
+  })();
+  flights.set(key, flight);
+  return await flight;
+}
+
+/** The host's catalog hook: the live list, else the last good one, else `null` for the static rows. */
+export async function runCatalog(ctx: CatalogContext): Promise<CatalogResult> {
+  const { profileId } = ctx.resolveProviderAuth(PROVIDER_ID);
+  const login = loginOfProfile(ctx.agentDir, profileId, ctx.config);
+  if (login === undefined) {
+    return null;
+  }
+  const hidden = settingsOf(ctx.config);
+  const entry = (list: ModelList) =>
+    providerEntry(
+      list.models.filter((row) => !isHidden(row.id, hidden)),
+      login.home.endpoints.apiBase,
+    );
+  const outcome = { provider: PROVIDER_ID, ...(profileId === undefined ? {} : { profileId }) };
+  try {
+    const list = await refreshModelList(login);
+    return { provider: entry(list), outcomes: [{ ...outcome, status: "ready" }] };
+  } catch (error) {
+    const rejected = isKimiError(error) && REJECTED.has(error.code);
+    const outcomes = [
+      rejected
+        ? { ...outcome, status: "auth-rejected" as const, rejectionScope: "catalog" as const }
+        : { ...outcome, status: "unavailable" as const },
+    ];
+    const last = readModelList(loginKey(login.home, login.accountId));
+    return last === undefined ? { providers: {}, outcomes } : { provider: entry(last), outcomes };
+  }
+}
+
+/** Makes sure that a run knows its model: a list that is missing is asked for, an old one renewed. */
+export async function prepareDynamicModel(ctx: DynamicContext): Promise<void> {
+  const login = loginOfProfile(ctx.agentDir, ctx.authProfileId, ctx.config);
+  if (login === undefined) {
+    return;
+  }
+  const key = loginKey(login.home, login.accountId);
+  const list = readModelList(key);
+  const now = Date.now();
+  const failedAt = requests().failedAt.get(key) ?? Number.NEGATIVE_INFINITY;
+  if (now - failedAt < RETRY_AFTER_MS) {
+    return;
+  }
+  if (list === undefined) {
+    // A turn does not fail for the want of a list; the static rows serve.
+    await refreshModelList(login).catch(() => undefined);
+  } else if (isLongLived() && now - list.fetchedAtMs > REFRESH_AFTER_MS) {
+    refreshModelList(login).catch(() => undefined);
+  }
+}

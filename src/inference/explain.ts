@@ -1,0 +1,37 @@
+/** From a failed model call to what a user is told. */
+
+import type { LoginRef } from "../host/login-ref.ts";
+import { sentenceFor } from "../host/sentence.ts";
+import { quotaWindow } from "../protocol/answers.ts";
+import { isKimiError } from "../protocol/errors.ts";
+import { type FailureKind, sortFailure } from "./failures.ts";
+
+/** A failure in plain words. */
+export interface Explained {
+  readonly kind: FailureKind;
+  readonly sentence: string;
+}
+
+/** Explains what the host's transport reported; `undefined` for what is not an answer of Kimi's. */
+export async function explainReport(
+  errorMessage: string | undefined,
+  modelId: string,
+  login: LoginRef,
+): Promise<Explained | undefined> {
+  const failure = sortFailure(errorMessage);
+  if (failure === undefined) {
+    return undefined;
+  }
+  const { kind, status, text } = failure;
+  const window = kind === "quota" ? quotaWindow(text) : undefined;
+  const resetsInMs =
+    kind === "quota"
+      ? await (await import("../account/quota-reset.ts")).quotaResetsInMs(login, window)
+      : undefined;
+  return { kind, sentence: sentenceFor(kind, login, { model: modelId, status, window, resetsInMs }) };
+}
+
+/** Explains why a call could not be made; `undefined` for an error that is not ours. */
+export function explainError(error: unknown): Explained | undefined {
+  return isKimiError(error) ? { kind: error.code, sentence: error.message } : undefined;
+}

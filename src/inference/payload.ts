@@ -1,0 +1,252 @@
+/**
+ * The last hand on a request's body: what the host's transports cannot know of Kimi.
+ *
+ * Pure functions from body to body; the body that comes in is not changed.
+ */
+
+import { maxTokensOf, type ModelRow } from "./models.ts";
+import { thinkingWish } from "./thinking.ts";
+import { kimiToolSchema } from "./tool-schemas.ts";
+
+type Body = Record<string, unknown>;
+
+/** What a body depends on beside itself. */
+export interface PayloadFacts {
+  readonly row: ModelRow;
+  /** The host's thinking level. */
+  readonly level: string | undefined;
+  /** The host's session. */
+  readonly sessionId: string | undefined;
+  /** Output limit that the caller asked for, in tokens. */
+  readonly maxTokens: number | undefined;
+}
+
+/** Kimi fixes these itself; a request that names them is refused, or means something else there. */
+const LEFT_OUT = [
+  "temperature",
+  "top_p",
+  "top_k",
+  "n",
+  "presence_penalty",
+  "frequency_penalty",
+  "seed",
+  "store",
+  "service_tier",
+  "prompt_cache_retention",
+  "reasoning_effort",
+  "max_tokens",
+];
+
+/** Longest id of a tool call. */
+const MAX_CALL_ID = 64;
+
+function isBody(value: unknown): value is Body {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function without(body: Body, names: readonly string[]): Body {
+  return Object.fromEntries(Object.entries(body).filter(([name]) => !names.includes(name)));
+}
+
+function isEmptyText(part: unknown): boolean {
+  return isBody(part) && part.type === "text" && (part.text ?? "") === "";
+}
+
+/** Content without empty text parts, which are refused. */
+function solidContent(content: unknown): unknown {
+  return Array.isArray(content) ? content.filter((part) => !isEmptyText(part)) : content;
+}
+
+function isBlank(content: unknown): boolean {
+  return (
+    content === undefined ||
+    content === null ||
+    content === "" ||
+    (Array.isArray(content) && content.length === 0)
+  );
+}
+
+function callId(value: unknown): unknown {
+  return typeof value === "string"
+    ? value.replace(/[^\w-]/g, "_").slice(0, MAX_CALL_ID)
+    : value;
+}
+
+function chatToolCall(call: unknown): unknown {
+  return isBody(call) ? { ...call, id: callId(call.id) } : call;
+}
+
+function chatMessage(message: unknown, keepsReasoning: boolean): unknown {
+  if (!isBody(message)) {
+    return message;
+  }
+  const { content, ...rest } = message;
+  const solid = solidContent(content);
+  if (message.role === "assistant") {
+    const calls = Array.isArray(message.tool_calls) ? (message.tool_calls as unknown[]) : [];
+    const reasoning = typeof message.reasoning_content === "string" ? message.reasoning_content : "";
+    return {
+      ...rest,
+      // An empty text beside tool calls is refused, the absence of one is not.
+      ...(calls.length > 0 && isBlank(solid) ? {} : { content: isBlank(solid) ? "" : solid }),
+      ...(calls.length > 0 ? { tool_calls: calls.map(chatToolCall) } : {}),
+      ...(keepsReasoning ? { reasoning_content: reasoning } : {}),
+    };
+  }
+  return {
+    ...rest,
+    role: message.role === "developer" ? "system" : message.role,
+    content: solid,
+    ...("tool_call_id" in message ? { tool_call_id: callId(message.tool_call_id) } : {}),
+  };
+}
+
+function chatTool(tool: unknown): unknown {
+  if (!isBody(tool) || !isBody(tool.function)) {
+    return tool;
+  }
+  const { strict: _strict, parameters, ...rest } = tool.function;
+  return {
+    ...tool,
+    function: { ...rest, ...(parameters === undefined ? {} : { parameters: kimiToolSchema(parameters) }) },
+  };
+}
+
+/** A choice that forces a call cannot be combined with thinking. */
+function toolChoice(value: unknown): unknown {
+  return value === "none" ? "none" : "auto";
+}
+
+/** Body of `POST /chat/completions`. */
+export function chatBody(body: Body, { row, level }: PayloadFacts): Body {
+  const wish = thinkingWish(row.thinking, level);
+  const limit = body.max_completion_tokens ?? body.max_tokens;
+  return {
+    ...without(body, LEFT_OUT),
+    ...(limit === undefined ? {} : { max_completion_tokens: limit }),
+    ...(Array.isArray(body.messages)
+      ? { messages: body.messages.map((message) => chatMessage(message, wish?.on === true)) }
+      : {}),
+    ...(Array.isArray(body.tools) ? { tools: body.tools.map(chatTool) } : {}),
+    ...(body.tool_choice === undefined || wish?.on !== true
+      ? {}
+      : { tool_choice: toolChoice(body.tool_choice) }),
+    ...(wish === undefined
+      ? {}
+      : {
+          thinking: wish.on
+            ? {
+                type: "enabled",
+                ...(wish.effort === undefined ? {} : { effort: wish.effort }),
+                keep: "all",
+              }
+            : { type: "disabled" },
+        }),
+  };
+}
+
+/** Asks the server to keep all earlier thinking (a beta, see {@link MESSAGES_BETA}). */
+const KEEP_THINKING = { edits: [{ type: "clear_thinking_20251015", keep: "all" }] };
+/** Value of `anthropic-beta` that goes with {@link KEEP_THINKING}. */
+export const MESSAGES_BETA = "context-management-2025-06-27";
+
+function messagesPart(part: unknown): unknown {
+  return isBody(part)
+    ? {
+        ...part,
+        ...(part.type === "tool_use" ? { id: callId(part.id) } : {}),
+        ...("tool_use_id" in part ? { tool_use_id: callId(part.tool_use_id) } : {}),
+      }
+    : part;
+}
+
+function messagesMessage(message: unknown): unknown {
+  if (!isBody(message)) {
+    return message;
+  }
+  const content = solidContent(message.content);
+  return { ...message, content: Array.isArray(content) ? content.map(messagesPart) : content };
+}
+
+function messagesTool(tool: unknown): unknown {
+  return isBody(tool) && "input_schema" in tool
+    ? { ...without(tool, ["eager_input_streaming", "strict"]), input_schema: kimiToolSchema(tool.input_schema) }
+    : tool;
+}
+
+/** Body of `POST /messages`. */
+export function messagesBody(body: Body, facts: PayloadFacts): Body {
+  const { row, level, sessionId } = facts;
+  const wish = thinkingWish(row.thinking, level);
+  const rest = without(body, [
+    ...LEFT_OUT.filter((name) => name !== "max_tokens"),
+    "thinking",
+    "output_config",
+    "context_management",
+  ]);
+  return {
+    ...rest,
+    // The host adds a budget for thinking to a limit of its own; Kimi has one limit for both.
+    max_tokens: Math.min(facts.maxTokens ?? Number.POSITIVE_INFINITY, maxTokensOf(row)),
+    ...(Array.isArray(body.messages) ? { messages: body.messages.map(messagesMessage) } : {}),
+    ...(Array.isArray(body.tools) ? { tools: body.tools.map(messagesTool) } : {}),
+    ...(isBody(body.tool_choice) && body.tool_choice.type !== "none" && wish?.on === true
+      ? { tool_choice: { type: "auto" } }
+      : {}),
+    ...(sessionId === undefined ? {} : { metadata: { user_id: sessionId } }),
+    ...(wish === undefined ? {} : { thinking: { type: wish.on ? "enabled" : "disabled" } }),
+    ...(wish?.on === true
+      ? {
+          ...(wish.effort === undefined ? {} : { output_config: { effort: wish.effort } }),
+          context_management: KEEP_THINKING,
+        }
+      : {}),
+  };
+}
+
+function responsesItem(item: unknown): unknown {
+  return isBody(item) && item.role === "developer" ? { ...item, role: "system" } : item;
+}
+
+function responsesTool(tool: unknown): unknown {
+  return isBody(tool) && "parameters" in tool
+    ? { ...without(tool, ["strict"]), parameters: kimiToolSchema(tool.parameters) }
+    : tool;
+}
+
+/** Body of `POST /responses`. */
+export function responsesBody(body: Body, { row, level, sessionId }: PayloadFacts): Body {
+  const wish = thinkingWish(row.thinking, level);
+  const effort = wish?.on === true ? wish.effort : undefined;
+  return {
+    ...without(body, [...LEFT_OUT, "reasoning", "include"]),
+    store: false,
+    ...(Array.isArray(body.input) ? { input: body.input.map(responsesItem) } : {}),
+    ...(Array.isArray(body.tools) ? { tools: body.tools.map(responsesTool) } : {}),
+    ...(body.prompt_cache_key === undefined && sessionId !== undefined
+      ? { prompt_cache_key: sessionId }
+      : {}),
+    ...(effort === undefined
+      ? {}
+      : { reasoning: { effort, summary: "auto" }, include: ["reasoning.encrypted_content"] }),
+  };
+}
+
+/**
+ * A body as Kimi takes it.
+ *
+ * @param api - the host's transport that made it
+ */
+export function kimiBody(api: string, body: unknown, facts: PayloadFacts): unknown {
+  if (!isBody(body)) {
+    return body;
+  }
+  switch (api) {
+    case "anthropic-messages":
+      return messagesBody(body, facts);
+    case "openai-responses":
+      return responsesBody(body, facts);
+    default:
+      return chatBody(body, facts);
+  }
+}

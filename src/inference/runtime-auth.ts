@@ -1,0 +1,51 @@
+/** `prepareRuntimeAuth`: the bearer for a run, from the profile's home. */
+
+import { loginOf, requestHeaders } from "../host/context.ts";
+import { isLongLived } from "../host/lifetime.ts";
+import { homeOfProfile } from "../host/profile.ts";
+import { projectToStore, readProfile } from "../host/profile-store.ts";
+import { baseUrlFor } from "./models.ts";
+import { noteRun } from "./runs.ts";
+
+/** The members of the host's context that are used. */
+export interface RuntimeAuthContext {
+  readonly profileId?: string;
+  readonly agentDir?: string;
+  readonly authMode: string;
+  readonly model: { readonly api: string };
+}
+
+/** What the host needs for a run. */
+export interface RuntimeAuth {
+  apiKey: string;
+  baseUrl: string;
+  /** ms since the epoch */
+  expiresAt: number;
+  request: { headers: Record<string, string> };
+}
+
+/**
+ * Gives a run its bearer, its addresses and its identity.
+ *
+ * @returns `undefined` for a run that does not use one of our profiles
+ * @throws KimiError in plain words; it costs this attempt and nothing else
+ */
+export async function prepareRuntimeAuth(ctx: RuntimeAuthContext): Promise<RuntimeAuth | undefined> {
+  const profile = readProfile(ctx.agentDir, ctx.profileId);
+  if (profile === undefined || ctx.profileId === undefined) {
+    return undefined;
+  }
+  const home = homeOfProfile(profile, process.env);
+  const tokens = await loginOf(home).access({
+    accountId: profile.accountId,
+    background: isLongLived(),
+  });
+  // The host's copy is a convenience; the run does not depend on it.
+  await projectToStore(ctx.agentDir, ctx.profileId, tokens).catch(() => undefined);
+  return {
+    apiKey: tokens.accessToken,
+    baseUrl: baseUrlFor(ctx.model.api, home.endpoints.apiBase),
+    expiresAt: tokens.expiresAtMs,
+    request: { headers: { ...(await requestHeaders()), ...noteRun(home, profile.accountId) } },
+  };
+}

@@ -1,0 +1,232 @@
+/**
+ * `wrapStreamFn`: each model call carries a bearer that is fresh at that moment and a body as Kimi
+ * takes it; a call that is refused for its bearer before its first event is sent once more with a
+ * refreshed one, where the host itself would end the turn; and a failure is told in plain words.
+ */
+
+import type { ProviderWrapStreamFnContext } from "openclaw/plugin-sdk/plugin-entry";
+import type { Explained } from "./explain.ts";
+import type { RunAccess } from "./run-access.ts";
+
+type StreamFn = NonNullable<ProviderWrapStreamFnContext["streamFn"]>;
+type Stream = Awaited<ReturnType<StreamFn>>;
+type StreamEvent = Stream extends AsyncIterable<infer Event> ? Event : never;
+type StreamOptions = Parameters<StreamFn>[2];
+type Model = Parameters<StreamFn>[0];
+type Message = Extract<StreamEvent, { type: "error" }>["error"];
+
+/** A stream whose first telling event has arrived. */
+interface OpenStream {
+  readonly stream: Stream;
+  readonly iterator: AsyncIterator<StreamEvent>;
+  /** Events that were read ahead. */
+  readonly ahead: readonly IteratorResult<StreamEvent>[];
+}
+
+/** What the call's parts load on first use. */
+async function loadParts() {
+  const [access, failures, explain, payload, models] = await Promise.all([
+    import("./run-access.ts"),
+    import("./failures.ts"),
+    import("./explain.ts"),
+    import("./payload.ts"),
+    import("./known-models.ts"),
+  ]);
+  return { ...access, ...failures, ...explain, ...payload, ...models };
+}
+type Parts = Awaited<ReturnType<typeof loadParts>>;
+
+/** Reads ahead to the first event that says whether the call was accepted. */
+async function openStream(started: ReturnType<StreamFn>): Promise<OpenStream> {
+  const stream = await started;
+  const iterator = stream[Symbol.asyncIterator]();
+  const ahead: IteratorResult<StreamEvent>[] = [];
+  for (;;) {
+    const next = await iterator.next();
+    ahead.push(next);
+    if (next.done === true || next.value.type !== "start") {
+      return { stream, iterator, ahead };
+    }
+  }
+}
+
+/** The report of a call that failed before its first event. */
+function earlyReport({ ahead }: OpenStream): string | undefined {
+  const last = ahead.at(-1);
+  return last?.done !== true && last?.value.type === "error"
+    ? last.value.error.errorMessage
+    : undefined;
+}
+
+/** The call's options: this bearer in the headers of the transport, and the hand on the body. */
+function callOptions(
+  options: StreamOptions,
+  model: Model,
+  token: string,
+  access: RunAccess,
+  parts: Parts,
+  level: string | undefined,
+): StreamOptions {
+  const messages = model.api === "anthropic-messages";
+  const facts = {
+    row: parts.knownModel(model.id, access.login),
+    // The host lowers `max` in its own option; a simple completion has that option only.
+    level: level ?? options?.reasoning,
+    sessionId: options?.sessionId,
+    maxTokens: options?.maxTokens,
+  };
+  const headers: Record<string, string> = {
+    ...options?.headers,
+    Authorization: `Bearer ${token}`,
+    // This transport sends the run's first key here, which may be stale by now.
+    ...(messages ? { "x-api-key": token, "anthropic-beta": parts.MESSAGES_BETA } : {}),
+  };
+  return {
+    ...options,
+    headers,
+    onPayload: async (payload, payloadModel) =>
+      parts.kimiBody(
+        model.api,
+        (await options?.onPayload?.(payload, payloadModel)) ?? payload,
+        facts,
+      ),
+  };
+}
+
+/**
+ * The call's model: without the header that names the login, which is not for the server; and with a
+ * flag where Kimi does not sign its thinking, which the host would otherwise send back as text.
+ */
+function callModel(model: Model, access: RunAccess): Model {
+  const { [access.header]: _login, ...headers } = model.headers ?? {};
+  if (model.api !== "anthropic-messages") {
+    return { ...model, headers };
+  }
+  const compat = { ...model.compat, allowEmptySignature: true } as NonNullable<Model["compat"]>;
+  return { ...model, headers, compat };
+}
+
+/** The host's record of a call that was never made. */
+function failedMessage(model: Model, aborted: boolean): Message {
+  const none = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0, total: 0 };
+  return {
+    role: "assistant",
+    content: [],
+    api: model.api,
+    provider: model.provider,
+    model: model.id,
+    usage: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0, totalTokens: 0, cost: none },
+    stopReason: aborted ? "aborted" : "error",
+    timestamp: Date.now(),
+  };
+}
+
+/** A failed message in plain words and with a code of ours; the server's own text goes. */
+function told(message: Message, { kind, sentence }: Explained, parts: Parts): Message {
+  const { errorBody: _body, errorType: _type, ...rest } = message;
+  return { ...rest, errorMessage: sentence, errorCode: parts.failureCode(kind) };
+}
+
+/** A running call: its events and its end, as the host gets them. */
+interface Call {
+  readonly events: () => AsyncGenerator<StreamEvent, void>;
+  readonly result: () => Promise<Message>;
+}
+
+/** A call whose failures are retold. */
+function retold(
+  { stream, iterator, ahead }: OpenStream,
+  explain: (message: Message) => Promise<Message>,
+): Call {
+  const convert = async (event: StreamEvent): Promise<StreamEvent> =>
+    event.type === "error" ? { ...event, error: await explain(event.error) } : event;
+  return {
+    async *events() {
+      try {
+        for (const next of ahead) {
+          if (next.done === true) {
+            return;
+          }
+          yield await convert(next.value);
+        }
+        for (;;) {
+          const next = await iterator.next();
+          if (next.done === true) {
+            return;
+          }
+          yield await convert(next.value);
+        }
+      } finally {
+        await iterator.return?.();
+      }
+    },
+    result: async () => await explain(await stream.result()),
+  };
+}
+
+/** A call that failed before it was made. */
+function unmade(message: Message): Call {
+  return {
+    async *events() {
+      yield { type: "error", reason: message.stopReason === "aborted" ? "aborted" : "error", error: message };
+    },
+    result: async () => message,
+  };
+}
+
+/**
+ * Wraps a stream function of the host.
+ *
+ * @param inner - the host's own transport
+ * @param level - the run's thinking level
+ */
+export function wrapStream(inner: StreamFn, level: string | undefined): StreamFn {
+  return (model, context, options) => {
+    const started = (async (): Promise<Call> => {
+      const parts = await loadParts();
+      const access = parts.accessOfRun(model.headers, options?.signal);
+      if (access === undefined) {
+        return retold(await openStream(inner(model, context, options)), async (same) => same);
+      }
+      const call = async (token: string): Promise<OpenStream> =>
+        await openStream(
+          inner(callModel(model, access), context, callOptions(options, model, token, access, parts, level)),
+        );
+      // The event and the result are the same failure; it is explained once.
+      let explained: ReturnType<Parts["explainReport"]> | undefined;
+      const explain = async (message: Message): Promise<Message> => {
+        if (message.stopReason !== "error") {
+          return message;
+        }
+        explained ??= parts.explainReport(message.errorMessage, model.id, access.login);
+        const known = await explained;
+        return known === undefined ? message : told(message, known, parts);
+      };
+      try {
+        const token = await access.token();
+        const first = await call(token);
+        if (!parts.isRejectedBearer(earlyReport(first))) {
+          return retold(first, explain);
+        }
+        const renewed = await access.token(token);
+        return retold(renewed === token ? first : await call(renewed), explain);
+      } catch (error) {
+        const known = parts.explainError(error);
+        if (known === undefined) {
+          throw error;
+        }
+        return unmade(told(failedMessage(model, known.kind === "aborted"), known, parts));
+      }
+    })();
+    // Whoever reads the stream gets the error; nobody may read it at all.
+    started.catch(() => undefined);
+    return {
+      async *[Symbol.asyncIterator]() {
+        yield* (await started).events();
+      },
+      async result() {
+        return await (await started).result();
+      },
+    };
+  };
+}

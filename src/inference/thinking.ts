@@ -1,0 +1,75 @@
+/**
+ * Thinking: the levels that the host offers for a model, and what a level is on the wire.
+ *
+ * The host's words for levels and Kimi's words for efforts are the same where both exist, so nothing
+ * is translated; a level that a model does not have becomes the nearest one below, or its lowest.
+ */
+
+import type { ProviderPlugin } from "openclaw/plugin-sdk/plugin-entry";
+import type { ModelRow, ModelThinking } from "./models.ts";
+
+type ThinkingProfile = NonNullable<
+  ReturnType<NonNullable<ProviderPlugin["resolveThinkingProfile"]>>
+>;
+type LevelId = ThinkingProfile["levels"][number]["id"];
+
+/** The host's levels that can be an effort, weakest first. */
+const RANKED = ["minimal", "low", "medium", "high", "xhigh", "max"] as const satisfies LevelId[];
+
+/** The level that stands for on, where a model knows no efforts. */
+const ON = { id: "low", label: "on" } as const satisfies ThinkingProfile["levels"][number];
+const OFF = { id: "off" } as const satisfies ThinkingProfile["levels"][number];
+
+function effortLevels(thinking: ModelThinking): LevelId[] {
+  return RANKED.filter((level) => thinking.efforts.includes(level));
+}
+
+/** What `/think` offers for a model, with the account's default. */
+export function thinkingProfile(row: ModelRow): ThinkingProfile {
+  const { thinking } = row;
+  if (thinking.mode === "none") {
+    return { levels: [OFF], defaultLevel: OFF.id };
+  }
+  const efforts = effortLevels(thinking);
+  const on = efforts.length === 0 ? [ON] : efforts.map((id) => ({ id }));
+  const preferred = efforts.find((level) => level === thinking.defaultEffort);
+  return {
+    levels: thinking.mode === "toggle" ? [OFF, ...on] : on,
+    // Without a default from the server, the middle of the list, as the Kimi Code CLI does.
+    defaultLevel: preferred ?? efforts[Math.floor(efforts.length / 2)] ?? ON.id,
+    preserveWhenCatalogReasoningFalse: true,
+  };
+}
+
+/** What is asked of the server. */
+export type ThinkingWish =
+  | { readonly on: false }
+  /** Without an effort the server's default counts. */
+  | { readonly on: true; readonly effort?: string | undefined };
+
+/**
+ * What a level means for a model.
+ *
+ * @param level - the host's level; none counts as off
+ * @returns `undefined` for a model that cannot think, which is asked for nothing
+ */
+export function thinkingWish(
+  thinking: ModelThinking,
+  level: string | undefined,
+): ThinkingWish | undefined {
+  if (thinking.mode === "none") {
+    return undefined;
+  }
+  const off = level === undefined || level === "off" || level === "none";
+  if (off && thinking.mode === "toggle") {
+    return { on: false };
+  }
+  const efforts = effortLevels(thinking);
+  if (level === "adaptive" || efforts.length === 0) {
+    return { on: true };
+  }
+  const rank = off ? -1 : RANKED.findIndex((known) => known === level);
+  const wanted = rank === -1 && !off ? RANKED.length : rank;
+  const below = efforts.filter((effort) => RANKED.findIndex((known) => known === effort) <= wanted);
+  return { on: true, effort: below.at(-1) ?? efforts[0] };
+}

@@ -1,0 +1,74 @@
+/**
+ * `refreshOAuth`: the host's entry for an expired profile. Credential in, credential out.
+ *
+ * Before the host calls it, it has thrown its copy of the tokens away, and it locks the profile for
+ * good when this function throws or takes too long. So the tokens come from the home, and a failure
+ * that can pass is not an exception here: the old credential goes back, and the run that needs it
+ * says what is wrong (`prepareRuntimeAuth`).
+ */
+
+import { loginOf } from "./host/context.ts";
+import { followEndedLogin } from "./host/follow.ts";
+import { isLongLived } from "./host/lifetime.ts";
+import { homeOfProfile, projected } from "./host/profile.ts";
+import { isOwnProfile } from "./host/profile-shape.ts";
+import { isKimiError, KimiError } from "./protocol/errors.ts";
+
+/** Longest time in this function, in ms; the host gives up, for good, after 120 s. */
+const LIMIT_MS = 90_000;
+/**
+ * How far ahead a returned credential expires at least, in ms. The host counts a credential as
+ * usable until 5 minutes before its expiry, and a caller that waits for another caller's refresh
+ * gets nothing at all for one that is not.
+ */
+const MIN_WINDOW_MS = 6 * 60_000;
+
+/** An OAuth credential as the host hands it over; members that we do not know are kept. */
+export interface HostOAuthCredential {
+  provider: string;
+  access: string;
+  refresh: string;
+  /** ms since the epoch */
+  expires: number;
+}
+
+/**
+ * Refreshes a profile from its home.
+ *
+ * @returns the home's tokens, or the old credential after a failure that can pass
+ * @throws KimiError `login_ended` only: Kimi ended the login
+ */
+export async function refreshKimiCodeOAuth<T extends HostOAuthCredential>(
+  credential: T,
+): Promise<T> {
+  const profile = { ...credential, type: "oauth" as const };
+  if (!isOwnProfile(profile)) {
+    return retryLater(credential);
+  }
+  try {
+    const home = homeOfProfile(profile, process.env);
+    const tokens = await loginOf(home).access({
+      accountId: profile.accountId,
+      background: isLongLived(),
+      signal: AbortSignal.timeout(LIMIT_MS),
+    });
+    const { access, refresh, expires } = projected(profile, tokens);
+    return { ...credential, access, refresh, expires: usable(expires) };
+  } catch (error) {
+    if (isKimiError(error) && error.code === "login_ended") {
+      followEndedLogin(homeOfProfile(profile, process.env));
+      // The host puts the message into a sentence of its own.
+      throw new KimiError(error.code, error.message.replace(/\.$/, ""), error.details);
+    }
+    return retryLater(credential);
+  }
+}
+
+function retryLater<T extends HostOAuthCredential>(credential: T): T {
+  return { ...credential, expires: usable(credential.expires) };
+}
+
+/** An expiry that the host accepts; each run asks the home for the true one. */
+function usable(expires: number): number {
+  return Math.max(expires, Date.now() + MIN_WINDOW_MS);
+}

@@ -1,0 +1,67 @@
+/** What a user sees of a sign-in: the code, the link, how long both last. */
+
+import type { ProviderAuthContext } from "openclaw/plugin-sdk/provider-auth";
+import type { DeviceCode } from "../protocol/device-authorization.ts";
+import { type Endpoints, regionLabel } from "../protocol/endpoints.ts";
+import { isPrivateChat } from "./surface.ts";
+
+const TITLE = "Kimi Code sign-in";
+
+/** A time left, in ms, as words. */
+function minutes(leftMs: number): string {
+  const whole = Math.max(1, Math.round(leftMs / 60_000));
+  return whole === 1 ? "1 minute" : `${String(whole)} minutes`;
+}
+
+/** The progress line while the user decides. */
+export function waitingText(endpoints: Endpoints, leftMs: number): string {
+  return `Waiting for your approval at ${regionLabel(endpoints)} (${minutes(leftMs)} left)`;
+}
+
+/**
+ * Shows a code and its link, and opens the link where there is a browser.
+ *
+ * @param leftMs - how long the code can be approved
+ */
+export async function showCode(
+  ctx: ProviderAuthContext,
+  code: DeviceCode,
+  endpoints: Endpoints,
+  leftMs: number,
+): Promise<void> {
+  const site = regionLabel(endpoints);
+  const present = ctx.prompter.deviceCode;
+  if (present !== undefined) {
+    // The host shows the link of the last `openUrl` with the code.
+    await openLink(ctx, code.link);
+    await present.call(ctx.prompter, {
+      title: TITLE,
+      code: code.userCode,
+      expiresInMinutes: Math.max(1, Math.round(leftMs / 60_000)),
+      message: `Open the link on any device, compare the code and approve the sign-in at ${site}.`,
+    });
+    return;
+  }
+  const facts = [
+    `Code: ${code.userCode}`,
+    `Valid for ${minutes(leftMs)}. Approve it only if the page shows this code and you started this sign-in.`,
+  ];
+  if (isPrivateChat(ctx)) {
+    // The host sends the link as a message with a button.
+    await openLink(ctx, code.link);
+    await ctx.prompter.note(facts.join("\n"), `${TITLE} at ${site}`);
+    return;
+  }
+  const how = ctx.isRemote
+    ? "There is no browser on this machine. Open this link on any device and approve the sign-in:"
+    : "Approve the sign-in in your browser. If it does not open by itself, open this link on any device:";
+  await ctx.prompter.note([how, code.link, "", ...facts].join("\n"), TITLE);
+  await openLink(ctx, code.link);
+}
+
+/** A browser that does not open is no failure: the link is on the screen. */
+async function openLink(ctx: ProviderAuthContext, link: string): Promise<void> {
+  ctx.signal?.throwIfAborted();
+  ctx.assertCurrent?.();
+  await ctx.openUrl(link).catch(() => undefined);
+}

@@ -1,0 +1,163 @@
+/**
+ * Auth method `device-code`: a login of OpenClaw's own, approved in a browser on any device (RFC
+ * 8628). It is a chain of its own, which no Kimi CLI can end or renew.
+ */
+
+import { setTimeout as delay } from "node:timers/promises";
+import type { ProviderAuthContext, ProviderAuthResult } from "openclaw/plugin-sdk/provider-auth";
+import { DEFAULT_MODEL_REF, DEFAULT_PROFILE_ID } from "../constants.ts";
+import { requestHeaders } from "../host/context.ts";
+import {
+  checkOwnHomesWritable,
+  createOwnHome,
+  newOwnHome,
+  removeOwnHome,
+} from "../host/own-home.ts";
+import { sweepOwnHomes } from "../host/own-home-sweep.ts";
+import { profileFor } from "../host/profile.ts";
+import { type Credential, withNewTokens } from "../logins/credential.ts";
+import type { Home } from "../logins/homes.ts";
+import {
+  type DeviceCode,
+  type DeviceRequest,
+  requestDeviceCode,
+} from "../protocol/device-authorization.ts";
+import { awaitDecision, type DeviceTokens, type WaitDeps } from "../protocol/device-decision.ts";
+import { regionLabel } from "../protocol/endpoints.ts";
+import { KimiError } from "../protocol/errors.ts";
+import { accountIdOf } from "./account-id.ts";
+import { showCode, waitingText } from "./device-code-view.ts";
+import { chooseEndpoints } from "./region.ts";
+import { isPersonalAccount } from "./surface.ts";
+
+/** Longest time for one sign-in, new codes included, in ms. */
+const SIGN_IN_LIMIT_MS = 15 * 60_000;
+/** How often the time left is looked at, in ms. */
+const TICK_MS = 15_000;
+
+/** What a test replaces. */
+export type DeviceCodeDeps = WaitDeps;
+
+const realDeps: DeviceCodeDeps = {
+  now: Date.now,
+  sleep: async (ms, signal) => {
+    await delay(ms, undefined, { signal }).catch((error: unknown) => {
+      // The caller's own reason, in place of the timer's.
+      signal?.throwIfAborted();
+      throw error;
+    });
+  },
+};
+
+/** Asks for codes, and shows them, until one is approved. */
+async function approvedTokens(
+  ctx: ProviderAuthContext,
+  request: DeviceRequest,
+  deps: DeviceCodeDeps,
+): Promise<DeviceTokens> {
+  const endMs = deps.now() + SIGN_IN_LIMIT_MS;
+  let intervalS = 0;
+  for (let attempt = 1; deps.now() < endMs; attempt += 1) {
+    const asking = ctx.prompter.progress("Asking Kimi for a sign-in code");
+    let code: DeviceCode;
+    try {
+      code = await requestDeviceCode(request);
+      asking.stop(attempt === 1 ? "Kimi sent a sign-in code" : "The code expired; here is a new one");
+    } catch (error) {
+      asking.stop("Kimi sent no sign-in code");
+      throw error;
+    }
+    const voidMs = Math.min(endMs, deps.now() + code.expiresInS * 1_000);
+    await showCode(ctx, code, request.endpoints, voidMs - deps.now());
+    let shown = waitingText(request.endpoints, voidMs - deps.now());
+    const waiting = ctx.prompter.progress(shown);
+    const ticker = setInterval(() => {
+      const text = waitingText(request.endpoints, voidMs - deps.now());
+      if (text !== shown) {
+        shown = text;
+        waiting.update(text);
+      }
+    }, TICK_MS);
+    try {
+      // A server that asked for patience once is not asked more often for a second code.
+      const paced = { ...code, intervalS: Math.max(code.intervalS, intervalS) };
+      const decision = await awaitDecision(request, paced, endMs, deps);
+      if (decision.tokens !== undefined) {
+        waiting.stop("Approved");
+        return decision.tokens;
+      }
+      ({ intervalS } = decision);
+      waiting.stop("The code expired");
+    } catch (error) {
+      waiting.stop("Not signed in");
+      throw error;
+    } finally {
+      clearInterval(ticker);
+    }
+  }
+  throw new KimiError(
+    "sign_in_expired",
+    "The sign-in was not approved within 15 minutes. Nothing was stored; sign in again when you are ready.",
+  );
+}
+
+/** Gives a new login its home, and takes it away again when the sign-in was cancelled meanwhile. */
+async function keep(home: Home, credential: Credential, checkpoint: () => void): Promise<void> {
+  checkpoint();
+  await createOwnHome(home, credential);
+  try {
+    checkpoint();
+  } catch (error) {
+    await removeOwnHome(home).catch(() => undefined);
+    throw error;
+  }
+}
+
+/**
+ * Signs in with a device code.
+ *
+ * @throws KimiError in plain words, or the host's own reason when the user cancelled; nothing is
+ *   stored then
+ */
+export async function runDeviceCode(
+  ctx: ProviderAuthContext,
+  deps: DeviceCodeDeps = realDeps,
+): Promise<ProviderAuthResult> {
+  const checkpoint = (): void => {
+    ctx.signal?.throwIfAborted();
+    ctx.assertCurrent?.();
+  };
+  // Addresses are the machine's business: a context without an environment does not change them.
+  const env = { ...process.env, ...ctx.env };
+  const endpoints = await chooseEndpoints(ctx, env);
+  checkpoint();
+  // What a personal sign-in returns is kept by the host; it may write nothing itself.
+  const personal = isPersonalAccount(ctx);
+  if (!personal) {
+    await checkOwnHomesWritable();
+    await sweepOwnHomes(ctx.config).catch(() => undefined);
+  }
+  const request = {
+    endpoints,
+    headers: await requestHeaders(),
+    signal: ctx.signal,
+    beforeRequest: checkpoint,
+  };
+  const tokens = await approvedTokens(ctx, request, deps);
+  checkpoint();
+  const home = newOwnHome(endpoints, personal ? "personal" : "login");
+  const credential = withNewTokens({}, tokens, home.style, deps.now());
+  const accountId = await accountIdOf(home, credential, ctx.signal);
+  if (!personal) {
+    await keep(home, credential, checkpoint);
+  }
+  return {
+    profiles: [
+      { profileId: DEFAULT_PROFILE_ID, credential: profileFor(home, credential, accountId, env) },
+    ],
+    ...(ctx.credentialOnly === true || personal ? {} : { defaultModel: DEFAULT_MODEL_REF }),
+    notes: [
+      `OpenClaw now has a login of its own at ${regionLabel(endpoints)}. Signing in or out of a Kimi CLI does not change it.`,
+    ],
+  };
+}

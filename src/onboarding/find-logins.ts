@@ -1,0 +1,60 @@
+/** Finds the Kimi CLI logins on this machine, and says what is wrong where there are none. */
+
+import type { Credential } from "../logins/credential.ts";
+import { homeError, readHome } from "../logins/home-file.ts";
+import { cliHomes, type Home, ownerLabel } from "../logins/homes.ts";
+import { type Env, regionLabel } from "../protocol/endpoints.ts";
+import { KimiError } from "../protocol/errors.ts";
+
+/** A login that can be used. */
+export interface FoundLogin {
+  readonly home: Home;
+  readonly credential: Credential;
+}
+
+/** Result of a search. */
+export interface FoundLogins {
+  /** Usable logins, the one that was refreshed last first. */
+  readonly logins: readonly FoundLogin[];
+  /** Why a login that is there cannot be used. */
+  readonly problems: readonly KimiError[];
+}
+
+/**
+ * Looks through both CLIs' stores and both regions. Changes nothing.
+ *
+ * @throws KimiError `endpoint_invalid` for an address in the environment that cannot be used
+ */
+export function findLogins(env: Env): FoundLogins {
+  const logins: FoundLogin[] = [];
+  const problems: KimiError[] = [];
+  for (const home of cliHomes(env)) {
+    const state = readHome(home);
+    if (state.state === "valid") {
+      logins.push({ home, credential: state.credential });
+    } else if (state.state !== "missing" || state.dangling) {
+      problems.push(homeError(home, state));
+    }
+  }
+  logins.sort((left, right) => right.credential.expiresAtMs - left.credential.expiresAtMs);
+  return { logins, problems };
+}
+
+/** How to sign in without a Kimi CLI. */
+const DEVICE_CODE_COMMAND = "openclaw models auth login --provider kimi-code --device-code";
+
+/** The error when no login can be used: what is wrong with the one that is there, or that none is. */
+export function noUsableLogin(found: FoundLogins): KimiError {
+  return (
+    found.problems[0] ??
+    new KimiError(
+      "login_missing",
+      `No Kimi CLI login was found on this machine. To share the login of a Kimi CLI, run \`kimi login\` first, then try again. To sign in without a Kimi CLI, run: ${DEVICE_CODE_COMMAND}`,
+    )
+  );
+}
+
+/** One line that tells a login from the others. */
+export function describeLogin({ home }: FoundLogin): string {
+  return `${ownerLabel(home.kind)}, ${regionLabel(home.endpoints)} (${home.file})`;
+}

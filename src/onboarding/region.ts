@@ -1,0 +1,93 @@
+/** Which of Kimi's two sites a new login belongs to, for good. */
+
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import type { ProviderAuthContext } from "openclaw/plugin-sdk/provider-auth";
+import { settingsOf } from "../host/config.ts";
+import { isOwnProfile } from "../host/profile-shape.ts";
+import { providerAuthSdk } from "../host/sdk.ts";
+import { ownerDir } from "../logins/homes.ts";
+import { type Endpoints, endpointsFromEnv, type Env, REGIONS } from "../protocol/endpoints.ts";
+import { isPersonalAccount, isPrivateChat } from "./surface.ts";
+
+type Region = keyof typeof REGIONS;
+
+function isRegion(value: unknown): value is Region {
+  return value === "mainland-cn" || value === "global";
+}
+
+/**
+ * The pair of addresses that the environment asks for. One address of a region brings the other one
+ * with it, so that no login gets the two halves of different regions.
+ */
+function fromEnv(env: Env): Endpoints | undefined {
+  const pair = endpointsFromEnv(env, "kimi-cli");
+  const hostIsSet = Boolean(env.KIMI_CODE_OAUTH_HOST || env.KIMI_OAUTH_HOST);
+  if (pair === undefined || (hostIsSet && env.KIMI_CODE_BASE_URL)) {
+    return pair;
+  }
+  const whole = Object.values(REGIONS).find((region) =>
+    hostIsSet ? region.oauthHost === pair.oauthHost : region.apiBase === pair.apiBase,
+  );
+  return whole ?? pair;
+}
+
+/** The region that the user chose for the Kimi Code CLI (its `region` marker). */
+function fromMarker(env: Env): Region | undefined {
+  if (env.KIMI_CODE_REGION_MARKER === "off") {
+    return undefined;
+  }
+  try {
+    const text = readFileSync(path.join(ownerDir("kimi-code-cli", env), "region"), "utf8").trim();
+    return isRegion(text) ? text : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The region of the profiles that are there, if they agree. */
+function fromProfiles(agentDir: string | undefined): Region | undefined {
+  const store = providerAuthSdk().ensureAuthProfileStore(agentDir, { allowKeychainPrompt: false });
+  const found = new Set<Region>();
+  for (const profile of Object.values<unknown>(store.profiles)) {
+    for (const { region, oauthHost } of Object.values(REGIONS)) {
+      if (isOwnProfile(profile) && profile.issuer === oauthHost) {
+        found.add(region);
+      }
+    }
+  }
+  return found.size === 1 ? [...found][0] : undefined;
+}
+
+/**
+ * Finds the pair of addresses for a new login: from the environment, this plugin's configuration, or
+ * the Kimi Code CLI's marker; else the user is asked. In a chat nobody can be asked: there it is the
+ * region of the profiles that are there already, or kimi.com, as in the Kimi Code CLI. This machine's
+ * files say nothing about a person's own account on a shared gateway.
+ *
+ * @throws KimiError `endpoint_invalid` for an address in the environment that cannot be used
+ */
+export async function chooseEndpoints(ctx: ProviderAuthContext, env: Env): Promise<Endpoints> {
+  const personal = isPersonalAccount(ctx);
+  const pair = fromEnv(env);
+  if (pair !== undefined) {
+    return pair;
+  }
+  const decided = settingsOf(ctx.config).region ?? (personal ? undefined : fromMarker(env));
+  if (decided !== undefined) {
+    return REGIONS[decided];
+  }
+  const usual = (personal ? undefined : fromProfiles(ctx.agentDir)) ?? "mainland-cn";
+  if (isPrivateChat(ctx)) {
+    return REGIONS[usual];
+  }
+  const chosen = await ctx.prompter.select<Region>({
+    message: "Where is your Kimi account?",
+    options: [
+      { value: "mainland-cn", label: "kimi.com (mainland China)" },
+      { value: "global", label: "kimi.ai (global)" },
+    ],
+    initialValue: usual,
+  });
+  return REGIONS[chosen];
+}

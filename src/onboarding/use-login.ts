@@ -1,0 +1,17 @@
+/** From a login to a profile: tokens that are good now, and the account they belong to. */
+
+import { loginOf } from "../host/context.ts";
+import { profileFor } from "../host/profile.ts";
+import type { Home } from "../logins/homes.ts";
+import type { Env } from "../protocol/endpoints.ts";
+import { accountIdOf } from "./account-id.ts";
+
+/**
+ * Makes a profile for a login, refreshing it through its home when it has expired.
+ *
+ * @throws KimiError when the login cannot be used now
+ */
+export async function useLogin(home: Home, env: Env, signal?: AbortSignal) {
+  const tokens = await loginOf(home).access({ signal });
+  return profileFor(home, tokens, await accountIdOf(home, tokens, signal), env);
+}

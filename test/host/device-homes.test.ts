@@ -1,0 +1,205 @@
+import { existsSync } from "node:fs";
+import { cp, mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { type OpenClawConfig, updateAuthProfileStoreWithLock, upsertAuthProfile } from "openclaw/plugin-sdk/provider-auth";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { profilePlaces, profilesIn } from "../../src/host/at-start.ts";
+import { createOwnHome, isBeingClaimed, newOwnHome, removeOwnHome, unclaimedMark } from "../../src/host/own-home.ts";
+import { sweepOwnHomes } from "../../src/host/own-home-sweep.ts";
+import { notePersonalAccount, personalAccounts } from "../../src/host/personal-notes.ts";
+import { homeOfProfile, profileFor } from "../../src/host/profile.ts";
+import { isSameAccount } from "../../src/host/profile-shape.ts";
+import { withNewTokens } from "../../src/logins/credential.ts";
+import type { Home } from "../../src/logins/homes.ts";
+import { tryHomeLock } from "../../src/logins/locks/home-lock.ts";
+import { endpointsOf, REGIONS } from "../../src/protocol/endpoints.ts";
+
+const endpoints = REGIONS.global;
+/** A process that has certainly ended: larger than any id that a system gives out. */
+const NO_PROCESS = "4194305";
+
+const credential = () =>
+  withNewTokens({}, { accessToken: "access", refreshToken: "refresh", expiresInS: 900 }, "kimi-code-cli", Date.now());
+
+/** A home whose sign-in is long over, as after the end of the process that made it. */
+async function settledHome(): Promise<Home> {
+  const home = newOwnHome(endpoints);
+  await createOwnHome(home, credential());
+  await writeFile(unclaimedMark(home), NO_PROCESS);
+  return home;
+}
+
+function store(home: Home, profileId: string, agentDir?: string): void {
+  const profile = profileFor(home, credential(), "user-1", process.env);
+  upsertAuthProfile({
+    profileId,
+    credential: profile as Parameters<typeof upsertAuthProfile>[0]["credential"],
+    ...(agentDir === undefined ? {} : { agentDir }),
+  });
+}
+
+async function signOut(profileId: string): Promise<void> {
+  await updateAuthProfileStoreWithLock({
+    updater: (profiles) => {
+      delete profiles.profiles[profileId];
+      return true;
+    },
+  });
+}
+
+function profileOf(accountId: string | undefined, host: string) {
+  const home = newOwnHome(endpointsOf(host, `${host}/v1`));
+  return profileFor(home, credential(), accountId, {});
+}
+
+describe("the homes of logins made here", () => {
+  let root: string;
+  let stateDir: string;
+  let config: OpenClawConfig;
+
+  beforeEach(async () => {
+    root = await mkdtemp(path.join(tmpdir(), "kimi-own-homes-"));
+    stateDir = path.join(root, "state");
+    vi.stubEnv("OPENCLAW_STATE_DIR", stateDir);
+    config = {};
+  });
+
+  afterEach(async () => {
+    vi.unstubAllEnvs();
+    await rm(root, { recursive: true, force: true });
+  });
+
+  it("stay while a profile names them, and go with everything that is theirs when it is removed", async () => {
+    const kept = await settledHome();
+    const ended = await settledHome();
+    store(kept, "kimi-code:default");
+    store(ended, "kimi-code:work");
+    expect(await sweepOwnHomes(config)).toBe(0);
+
+    await writeFile(`${ended.file}.tmp.1.00000000`, "left by a crash");
+    await (await tryHomeLock(ended))?.release();
+    await signOut("kimi-code:work");
+    expect(await sweepOwnHomes(config)).toBe(1);
+    expect(await readdir(path.dirname(kept.file))).toEqual([path.basename(kept.file)]);
+    expect(await readdir(path.join(kept.dir, "oauth"))).toEqual([]);
+  });
+
+  it("stay for a profile of any agent, wherever the agent keeps it", async () => {
+    const elsewhere = path.join(root, "elsewhere");
+    config = { agents: { list: [{ id: "far", agentDir: elsewhere }] } } as unknown as OpenClawConfig;
+    const home = await settledHome();
+    store(home, "kimi-code:default", elsewhere);
+    expect(await sweepOwnHomes(config)).toBe(0);
+    const near = await settledHome();
+    store(near, "kimi-code:near", path.join(stateDir, "agents", "near", "agent"));
+    expect(await sweepOwnHomes(config)).toBe(0);
+    expect(existsSync(near.file)).toBe(true);
+  });
+
+  it("stay while the sign-in that made them may still store its profile", async () => {
+    const home = newOwnHome(endpoints);
+    await createOwnHome(home, credential());
+    expect(await isBeingClaimed(home)).toBe(true);
+    expect(await sweepOwnHomes(config)).toBe(0);
+    await writeFile(unclaimedMark(home), NO_PROCESS);
+    expect(await sweepOwnHomes(config)).toBe(1);
+  });
+
+  it("stay when the config knows of a profile that no store shows", async () => {
+    const home = await settledHome();
+    config = { auth: { profiles: { "kimi-code:default": { provider: "kimi-code", mode: "oauth" } } } };
+    expect(await sweepOwnHomes(config)).toBe(0);
+    expect(existsSync(home.file)).toBe(true);
+  });
+
+  it("stay while they are being refreshed, and go afterwards", async () => {
+    const home = await settledHome();
+    const lock = await tryHomeLock(home);
+    expect(await removeOwnHome(home)).toBe(false);
+    await lock?.release();
+    expect(await removeOwnHome(home)).toBe(true);
+  });
+
+  it("are never files of another kind", async () => {
+    const folder = path.join(stateDir, "kimi-code-oauth", "credentials");
+    await mkdir(folder, { recursive: true });
+    const names = ["kimi-code.json", "login-1.json", "login-0123456789abcdef-01234567.txt"];
+    for (const name of names) {
+      await writeFile(path.join(folder, name), "{}");
+    }
+    expect(await sweepOwnHomes(config)).toBe(0);
+    expect(await readdir(folder)).toEqual(names.toSorted());
+  });
+
+  it("are found again in a state folder that was moved, and shared with a copy of it", async () => {
+    const home = await settledHome();
+    const profile = profileFor(home, credential(), "user-1", process.env);
+    const copy = path.join(root, "copy");
+    await cp(stateDir, copy, { recursive: true });
+    vi.stubEnv("OPENCLAW_STATE_DIR", copy);
+    expect(homeOfProfile(profile, process.env).file).toBe(home.file);
+    const moved = path.join(root, "moved");
+    await rename(stateDir, moved);
+    vi.stubEnv("OPENCLAW_STATE_DIR", moved);
+    expect(homeOfProfile(profile, process.env).file).toBe(
+      path.join(moved, "kimi-code-oauth", "credentials", path.basename(home.file)),
+    );
+  });
+
+  it("are refused to a profile with other addresses", async () => {
+    const home = newOwnHome(endpoints);
+    const profile = profileFor(home, credential(), "user-1", process.env);
+    expect(() => homeOfProfile({ ...profile, issuer: REGIONS["mainland-cn"].oauthHost }, process.env)).toThrow(
+      /belongs to another address/,
+    );
+  });
+});
+
+describe("the note of a personal account's home", () => {
+  let root: string;
+
+  beforeEach(async () => {
+    root = await mkdtemp(path.join(tmpdir(), "kimi-personal-"));
+    vi.stubEnv("OPENCLAW_STATE_DIR", root);
+    await mkdir(path.join(root, "kimi-code-oauth", "credentials"), { recursive: true });
+  });
+
+  afterEach(async () => {
+    vi.unstubAllEnvs();
+    await rm(root, { recursive: true, force: true });
+  });
+
+  it("says whose it is, and keeps no home of another kind", () => {
+    const { slot } = newOwnHome(endpoints, "personal");
+    notePersonalAccount(slot, "personal:owner:1");
+    notePersonalAccount(newOwnHome(endpoints).slot, "kimi-code:default");
+    notePersonalAccount("../personal", "personal:owner:2");
+    expect(personalAccounts()).toEqual([{ slot, profileId: "personal:owner:1" }]);
+  });
+
+  it("makes no place for profiles where there is no account to be seen", () => {
+    notePersonalAccount(newOwnHome(endpoints, "personal").slot, "personal:owner:1");
+    expect(profilePlaces()).toContainEqual({ profileId: "personal:owner:1" });
+    expect(profilesIn({ profileId: "personal:owner:1" })).toEqual([]);
+  });
+
+  it("keeps the home of an account that cannot be seen", async () => {
+    const home = newOwnHome(endpoints, "personal");
+    await createOwnHome(home, credential());
+    notePersonalAccount(home.slot, "personal:owner:1");
+    expect(await sweepOwnHomes({})).toBe(0);
+    expect(existsSync(home.file)).toBe(true);
+  });
+});
+
+describe("two profiles", () => {
+  it.each([
+    ["are one account's: same account, same issuer", "user-1", "http://127.0.0.1:1", true],
+    ["are not, with another account", "user-2", "http://127.0.0.1:1", false],
+    ["are not, with another issuer", "user-1", "http://127.0.0.1:2", false],
+    ["are not, with an unknown account", undefined, "http://127.0.0.1:1", false],
+  ])("%s", (_what, accountId, host, same) => {
+    expect(isSameAccount(profileOf("user-1", "http://127.0.0.1:1"), profileOf(accountId, host))).toBe(same);
+  });
+});

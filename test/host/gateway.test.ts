@@ -1,0 +1,205 @@
+import { rm } from "node:fs/promises";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { INVALID_BEARER_ANTHROPIC } from "../standin/bodies.ts";
+import { type StandIn, startStandIn } from "../standin/server.ts";
+import { createHost, type Gateway, type Host } from "../support/host.ts";
+import { credentialFile, expireLogin, kimi, kimiVariables, readCredential, succeed, writeCliLogin } from "./kimi.ts";
+
+/** One gateway for all of these tests, as a user's machine has one; each begins with a fresh login. */
+describe("a running gateway on a Kimi CLI login", () => {
+  let standIn: StandIn;
+  let host: Host;
+  let gateway: Gateway;
+  let file: string;
+
+  beforeAll(async () => {
+    standIn = await startStandIn();
+    const account = standIn.account();
+    account.models = account.models.map((row) => (row.id === "k3" ? { ...row, protocol: "anthropic" } : row));
+    host = await createHost({ env: kimiVariables(standIn) });
+    file = credentialFile(host, standIn);
+    await succeed(kimi(host, standIn, ["login"]));
+    await succeed(host.onboard());
+    gateway = await host.startGateway();
+  }, 180_000);
+
+  afterAll(async () => {
+    await gateway?.kill();
+    await host?.dispose();
+    await standIn?.close();
+  });
+
+  beforeEach(async () => {
+    standIn.heal();
+    await writeCliLogin(host, standIn, standIn.issueLogin());
+    standIn.clear();
+  });
+
+  it("answers on the login that onboarding found, with identity headers of its own", async () => {
+    const turn = await gateway.agentTurn("hi");
+    expect(turn).toMatchObject({ ok: true, text: "pong" });
+    const chat = standIn.requests.find(({ route }) => route === "chat");
+    const sent = await readCredential(file);
+    expect(chat?.headers).toMatchObject({
+      authorization: `Bearer ${String(sent.access_token)}`,
+      "x-msh-platform": "kimi_code_oauth",
+      "user-agent": expect.stringMatching(/^kimi-code-oauth\//) as string,
+    });
+    expect(Object.keys(chat?.headers ?? {}).filter((name) => name.startsWith("x-kimi"))).toEqual([]);
+    expect(standIn.tokenRequests()).toEqual([]);
+  });
+
+  it("makes exactly one refresh for an expired login, and none in the next turn", async () => {
+    const before = await readCredential(file);
+    await expireLogin(host, file);
+    expect(await gateway.agentTurn("hi")).toMatchObject({ ok: true });
+    const [refresh, ...more] = standIn.tokenRequests();
+    expect(more).toEqual([]);
+    expect(refresh?.form).toEqual({
+      client_id: "17e5f671-d194-4dfb-9706-5516cb48c098",
+      grant_type: "refresh_token",
+      refresh_token: before.refresh_token,
+    });
+    const after = await readCredential(file);
+    expect(after.refresh_token).not.toBe(before.refresh_token);
+    standIn.clear();
+    expect(await gateway.agentTurn("hi")).toMatchObject({ ok: true });
+    expect(standIn.tokenRequests()).toEqual([]);
+  });
+
+  it("serves an aging token and refreshes it meanwhile, so that no turn waits", async () => {
+    const aging = standIn.issueLogin();
+    await writeCliLogin(host, standIn, aging, 400);
+    standIn.clear();
+    const reply = Promise.withResolvers<undefined>();
+    standIn.failNext("token", { kind: "gate", gate: reply.promise });
+    // The turn ends although the server has not answered the refresh yet.
+    expect(await gateway.agentTurn("hi")).toMatchObject({ ok: true, text: "pong" });
+    expect(standIn.requests.find(({ route }) => route === "chat")?.headers.authorization).toBe(
+      `Bearer ${aging.access_token}`,
+    );
+    reply.resolve(undefined);
+    await expect
+      .poll(async () => (await readCredential(file)).access_token)
+      .not.toBe(aging.access_token);
+    expect(standIn.tokenRequests()).toHaveLength(1);
+  });
+
+  it("follows the Kimi CLI when that refreshes first", async () => {
+    await expireLogin(host, file);
+    const prompt = await kimi(host, standIn, ["-p", "pong"]);
+    expect(prompt.code, prompt.stderr).toBe(0);
+    expect(standIn.tokenRequests("refresh_token")).toHaveLength(1);
+    expect(await gateway.agentTurn("hi")).toMatchObject({ ok: true });
+    expect(standIn.tokenRequests("refresh_token")).toHaveLength(1);
+    expect(standIn.count("device_authorization")).toBe(0);
+  });
+
+  it("says that the network is at fault when the token endpoint is down, and works when it is back", async () => {
+    await expireLogin(host, file);
+    standIn.failAlways("token", { kind: "reset" });
+    const failed = await gateway.agentTurn("hi");
+    expect(failed.ok).toBe(false);
+    expect(failed.text).toMatch(/could not be reached.*your login is kept/s);
+    expect(standIn.count("chat")).toBe(0);
+    standIn.heal();
+    expect(await gateway.agentTurn("hi")).toMatchObject({ ok: true, text: "pong" });
+  });
+
+  it("survives a token that is revoked between two model calls of a turn: one 401, one refresh", async () => {
+    standIn.script([
+      { toolCalls: [{ name: "exec", arguments: { command: "echo one" } }] },
+      { text: "finished" },
+    ]);
+    let calls = 0;
+    standIn.failNext(
+      "chat",
+      { kind: "delay", ms: 0 },
+      {
+        when: () => {
+          calls += 1;
+          if (calls === 2) {
+            standIn.revokeAllAccess("user-1");
+          }
+          return false;
+        },
+      },
+    );
+    const turn = await gateway.agentTurn("use a tool", { session: "revoked" });
+    expect(turn).toMatchObject({ ok: true, text: "finished" });
+    const statuses = standIn.requests
+      .filter(({ route }) => route === "chat" || route === "token")
+      .map(({ route, status }) => `${route} ${String(status)}`);
+    expect(statuses).toEqual(["chat 200", "chat 401", "token 200", "chat 200"]);
+  });
+
+  it("does the same for a model that speaks the Messages protocol, with no header that is not Kimi's", async () => {
+    standIn.failNext("messages", { kind: "status", ...INVALID_BEARER_ANTHROPIC });
+    const turn = await gateway.agentTurn("hi", { session: "messages", model: "kimi-code/k3" });
+    expect(turn).toMatchObject({ ok: true });
+    const calls = standIn.requests.filter(({ route }) => route === "messages");
+    expect(calls.map(({ status }) => status)).toEqual([401, 200]);
+    expect(standIn.tokenRequests()).toHaveLength(1);
+    const { access_token: token } = await readCredential(file);
+    expect(calls[1]?.headers).toMatchObject({ authorization: `Bearer ${String(token)}`, "x-api-key": token });
+    expect(Object.entries(calls[1]?.headers ?? {}).filter(([name, value]) => name.startsWith("x-kimi") || value === "null")).toEqual([]);
+  });
+
+  it("keeps a turn going that outlasts several tokens", async () => {
+    standIn.settings.accessTokenLifetimeS = 8;
+    await writeCliLogin(host, standIn, standIn.issueLogin());
+    const nap = { toolCalls: [{ name: "exec", arguments: { command: "sleep 5" } }] };
+    standIn.script([nap, nap, nap, { text: "finished" }]);
+    const turn = await gateway.agentTurn("use tools", { session: "long" });
+    standIn.settings.accessTokenLifetimeS = 900;
+    expect(turn).toMatchObject({ ok: true, text: "finished" });
+    expect(standIn.count("chat", ({ status }) => status === 401)).toBe(0);
+    expect(standIn.count("chat")).toBe(4);
+    expect(standIn.tokenRequests().length).toBeGreaterThanOrEqual(2);
+    expect(standIn.reusedRefreshTokens).toBe(0);
+  });
+
+  it("says how to sign in again when Kimi ends the login, and follows the new login by itself", async () => {
+    await expireLogin(host, file);
+    standIn.endLogin("user-1");
+    const failed = await gateway.agentTurn("hi");
+    expect(failed.ok).toBe(false);
+    expect(failed.text).toMatch(/Kimi has ended this login.*kimi login/s);
+    expect(standIn.tokenRequests()).toHaveLength(1);
+    await writeCliLogin(host, standIn, standIn.issueLogin());
+    await expect
+      .poll(() => host.readAuthProfiles()["kimi-code:default"]?.access, { timeout: 15_000 })
+      .toMatch(/^standin-access/);
+    expect(await gateway.agentTurn("hi")).toMatchObject({ ok: true, text: "pong" });
+  });
+
+  it("does not sign anybody in again after a logout, and says what to do", async () => {
+    await rm(file);
+    const failed = await gateway.agentTurn("hi");
+    expect(failed.ok).toBe(false);
+    expect(failed.text).toMatch(/is signed out.*kimi login/s);
+    expect(standIn.requests).toEqual([]);
+    await writeCliLogin(host, standIn, standIn.issueLogin());
+    expect(await gateway.agentTurn("hi")).toMatchObject({ ok: true });
+  });
+
+  it("refreshes once for ten callers at the same time", async () => {
+    await expireLogin(host, file);
+    const turns = await Promise.all(
+      Array.from({ length: 10 }, async (_, index) =>
+        await gateway.chat("hi", { session: `crowd-${String(index)}` }),
+      ),
+    );
+    expect(turns.map(({ ok, text }) => [ok, text])).toEqual(turns.map(() => [true, "pong"]));
+    expect(standIn.tokenRequests()).toHaveLength(1);
+  }, 180_000);
+
+  it("leaves tokens nowhere but in the host's auth store and the home", async () => {
+    const { access_token: access, refresh_token: refresh } = await readCredential(file);
+    const traces = await host.findSecrets([String(access), String(refresh)]);
+    const places = traces.map(({ path }) => path).filter((path) => path !== credentialFile(host, standIn));
+    expect(places.filter((path) => !/openclaw\.sqlite(-wal|-shm)?$/.test(path))).toEqual([]);
+    expect(standIn.violations).toEqual([]);
+    expect(standIn.reusedRefreshTokens).toBe(0);
+  });
+});

@@ -1,0 +1,240 @@
+import { describe, expect, it } from "vitest";
+import { staticModel } from "../../src/inference/models.ts";
+import { kimiBody, type PayloadFacts } from "../../src/inference/payload.ts";
+import { kimiToolSchema } from "../../src/inference/tool-schemas.ts";
+import { untypedProperty } from "../standin/inference.ts";
+
+type Body = Record<string, unknown>;
+
+function body(api: string, value: Body, facts: Partial<PayloadFacts> = {}): Body {
+  return kimiBody(api, value, {
+    row: staticModel("k3"),
+    level: "high",
+    sessionId: "session-1",
+    maxTokens: undefined,
+    ...facts,
+  }) as Body;
+}
+
+const chat = (value: Body, facts?: Partial<PayloadFacts>): Body => body("openai-completions", value, facts);
+const messages = (value: Body, facts?: Partial<PayloadFacts>): Body => body("anthropic-messages", value, facts);
+
+const toggle = { ...staticModel("m"), thinking: { mode: "toggle" as const, efforts: ["low", "high"] } };
+
+describe("a chat completion", () => {
+  it.each([
+    ["an effort", {}, { type: "enabled", effort: "high", keep: "all" }],
+    ["on, for a model without efforts", { row: staticModel("kimi-for-coding") }, { type: "enabled", keep: "all" }],
+    ["off, where that is possible", { row: toggle, level: "off" }, { type: "disabled" }],
+    ["nothing, for a model that cannot think", { row: { ...toggle, thinking: { mode: "none" as const, efforts: [] } } }, undefined],
+  ])("asks for %s", (_what, facts, thinking) => {
+    expect(chat({ messages: [] }, facts).thinking).toEqual(thinking);
+  });
+
+  it("leaves out what Kimi fixes itself", () => {
+    const sent = chat({
+      model: "k3",
+      temperature: 1,
+      top_p: 0.9,
+      n: 1,
+      presence_penalty: 0,
+      frequency_penalty: 0,
+      seed: 1,
+      store: false,
+      service_tier: "auto",
+      prompt_cache_retention: "24h",
+      reasoning_effort: "high",
+      stream: true,
+      prompt_cache_key: "session-1",
+      max_completion_tokens: 5,
+    });
+    expect(Object.keys(sent).toSorted()).toEqual(["max_completion_tokens", "model", "prompt_cache_key", "stream", "thinking"]);
+  });
+
+  it("names the output limit as Kimi does", () => {
+    expect(chat({ max_tokens: 7 })).toMatchObject({ max_completion_tokens: 7 });
+    expect(chat({ max_tokens: 7 })).not.toHaveProperty("max_tokens");
+  });
+
+  it("keeps the reasoning of every answer, an empty one where it had none", () => {
+    const sent = chat({
+      messages: [
+        { role: "assistant", content: "a", reasoning_content: "because" },
+        { role: "assistant", content: "b" },
+        { role: "assistant", content: "c", reasoning_content: null },
+      ],
+    });
+    expect(sent.messages).toEqual([
+      { role: "assistant", content: "a", reasoning_content: "because" },
+      { role: "assistant", content: "b", reasoning_content: "" },
+      { role: "assistant", content: "c", reasoning_content: "" },
+    ]);
+  });
+
+  it("adds no reasoning where thinking is off", () => {
+    const sent = chat({ messages: [{ role: "assistant", content: "a" }] }, { row: toggle, level: "off" });
+    expect(sent.messages).toEqual([{ role: "assistant", content: "a" }]);
+  });
+
+  it.each([null, "", [], [{ type: "text", text: "" }], undefined])(
+    "omits the content %j beside tool calls",
+    (content) => {
+      const call = { id: "c1", type: "function", function: { name: "f", arguments: "{}" } };
+      const sent = chat({ messages: [{ role: "assistant", content, tool_calls: [call] }] });
+      expect(sent.messages).toEqual([{ role: "assistant", tool_calls: [call], reasoning_content: "" }]);
+    },
+  );
+
+  it("makes the ids of tool calls safe, on both sides alike", () => {
+    const id = `functions.exec:0${"x".repeat(80)}`;
+    const sent = chat({
+      messages: [
+        { role: "assistant", content: null, tool_calls: [{ id, type: "function", function: { name: "f", arguments: "{}" } }] },
+        { role: "tool", tool_call_id: id, content: "done" },
+      ],
+    });
+    const [call, result] = sent.messages as [{ tool_calls: [{ id: string }] }, { tool_call_id: string }];
+    expect(call.tool_calls[0].id).toMatch(/^functions_exec_0x{48}$/);
+    expect(result.tool_call_id).toBe(call.tool_calls[0].id);
+  });
+
+  it("sends no developer role and no empty text", () => {
+    const sent = chat({
+      messages: [
+        { role: "developer", content: "be brief" },
+        { role: "user", content: [{ type: "text", text: "" }, { type: "text", text: "hi" }] },
+      ],
+    });
+    expect(sent.messages).toEqual([
+      { role: "system", content: "be brief" },
+      { role: "user", content: [{ type: "text", text: "hi" }] },
+    ]);
+  });
+
+  it("does not force a tool call while thinking is on", () => {
+    const forced = { type: "function", function: { name: "f" } };
+    expect([forced, "required", "auto", "none"].map((tool_choice) => chat({ tool_choice }).tool_choice)).toEqual([
+      "auto",
+      "auto",
+      "auto",
+      "none",
+    ]);
+    expect(chat({ tool_choice: forced }, { row: toggle, level: "off" }).tool_choice).toEqual(forced);
+  });
+
+  it("changes nothing of the body that it was given", () => {
+    const given = { messages: [{ role: "developer", content: "x" }], temperature: 1 };
+    const before = structuredClone(given);
+    chat(given);
+    expect(given).toEqual(before);
+  });
+
+  it("passes on what is no body", () => {
+    expect(kimiBody("openai-completions", "text", { row: toggle, level: undefined, sessionId: undefined, maxTokens: undefined })).toBe("text");
+  });
+});
+
+describe("an Anthropic message", () => {
+  it("asks for thinking without a budget, for an effort, and to keep earlier thinking", () => {
+    expect(messages({ max_tokens: 48_384, thinking: { type: "enabled", budget_tokens: 1024 }, temperature: 1 })).toEqual({
+      max_tokens: 131_072,
+      metadata: { user_id: "session-1" },
+      thinking: { type: "enabled" },
+      output_config: { effort: "high" },
+      context_management: { edits: [{ type: "clear_thinking_20251015", keep: "all" }] },
+    });
+  });
+
+  it("asks for no thinking where it is off", () => {
+    expect(messages({ max_tokens: 1 }, { row: toggle, level: "off", sessionId: undefined })).toEqual({
+      max_tokens: 32_768,
+      thinking: { type: "disabled" },
+    });
+  });
+
+  it("keeps a smaller limit that the caller asked for", () => {
+    expect(messages({ max_tokens: 9_000 }, { maxTokens: 1_000 }).max_tokens).toBe(1_000);
+  });
+
+  it("makes the ids of tool calls safe, on both sides alike", () => {
+    const sent = messages({
+      messages: [
+        { role: "assistant", content: [{ type: "tool_use", id: "a.b:1", name: "f", input: {} }] },
+        { role: "user", content: [{ type: "tool_result", tool_use_id: "a.b:1", content: "x" }, { type: "text", text: "" }] },
+        { role: "user", content: "plain" },
+      ],
+    });
+    expect(sent.messages).toEqual([
+      { role: "assistant", content: [{ type: "tool_use", id: "a_b_1", name: "f", input: {} }] },
+      { role: "user", content: [{ type: "tool_result", tool_use_id: "a_b_1", content: "x" }] },
+      { role: "user", content: "plain" },
+    ]);
+  });
+
+  it("does not force a tool call while thinking is on", () => {
+    expect(messages({ tool_choice: { type: "tool", name: "f" } }).tool_choice).toEqual({ type: "auto" });
+    expect(messages({ tool_choice: { type: "none" } }).tool_choice).toEqual({ type: "none" });
+  });
+});
+
+describe("an OpenAI response", () => {
+  it("asks for an effort with its summary, and stores nothing", () => {
+    expect(
+      body("openai-responses", { input: [{ role: "developer", content: "x" }], reasoning: { effort: "medium" }, store: true }),
+    ).toEqual({
+      store: false,
+      input: [{ role: "system", content: "x" }],
+      prompt_cache_key: "session-1",
+      reasoning: { effort: "high", summary: "auto" },
+      include: ["reasoning.encrypted_content"],
+    });
+  });
+
+  it("asks for no effort where the model has none", () => {
+    expect(body("openai-responses", { prompt_cache_key: "k" }, { row: staticModel("kimi-for-coding") })).toEqual({
+      store: false,
+      prompt_cache_key: "k",
+    });
+  });
+});
+
+describe("tool parameters", () => {
+  it.each([
+    ["a property without a type", { a: {} }, { a: { type: "string" } }],
+    ["a description alone", { a: { description: "x" } }, { a: { description: "x", type: "string" } }],
+    ["an enum of texts", { a: { enum: ["x", "y"] } }, { a: { enum: ["x", "y"], type: "string" } }],
+    ["an enum of numbers", { a: { enum: [1, 2.5] } }, { a: { enum: [1, 2.5], type: "number" } }],
+    ["a constant", { a: { const: true } }, { a: { const: true, type: "boolean" } }],
+    ["members", { a: { properties: { b: {} } } }, { a: { properties: { b: { type: "string" } }, type: "object" } }],
+    ["items", { a: { items: {} } }, { a: { items: { type: "string" }, type: "array" } }],
+    ["a choice", { a: { anyOf: [{}, { type: "null" }] } }, { a: { anyOf: [{ type: "string" }, { type: "null" }] } }],
+    ["any type at all", { a: true }, { a: true }],
+  ])("get a type for %s", (_what, properties, expected) => {
+    expect(kimiToolSchema({ type: "object", properties })).toEqual({ type: "object", properties: expected });
+  });
+
+  it("have their references written out, also a circular one", () => {
+    const schema = {
+      type: "object",
+      properties: { list: { type: "array", items: { $ref: "#/$defs/node" } }, gone: { $ref: "#/$defs/no" } },
+      $defs: { node: { properties: { name: {}, next: { $ref: "#/$defs/node" } } } },
+    };
+    const converted = kimiToolSchema(schema);
+    expect(converted).not.toHaveProperty("$defs");
+    expect(untypedProperty(converted)).toBeUndefined();
+    expect(converted).toEqual({
+      type: "object",
+      properties: {
+        list: {
+          type: "array",
+          items: { type: "object", properties: { name: { type: "string" }, next: { type: "object" } } },
+        },
+        gone: { type: "string" },
+      },
+    });
+  });
+
+  it("stay as they are when they are no schema", () => {
+    expect([kimiToolSchema(undefined), kimiToolSchema("x"), kimiToolSchema(null)]).toEqual([undefined, "x", null]);
+  });
+});
