@@ -7,8 +7,9 @@
  * says what is wrong (`prepareRuntimeAuth`).
  */
 
+import { isMainThread } from "node:worker_threads";
 import { loginOf } from "./host/context.ts";
-import { followEndedLogin } from "./host/follow.ts";
+import { liftComingFence } from "./host/heal.ts";
 import { isLongLived } from "./host/lifetime.ts";
 import { homeOfProfile, projected } from "./host/profile.ts";
 import { isOwnProfile } from "./host/profile-shape.ts";
@@ -55,8 +56,10 @@ export async function refreshKimiCodeOAuth<T extends HostOAuthCredential>(
     const { access, refresh, expires } = projected(profile, tokens);
     return { ...credential, access, refresh, expires: usable(expires) };
   } catch (error) {
-    if (isKimiError(error) && error.code === "login_ended") {
-      followEndedLogin(homeOfProfile(profile, process.env));
+    // The gateway refreshes in a thread of its own, too, where there is nobody to tell and which may
+    // end at any time; the next turn then finds out and says so.
+    if (isMainThread && isKimiError(error) && error.code === "login_ended") {
+      liftComingFence();
       // The host puts the message into a sentence of its own.
       throw new KimiError(error.code, error.message.replace(/\.$/, ""), error.details);
     }

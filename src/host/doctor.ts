@@ -12,7 +12,7 @@ import { checkAccount } from "../logins/transaction.ts";
 import { isKimiError } from "../protocol/errors.ts";
 import { regionLabel } from "../protocol/endpoints.ts";
 import { homeOfProfile } from "./profile.ts";
-import { isFenced, isOwnProfile, type OAuthProfile } from "./profile-shape.ts";
+import { isFenced, isFenceFailed, isOwnProfile, type OAuthProfile } from "./profile-shape.ts";
 
 type HintContext = Parameters<NonNullable<ProviderPlugin["buildAuthDoctorHint"]>>[0];
 
@@ -59,6 +59,10 @@ function describeLoginState(profile: OAuthProfile, home: Home, nowMs: number): s
     checkAccount(home, credential, profile.accountId);
   } catch (error) {
     return isKimiError(error) ? `${about} ${error.message}` : about;
+  }
+  if (isFenceFailed(profile)) {
+    // What Kimi said stands before this hint.
+    return about;
   }
   if (isFenced(profile)) {
     return `${about} OpenClaw's copy is locked by a refresh that did not end; start OpenClaw again, and it is made anew from the home.`;

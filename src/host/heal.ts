@@ -11,34 +11,42 @@ import { readHome } from "../logins/home-file.ts";
 import { isHomeLocked } from "../logins/locks/home-lock.ts";
 import { type ProfilePlace, profilePlaces, profilesIn } from "./at-start.ts";
 import { homeOfProfile, projected } from "./profile.ts";
-import { isFenced, isOwnProfile, type OAuthProfile } from "./profile-shape.ts";
+import { isFenced, isFenceFailed, isOwnProfile, type OAuthProfile } from "./profile-shape.ts";
 import { providerAuthSdk } from "./sdk.ts";
 
-/** How often a profile whose home is locked is looked at again, in ms. */
+/** How often a profile that cannot be healed yet is looked at again, in ms. */
 const RECHECK_MS = 250;
+/** How long the host may take to put its marker there for good, in ms. */
+const SETTLE_LIMIT_MS = 10_000;
 /** How long that goes on, in ms; the host waits for its fence as long. */
 const RECHECK_LIMIT_MS = 120_000;
 
 type Credential = ReturnType<typeof profilesIn>[number][1];
 
 /** What one look at the stores came to. */
-type HealResult = "done" | "locked";
+type HealResult = "nothing" | "healed" | "locked";
 
-/** Heals every profile that can be healed now. */
-export function healOnce(): HealResult {
+/** Heals every profile that can be healed now and whose fence is meant. */
+export function healOnce(isMeant: (profile: OAuthProfile) => boolean = isFenced): HealResult {
   const sdk = providerAuthSdk();
-  let result: HealResult = "done";
+  let result: HealResult = "nothing";
   for (const place of profilePlaces()) {
     for (const [profileId, profile] of profilesIn(place)) {
-      if (profile.type !== "oauth" || !isOwnProfile(profile) || !isFenced(profile)) {
+      if (profile.type !== "oauth" || !isOwnProfile(profile) || !isMeant(profile)) {
         continue;
       }
       const healed = healedProfile(profile);
       if (healed === "locked") {
         result = "locked";
-      } else if (healed !== undefined && place.profileId !== undefined) {
+        continue;
+      }
+      if (healed === undefined) {
+        continue;
+      }
+      result = result === "locked" ? result : "healed";
+      if (place.profileId !== undefined) {
         void healPersonal(place.profileId, healed);
-      } else if (healed !== undefined) {
+      } else {
         sdk.upsertAuthProfile({ profileId, credential: healed, ...place });
         void endCooldown(profileId, place);
       }
@@ -98,12 +106,25 @@ async function endCooldown(profileId: string, place: ProfilePlace): Promise<void
 
 /** Heals now what can be healed, and the rest as soon as its home is free. */
 export function healProfiles(): void {
-  if (healOnce() === "done") {
-    return;
+  if (healOnce() === "locked") {
+    recheck(RECHECK_LIMIT_MS, () => healOnce() !== "locked");
   }
-  const deadline = Date.now() + RECHECK_LIMIT_MS;
+}
+
+/**
+ * Takes away the fence that the host is about to put there for good, because Kimi ended the login.
+ * With it in place, the host would say no more than that there are no credentials, even after the
+ * user has signed in again; without it, each turn asks the home and hears how things are.
+ */
+export function liftComingFence(): void {
+  recheck(SETTLE_LIMIT_MS, () => healOnce(isFenceFailed) === "healed");
+}
+
+/** Looks again and again until it is done or late; never keeps the process alive. */
+function recheck(limitMs: number, isDone: () => boolean): void {
+  const deadline = performance.now() + limitMs;
   const timer = setInterval(() => {
-    if (healOnce() === "done" || Date.now() > deadline) {
+    if (isDone() || performance.now() > deadline) {
       clearInterval(timer);
     }
   }, RECHECK_MS);
