@@ -13,7 +13,6 @@ import { settleBeforeEnd } from "./host/lifetime.ts";
 import { missingAuthMessage } from "./host/missing-auth.ts";
 import { isSameAccount } from "./host/profile-shape.ts";
 import { failures, knownModels, replay } from "./inference/lazy.ts";
-import { normalizeModelId } from "./inference/models.ts";
 import { wrapStream } from "./inference/stream.ts";
 
 export default definePluginEntry({
@@ -52,7 +51,9 @@ export default definePluginEntry({
         run: async (ctx) => await (await import("./inference/catalog.ts")).runCatalog(ctx),
       },
       staticCatalog: { order: "profile", run: async () => ({ provider: knownModels().starterProvider() }) },
-      normalizeModelId: ({ modelId }) => normalizeModelId(modelId),
+      // No `normalizeModelId`: the host calls that hook of the old copy while it updates the plugin, and
+      // the update fails. Old ids are in the manifest (`modelIdNormalization`).
+      //
       // The account's own list knows more than any row that the host has kept.
       preferRuntimeResolvedModel: () => true,
       prepareDynamicModel: async (ctx) =>
@@ -64,10 +65,10 @@ export default definePluginEntry({
         await (await import("./kimi-code-oauth.ts")).refreshKimiCodeOAuth(credential),
       prepareRuntimeAuth: async (ctx) =>
         await (await import("./inference/runtime-auth.ts")).prepareRuntimeAuth(ctx),
-      wrapStreamFn: ({ streamFn, thinkingLevel }) =>
-        streamFn === undefined ? undefined : wrapStream(streamFn, thinkingLevel),
-      wrapSimpleCompletionStreamFn: ({ streamFn, thinkingLevel }) =>
-        streamFn === undefined ? undefined : wrapStream(streamFn, thinkingLevel),
+      wrapStreamFn: (ctx) =>
+        ctx.streamFn === undefined ? undefined : wrapStream(ctx.streamFn, ctx),
+      wrapSimpleCompletionStreamFn: (ctx) =>
+        ctx.streamFn === undefined ? undefined : wrapStream(ctx.streamFn, ctx),
       classifyFailoverReason: (ctx) => failures().classifyFailure(ctx),
       matchesContextOverflowError: (ctx) => failures().isContextOverflow(ctx),
       buildAuthDoctorHint: async (ctx) =>

@@ -52,6 +52,10 @@ const NEVER_SENT = new Set([
   "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
   "CERT_HAS_EXPIRED",
   "ERR_TLS_CERT_ALTNAME_INVALID",
+  "ERR_SSL_WRONG_VERSION_NUMBER",
+  "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION",
+  "ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE",
+  "ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE",
 ]);
 
 /** Plain words for the errors that users meet most. */
@@ -72,10 +76,17 @@ function describeFailure(code: string | undefined): string {
     case "EPIPE":
       return "the connection broke";
     default:
-      return code !== undefined && (code.includes("CERT") || code.includes("TLS") || code.includes("SSL"))
-        ? "its certificate could not be verified"
-        : "the connection failed";
+      return describeTlsFailure(code ?? "");
   }
+}
+
+function describeTlsFailure(code: string): string {
+  if (code.includes("CERT") || code.startsWith("UNABLE_TO_")) {
+    return "its certificate could not be verified";
+  }
+  return /TLS|SSL|EPROTO/.test(code)
+    ? "no secure connection could be made"
+    : "the connection failed";
 }
 
 /** The error for an exchange that ended without a reply. */

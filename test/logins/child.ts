@@ -44,6 +44,10 @@ async function run(order: Order): Promise<void> {
 }
 
 process.on("message", (order: Order) => {
-  void run(order);
+  if (order.blockMs === undefined) {
+    void run(order);
+  } else {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, order.blockMs);
+  }
 });
 process.send?.("ready");

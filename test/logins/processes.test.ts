@@ -117,3 +117,23 @@ describe.skipIf(windows)("a process that is suspended while its request is under
     expect(renewed?.refreshCount).toBe(1);
   });
 });
+
+describe("a process whose event loop is blocked for six seconds during its request", () => {
+  it.each(["kimi-code-cli", "kimi-cli"] as const)("keeps its new tokens in the %s home, and does not crash", async (kind) => {
+    const { home, pair } = await signedIn(standIn, kind, { ageMs: LIFETIME_MS });
+    const gate = Promise.withResolvers<void>();
+    standIn.failNext("token", { kind: "gate", gate: gate.promise });
+    const busy = await startProcess(home);
+    const answer = busy.results();
+    busy.send({ callers: 20 });
+    await standIn.waitFor("token");
+    busy.send({ callers: 0, blockMs: 6_000 });
+    gate.resolve();
+    const results = await answer;
+    const renewed = standIn.login(pair.refresh_token);
+    expect(results).toEqual(results.map(() => ({ accessToken: renewed?.accessToken })));
+    expect(await stored(home)).toMatchObject({ access_token: renewed?.accessToken, refresh_token: renewed?.refreshToken });
+    expect(renewed?.refreshCount).toBe(1);
+    expect(await busy.access()).toEqual({ accessToken: renewed?.accessToken });
+  });
+});

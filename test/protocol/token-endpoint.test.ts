@@ -241,6 +241,13 @@ describe("a connection", () => {
     expect(error).toMatchObject({ code: "network", details: { retryable: true, mayHaveReachedServer: false } });
   });
 
+  it("to a server without TLS behind an https address has not brought the request there", async () => {
+    const error = await cleanFailure(spend({ oauthHost: standIn.oauthHost.replace("http:", "https:") }));
+    expect(error.message).toContain("could not be reached: no secure connection could be made.");
+    expect(error).toMatchObject({ code: "network", details: { retryable: true, mayHaveReachedServer: false } });
+    expect(standIn.requests).toEqual([]);
+  });
+
   it("that the caller gives up is not called a network failure", async () => {
     standIn.failNext("token", { kind: "hang" });
     const leaving = new AbortController();

@@ -116,7 +116,7 @@ async function installPlugin(archive: string, root: string): Promise<string> {
 }
 
 /** The developer's own npm settings and cache; dependencies come from the cache where it has them. */
-function installEnvironment(): Record<string, string> {
+export function installEnvironment(): Record<string, string> {
   const inherited = NPM_VARIABLES.flatMap((name) => {
     const value = process.env[name];
     return value === undefined ? [] : [[name, value] as const];
