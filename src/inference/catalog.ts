@@ -1,8 +1,8 @@
 /**
  * The live catalog: what the account of a login may use now, from `GET /models`.
  *
- * When the server cannot be asked, the login's last good list serves; where there is none, the host
- * falls back to the static rows.
+ * When the server cannot be asked, the login's last good list serves; where there is none, the static
+ * rows do.
  */
 
 import type { ProviderPlugin } from "openclaw/plugin-sdk/plugin-entry";
@@ -18,7 +18,7 @@ import { sortAnswer } from "../protocol/answers.ts";
 import { isKimiError, KimiError, type KimiErrorCode } from "../protocol/errors.ts";
 import { processState } from "../process-state.ts";
 import { type ModelList, readModelList, writeModelList } from "./catalog-store.ts";
-import { providerEntry } from "./models.ts";
+import { type ModelRow, providerEntry, STATIC_MODELS } from "./models.ts";
 
 type CatalogContext = Parameters<NonNullable<ProviderPlugin["catalog"]>["run"]>[0];
 type CatalogResult = Awaited<ReturnType<NonNullable<ProviderPlugin["catalog"]>["run"]>>;
@@ -102,7 +102,11 @@ export async function refreshModelList(login: LoginRef): Promise<ModelList> {
   return await flight;
 }
 
-/** The host's catalog hook: the live list, else the last good one, else `null` for the static rows. */
+/**
+ * The host's catalog hook: the live list, else the last good one, else the static rows.
+ *
+ * @returns `null` without a login; the host then asks for the static catalog itself
+ */
 export async function runCatalog(ctx: CatalogContext): Promise<CatalogResult> {
   const { profileId } = ctx.resolveProviderAuth(PROVIDER_ID);
   const login = loginOfProfile(ctx.agentDir, profileId, ctx.config);
@@ -110,15 +114,15 @@ export async function runCatalog(ctx: CatalogContext): Promise<CatalogResult> {
     return null;
   }
   const hidden = settingsOf(ctx.config);
-  const entry = (list: ModelList) =>
+  const entry = (rows: readonly ModelRow[]) =>
     providerEntry(
-      list.models.filter((row) => !isHidden(row.id, hidden)),
+      rows.filter((row) => !isHidden(row.id, hidden)),
       login.home.endpoints.apiBase,
     );
   const outcome = { provider: PROVIDER_ID, ...(profileId === undefined ? {} : { profileId }) };
   try {
     const list = await refreshModelList(login);
-    return { provider: entry(list), outcomes: [{ ...outcome, status: "ready" }] };
+    return { provider: entry(list.models), outcomes: [{ ...outcome, status: "ready" }] };
   } catch (error) {
     const rejected = isKimiError(error) && REJECTED.has(error.code);
     const outcomes = [
@@ -127,7 +131,8 @@ export async function runCatalog(ctx: CatalogContext): Promise<CatalogResult> {
         : { ...outcome, status: "unavailable" as const },
     ];
     const last = readModelList(loginKey(login.home, login.accountId));
-    return last === undefined ? { providers: {}, outcomes } : { provider: entry(last), outcomes };
+    // An empty answer would count as an account without models; the host adds no rows of its own.
+    return { provider: entry(last?.models ?? STATIC_MODELS), outcomes };
   }
 }
 

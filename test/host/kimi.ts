@@ -91,3 +91,24 @@ export async function succeed(command: Promise<CommandResult>): Promise<void> {
     throw new Error(`a command ended with ${String(code)}:\n${tail(stdout + stderr)}`);
   }
 }
+
+/** The state that onboarding leaves on a Kimi CLI's login, made at once. */
+export async function signInWithCliLogin(
+  host: Host,
+  standIn: StandIn,
+  model = "kimi-code/kimi-for-coding",
+): Promise<void> {
+  const tokens = standIn.issueLogin();
+  await writeCliLogin(host, standIn, tokens);
+  const profile = {
+    type: "oauth",
+    provider: "kimi-code",
+    authFlow: `kimi-code-cli:${standIn.cliSlot}`,
+    issuer: standIn.oauthHost,
+    enterpriseUrl: standIn.apiBase,
+    access: tokens.access_token,
+    refresh: tokens.refresh_token,
+    expires: Date.now() + tokens.expires_in * 1000,
+  };
+  await host.signIn("kimi-code:default", profile, model);
+}

@@ -15,6 +15,7 @@ const responsesBody = z.looseObject({
   input: z.union([z.string(), z.array(z.looseObject({ role: z.string().optional() }))]),
   stream: z.boolean().optional(),
   reasoning: z.looseObject({ effort: z.string().optional() }).optional(),
+  include: z.array(z.string()).optional(),
 });
 
 type ResponsesBody = z.infer<typeof responsesBody>;
@@ -46,12 +47,18 @@ interface Item {
   events: (index: number) => { type: string; [member: string]: unknown }[];
 }
 
-function reasoningItem(turn: FullTurn): Item {
+/** Reasoning; for a client that asks for it with what the server needs to read it again in a later request. */
+function reasoningItem(turn: FullTurn, readable: boolean): Item {
   const id = `rs_standin_${turn.serial}`;
   const part = { type: "summary_text", text: turn.reasoning };
   return {
     start: { id, type: "reasoning", summary: [] },
-    whole: { id, type: "reasoning", summary: [part] },
+    whole: {
+      id,
+      type: "reasoning",
+      summary: [part],
+      ...(readable && { encrypted_content: `standin-reasoning-${turn.serial}` }),
+    },
     events: (index) => {
       const at = { item_id: id, output_index: index, summary_index: 0 };
       return [
@@ -100,8 +107,9 @@ function callItem(call: FullTurn["toolCalls"][number]): Item {
 }
 
 function answer(call: Call<ResponsesBody>, turn: FullTurn): Reply {
+  const readable = call.body.include?.includes("reasoning.encrypted_content") === true;
   const items = [
-    ...(turn.reasoning === "" ? [] : [reasoningItem(turn)]),
+    ...(turn.reasoning === "" ? [] : [reasoningItem(turn, readable)]),
     ...(turn.text === "" ? [] : [messageItem(turn)]),
     ...turn.toolCalls.map(callItem),
   ];

@@ -38,17 +38,35 @@ export interface ChatTurn {
   readonly raw: unknown;
 }
 
+/** A part of a message, in the words of OpenAI chat completions. */
+export type ContentPart =
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "image_url"; readonly image_url: { readonly url: string } };
+
+/** How one turn over HTTP is made. */
+export interface ChatOptions {
+  readonly session?: string;
+  readonly model?: string;
+  readonly signal?: AbortSignal;
+  /** More members of the request's body, such as a temperature. */
+  readonly body?: JsonObject;
+}
+
 /** A gateway that answers. */
 export interface Gateway extends AsyncDisposable {
   /** `http://127.0.0.1:<port>`. */
   readonly origin: string;
+  /** What its clients sign in with. */
+  readonly token: string;
   readonly command: RunningCommand;
   /** From the start of the command to its first answer, ms. */
   readonly readyMs: number;
   /** One turn with `openclaw agent`, as a user would run it. Each is a process that costs seconds of CPU. */
   agentTurn(message: string, options?: RunLimits & { session?: string; model?: string }): Promise<AgentTurn>;
   /** One turn over the gateway's HTTP endpoint; many can run at a time. Without a session it starts a new one. */
-  chat(message: string, options?: { session?: string; model?: string; signal?: AbortSignal }): Promise<ChatTurn>;
+  chat(message: string | readonly ContentPart[], options?: ChatOptions): Promise<ChatTurn>;
+  /** Calls one of the gateway's methods with `openclaw gateway call`; about 1.5 s. A refusal is an answer, too. */
+  call(method: string, params: JsonObject): Promise<JsonObject>;
   /** Ends it as a service manager would (SIGTERM, then patience); rejects after `timeoutMs` ms, default 60 s. */
   stop(timeoutMs?: number): Promise<CommandResult>;
   /** Kills it with all its processes at once, as a crash would. */
@@ -97,6 +115,7 @@ export async function startGateway(
   };
   return {
     origin,
+    token: TOKEN,
     command,
     readyMs: performance.now() - startedAt,
     agentTurn: async (message, { session = "main", model, ...limits } = {}) => {
@@ -104,7 +123,7 @@ export async function startGateway(
       const args = ["agent", "--agent", "main", "--session-id", session, "--message", message, "--json", ...chosen];
       return readTurn(await host.run(args, { ...limits, env }));
     },
-    chat: async (message, { session, model, signal } = {}) => {
+    chat: async (message, { session, model, signal, body } = {}) => {
       const response = await fetchOnce(`${origin}/v1/chat/completions`, {
         method: "POST",
         headers: {
@@ -113,12 +132,16 @@ export async function startGateway(
           ...(session === undefined ? {} : { "x-openclaw-session-key": session }),
           ...(model === undefined ? {} : { "x-openclaw-model": model }),
         },
-        body: JSON.stringify({ model: "openclaw", messages: [{ role: "user", content: message }] }),
+        body: JSON.stringify({ ...body, model: "openclaw", messages: [{ role: "user", content: message }] }),
         signal: signal ?? null,
       });
       const raw = (await response.json()) as { choices?: { message?: { content?: string } }[]; error?: { message?: string } };
       const text = raw.choices?.[0]?.message?.content ?? raw.error?.message ?? "";
       return { ok: response.ok, status: response.status, text, raw };
+    },
+    call: async (method, params) => {
+      const { stdout } = await host.run(["gateway", "call", method, "--params", JSON.stringify(params), "--json"], { env });
+      return JSON.parse(stdout) as JsonObject;
     },
     stop,
     kill,
