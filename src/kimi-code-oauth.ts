@@ -13,6 +13,7 @@ import { liftComingFence } from "./host/heal.ts";
 import { isLongLived } from "./host/lifetime.ts";
 import { homeOfProfile, projected } from "./host/profile.ts";
 import { isOwnProfile } from "./host/profile-shape.ts";
+import type { Home } from "./logins/homes.ts";
 import { isKimiError, KimiError } from "./protocol/errors.ts";
 
 /** Longest time in this function, in ms; the host gives up, for good, after 120 s. */
@@ -46,10 +47,12 @@ export async function refreshKimiCodeOAuth<T extends HostOAuthCredential>(
   if (!isOwnProfile(profile)) {
     return retryLater(credential);
   }
+  const { accountId } = profile;
+  let home: Home | undefined;
   try {
-    const home = homeOfProfile(profile, process.env);
+    home = homeOfProfile(profile, process.env);
     const tokens = await loginOf(home).access({
-      accountId: profile.accountId,
+      accountId,
       background: isLongLived(),
       signal: AbortSignal.timeout(LIMIT_MS),
     });
@@ -59,6 +62,9 @@ export async function refreshKimiCodeOAuth<T extends HostOAuthCredential>(
     // The gateway refreshes in a thread of its own, too, where there is nobody to tell and which may
     // end at any time; the next turn then finds out and says so.
     if (isMainThread && isKimiError(error) && error.code === "login_ended") {
+      if (home !== undefined) {
+        await (await import("./host/ended.ts")).noteIfEnded(error, { home, accountId });
+      }
       liftComingFence();
       // The host puts the message into a sentence of its own.
       throw new KimiError(error.code, error.message.replace(/\.$/, ""), error.details);

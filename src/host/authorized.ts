@@ -3,6 +3,7 @@
 import { sortAnswer } from "../protocol/answers.ts";
 import { exchange, type HttpReply, type HttpRequest } from "../protocol/http.ts";
 import { loginOf, requestHeaders } from "./context.ts";
+import { noteIfEnded } from "./ended.ts";
 import { isLongLived } from "./lifetime.ts";
 import type { LoginRef } from "./login-ref.ts";
 
@@ -19,19 +20,25 @@ export interface ApiRequest extends Omit<HttpRequest, "url"> {
  * @throws KimiError when there is no bearer or no reply; any status is a reply
  */
 export async function authorizedExchange(
-  { home, accountId }: LoginRef,
+  ref: LoginRef,
   { path, headers, ...request }: ApiRequest,
 ): Promise<HttpReply> {
+  const { home, accountId } = ref;
   const login = loginOf(home);
-  const access = async (rejectedAccessToken?: string): Promise<string> =>
-    (
-      await login.access({
+  const access = async (rejectedAccessToken?: string): Promise<string> => {
+    try {
+      const tokens = await login.access({
         accountId,
         background: isLongLived(),
         rejectedAccessToken,
         signal: request.signal,
-      })
-    ).accessToken;
+      });
+      return tokens.accessToken;
+    } catch (error) {
+      await noteIfEnded(error, ref);
+      throw error;
+    }
+  };
   const send = async (token: string): Promise<HttpReply> =>
     await exchange({
       ...request,

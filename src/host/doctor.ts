@@ -11,6 +11,7 @@ import { type Home, ownerLabel } from "../logins/homes.ts";
 import { checkAccount } from "../logins/transaction.ts";
 import { isKimiError } from "../protocol/errors.ts";
 import { regionLabel } from "../protocol/endpoints.ts";
+import { endedMessage } from "./ended.ts";
 import { homeOfProfile } from "./profile.ts";
 import { isFenced, isFenceFailed, isOwnProfile, type OAuthProfile } from "./profile-shape.ts";
 
@@ -48,7 +49,7 @@ export function describeHome(home: Home, nowMs: number): string {
 }
 
 /** How a login stands; one line. */
-function describeLoginState(profile: OAuthProfile, home: Home, nowMs: number): string {
+async function describeLoginState(profile: OAuthProfile, home: Home, nowMs: number): Promise<string> {
   const about = describeHome(home, nowMs);
   const state = readHome(home);
   if (state.state !== "valid") {
@@ -60,27 +61,31 @@ function describeLoginState(profile: OAuthProfile, home: Home, nowMs: number): s
   } catch (error) {
     return isKimiError(error) ? `${about} ${error.message}` : about;
   }
+  const ended = await endedMessage({ home, accountId: profile.accountId }, credential);
+  if (ended !== undefined) {
+    return `${about} ${ended}`;
+  }
   if (isFenceFailed(profile)) {
     // What Kimi said stands before this hint.
     return about;
   }
   if (isFenced(profile)) {
-    return `${about} OpenClaw's copy is locked by a refresh that did not end; start OpenClaw again, and it is made anew from the home.`;
+    return `${about} OpenClaw's copy is locked by a refresh that did not end. It is made anew from the home when OpenClaw starts: openclaw gateway restart`;
   }
   return credential.expiresAtMs > nowMs
     ? `${about} All is well: Kimi's tokens live for minutes and are renewed while they are used.`
-    : `${about} The token is out of date, which is normal when nobody used it; the next use renews it.`;
+    : `${about} The token is out of date, which is normal when nobody used it; the next use renews it. To ask Kimi now: openclaw models status`;
 }
 
 /** The host's hint for a profile with an issue; nothing for a profile that is not ours. */
-export function authDoctorHint(ctx: HintContext): string | undefined {
+export async function authDoctorHint(ctx: HintContext): Promise<string | undefined> {
   const profile: unknown =
     ctx.profileId === undefined ? undefined : ctx.store.profiles[ctx.profileId];
   if (!isOwnProfile(profile)) {
     return undefined;
   }
   try {
-    return describeLoginState(profile, homeOfProfile(profile, process.env), Date.now());
+    return await describeLoginState(profile, homeOfProfile(profile, process.env), Date.now());
   } catch (error) {
     return isKimiError(error) ? error.message : undefined;
   }

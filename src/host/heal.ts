@@ -12,13 +12,12 @@ import { isHomeLocked } from "../logins/locks/home-lock.ts";
 import { type ProfilePlace, profilePlaces, profilesIn } from "./at-start.ts";
 import { homeOfProfile, projected } from "./profile.ts";
 import { isFenced, isFenceFailed, isOwnProfile, type OAuthProfile } from "./profile-shape.ts";
+import { recheck } from "./recheck.ts";
 import { providerAuthSdk } from "./sdk.ts";
 
-/** How often a profile that cannot be healed yet is looked at again, in ms. */
-const RECHECK_MS = 250;
 /** How long the host may take to put its marker there for good, in ms. */
 const SETTLE_LIMIT_MS = 10_000;
-/** How long that goes on, in ms; the host waits for its fence as long. */
+/** How long a profile that cannot be healed yet is looked at again, in ms; the host waits for its fence as long. */
 const RECHECK_LIMIT_MS = 120_000;
 
 type Credential = ReturnType<typeof profilesIn>[number][1];
@@ -118,15 +117,4 @@ export function healProfiles(): void {
  */
 export function liftComingFence(): void {
   recheck(SETTLE_LIMIT_MS, () => healOnce(isFenceFailed) === "healed");
-}
-
-/** Looks again and again until it is done or late; never keeps the process alive. */
-function recheck(limitMs: number, isDone: () => boolean): void {
-  const deadline = performance.now() + limitMs;
-  const timer = setInterval(() => {
-    if (isDone() || performance.now() > deadline) {
-      clearInterval(timer);
-    }
-  }, RECHECK_MS);
-  timer.unref();
 }

@@ -12,6 +12,12 @@ export interface Explained {
   readonly sentence: string;
 }
 
+/**
+ * The host's transports hide a text with brackets in it, such as the 401 for an id like `k3[1m]`. A
+ * refused bearer comes with plain words; the call has been repeated with a renewed one all the same.
+ */
+const HIDDEN = /diagnostic JSON redacted/i;
+
 /** Explains what the host's transport reported; `undefined` for what is not an answer of Kimi's. */
 export async function explainReport(
   errorMessage: string | undefined,
@@ -22,7 +28,8 @@ export async function explainReport(
   if (failure === undefined) {
     return undefined;
   }
-  const { kind, status, text } = failure;
+  const { status, text } = failure;
+  const kind = failure.kind === "rejected_bearer" && HIDDEN.test(text) ? "unknown_model" : failure.kind;
   const window = kind === "quota" ? quotaWindow(text) : undefined;
   const resetsInMs =
     kind === "quota"

@@ -29,8 +29,8 @@ export function failureCode(kind: FailureKind): string {
  * What the host makes of each answer.
  *
  * Whatever is about the plan and not about the login is a `rate_limit`: the host then shows our
- * sentence, pauses this model of the profile for a short while, sends nothing in vain (the sentence
- * tells it that) and lets the fallbacks take over. Under `billing` and `auth_permanent` it would
+ * sentence, pauses this model of the profile for a while (`pause.ts` ends that where it is of no use),
+ * sends nothing in vain (the sentence tells it that) and lets the fallbacks take over. Under `billing` and `auth_permanent` it would
  * disable the whole profile, for up to a day after the user has put things right, and under these,
  * `auth` and `model_not_found` it would tell the user something of its own that is not true here.
  */
@@ -90,6 +90,11 @@ export function sortFailure(
   const { status, text } = readReport(errorMessage);
   const kind = sortAnswer(status, text);
   return kind === undefined ? undefined : { kind, status, text };
+}
+
+/** True for an answer that asks for fewer requests, so that the host's pause is what Kimi wants. */
+export function asksForPatience(kind: FailureKind): boolean {
+  return kind === "rate_limited" || kind === "concurrency" || kind === "overloaded";
 }
 
 /** True when Kimi refused the bearer itself. */

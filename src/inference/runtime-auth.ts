@@ -36,16 +36,20 @@ export async function prepareRuntimeAuth(ctx: RuntimeAuthContext): Promise<Runti
     return undefined;
   }
   const home = homeOfProfile(profile, process.env);
-  const tokens = await loginOf(home).access({
-    accountId: profile.accountId,
-    background: isLongLived(),
-  });
+  const { accountId } = profile;
+  const tokens = await loginOf(home)
+    .access({ accountId, background: isLongLived() })
+    .catch(async (error: unknown) => {
+      const { noteIfEnded } = await import("../host/ended.ts");
+      await noteIfEnded(error, { home, accountId });
+      throw error;
+    });
   // The host's copy is a convenience; the run does not depend on it.
   await projectToStore(ctx.agentDir, ctx.profileId, tokens).catch(() => undefined);
   return {
     apiKey: tokens.accessToken,
     baseUrl: baseUrlFor(ctx.model.api, home.endpoints.apiBase),
     expiresAt: tokens.expiresAtMs,
-    request: { headers: { ...(await requestHeaders()), ...noteRun(home, profile.accountId) } },
+    request: { headers: { ...(await requestHeaders()), ...noteRun(home, accountId) } },
   };
 }

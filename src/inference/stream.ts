@@ -6,6 +6,7 @@
 
 import type { ProviderWrapStreamFnContext } from "openclaw/plugin-sdk/plugin-entry";
 import type { Explained } from "./explain.ts";
+import type { Surroundings } from "../host/pause.ts";
 import type { RunAccess } from "./run-access.ts";
 
 type StreamFn = NonNullable<ProviderWrapStreamFnContext["streamFn"]>;
@@ -23,16 +24,20 @@ interface OpenStream {
   readonly ahead: readonly IteratorResult<StreamEvent>[];
 }
 
+/** The members of the host's context that are used. */
+type StreamContext = Surroundings & Pick<ProviderWrapStreamFnContext, "thinkingLevel">;
+
 /** What the call's parts load on first use. */
 async function loadParts() {
-  const [access, failures, explain, payload, models] = await Promise.all([
+  const [access, failures, explain, payload, models, pause] = await Promise.all([
     import("./run-access.ts"),
     import("./failures.ts"),
     import("./explain.ts"),
     import("./payload.ts"),
     import("./known-models.ts"),
+    import("../host/pause.ts"),
   ]);
-  return { ...access, ...failures, ...explain, ...payload, ...models };
+  return { ...access, ...failures, ...explain, ...payload, ...models, ...pause };
 }
 type Parts = Awaited<ReturnType<typeof loadParts>>;
 
@@ -178,9 +183,10 @@ function unmade(message: Message): Call {
  * Wraps a stream function of the host.
  *
  * @param inner - the host's own transport
- * @param level - the run's thinking level
+ * @param ctx - the host's context of the run
  */
-export function wrapStream(inner: StreamFn, level: string | undefined): StreamFn {
+export function wrapStream(inner: StreamFn, ctx: StreamContext): StreamFn {
+  const level = ctx.thinkingLevel;
   return (model, context, options) => {
     const started = (async (): Promise<Call> => {
       const parts = await loadParts();
@@ -200,6 +206,9 @@ export function wrapStream(inner: StreamFn, level: string | undefined): StreamFn
         }
         explained ??= parts.explainReport(message.errorMessage, model.id, access.login);
         const known = await explained;
+        if (known === undefined || !parts.asksForPatience(known.kind)) {
+          parts.liftComingPause(access.login, ctx);
+        }
         return known === undefined ? message : told(message, known, parts);
       };
       try {

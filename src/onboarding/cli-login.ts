@@ -7,6 +7,7 @@ import type {
 } from "openclaw/plugin-sdk/provider-auth";
 import type { ProviderAuthMethodNonInteractiveContext } from "openclaw/plugin-sdk/plugin-entry";
 import { DEFAULT_MODEL_REF, DEFAULT_PROFILE_ID, PROVIDER_ID } from "../constants.ts";
+import { preferredFirst, settingsOf } from "../host/config.ts";
 import { providerAuthSdk } from "../host/sdk.ts";
 import { isKimiError, KimiError } from "../protocol/errors.ts";
 import { withDefaultModel } from "./default-model.ts";
@@ -23,7 +24,8 @@ export async function runCliLoginNonInteractive(
 ): Promise<OpenClawConfig | null> {
   try {
     const found = findLogins(process.env);
-    const login = found.logins[0];
+    const wanted = settingsOf(ctx.config);
+    const login = preferredFirst(found.logins, wanted)[0];
     if (login === undefined) {
       throw noUsableLogin(found);
     }
@@ -41,8 +43,9 @@ export async function runCliLoginNonInteractive(
       );
     }
     if (found.logins.length > 1) {
+      const why = login === found.logins[0] ? "refreshed last" : "that your settings prefer";
       ctx.runtime.log(
-        `Several Kimi logins are on this machine. Using the one refreshed last: ${describeLogin(login)}.`,
+        `Several Kimi logins are on this machine. Using the one ${why}: ${describeLogin(login)}.`,
       );
     }
     return withDefaultModel(
@@ -110,7 +113,7 @@ async function offerDeviceCode(
 export async function runCliLogin(ctx: ProviderAuthContext): Promise<ProviderAuthResult> {
   const env = ctx.env ?? process.env;
   const found = findLogins(env);
-  const login = await chooseLogin(ctx, found.logins);
+  const login = await chooseLogin(ctx, preferredFirst(found.logins, settingsOf(ctx.config)));
   if (login === undefined) {
     return await offerDeviceCode(ctx, noUsableLogin(found));
   }

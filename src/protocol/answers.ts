@@ -127,27 +127,34 @@ export interface AnswerFacts {
 
 const WINDOW_LABEL: Readonly<Record<QuotaWindow, string>> = {
   "5h": "5-hour ",
-  "7d": "7-day ",
+  "7d": "weekly ",
   month: "monthly ",
 };
+
+/** A number of units in words. */
+function counted(count: number, unit: string): string {
+  return `${String(count)} ${unit}${count === 1 ? "" : "s"}`;
+}
 
 /** A time span in words that the host also reads as a time to wait. */
 function waitText(ms: number): string {
   const minutes = Math.max(1, Math.ceil(ms / 60_000));
   if (minutes < 120) {
-    return `${String(minutes)} minutes`;
+    return counted(minutes, "minute");
   }
   const hours = Math.ceil(minutes / 60);
-  return hours < 48 ? `${String(hours)} hours` : `${String(Math.ceil(hours / 24))} days`;
+  return hours < 48 ? counted(hours, "hour") : counted(Math.ceil(hours / 24), "day");
 }
 
 /**
  * What happened and what to do, for a user.
  *
  * The words are chosen with care, because the host reads them too (2026.9.6): "expired" or a 4xx
- * status means to it a login that must be renewed; "subscription", "usage limit" and long waits mean
- * that sending the request again is in vain; "plan", "quota" and "try again in" let the sentence
- * through to the user. A test holds these sentences against the host's own classifier.
+ * status means to it a login that must be renewed. Of what it files under `rate_limit`, it shows a
+ * chat channel its own words about waiting a few minutes, unless the sentence names a weekly or
+ * monthly limit; then it shows the sentence, of which a chat window has room for 235 characters, and knows that
+ * sending the request again is in vain. So each sentence about the plan says how it stands to that
+ * limit. Tests hold these sentences against the host's own readers.
  */
 export function describeAnswer(kind: AnswerKind, facts: AnswerFacts = {}): string {
   const model = facts.model ?? "this model";
@@ -157,29 +164,29 @@ export function describeAnswer(kind: AnswerKind, facts: AnswerFacts = {}): strin
     case "rejected_bearer":
       return `Kimi does not accept this login's token, not even a refreshed one. ${facts.signIn ?? "Sign in again."}`;
     case "no_access":
-      return `Your Kimi subscription plan does not include ${model}. Choose another model with /model, or upgrade the plan at ${site}.`;
+      return `Your Kimi plan does not include ${model}; its weekly usage limit is not the reason. Choose another model with /model, or upgrade the plan at ${site}.`;
     case "no_long_context":
       return `Context length exceeded: your Kimi plan gives ${model} less than this conversation needs. Shorten it with /compact, or upgrade the plan at ${site}.`;
     case "unknown_model":
       return `Kimi does not offer ${model} to this account. See what it offers with: openclaw models list --provider kimi-code --refresh`;
     case "no_membership":
-      return `This Kimi account has no active Kimi Code subscription plan. Activate one at ${site}; the login itself is kept.`;
+      return `This Kimi account has no active Kimi Code plan; a weekly usage limit is not the reason. Activate a plan at ${site}; the login itself is kept.`;
     case "quota": {
       const label = facts.window === undefined ? "" : WINDOW_LABEL[facts.window];
       const when =
         facts.resetsInMs === undefined
-          ? "Wait until the window resets (openclaw status --usage shows when)"
+          ? "Wait until it resets"
           : `Try again in ${waitText(facts.resetsInMs)}`;
-      return `Your Kimi plan's ${label}usage limit is reached. ${when}; extra usage is sold at ${site}.`;
+      return `Your Kimi plan's ${label}usage limit is reached. ${when}; openclaw status --usage shows its weekly and monthly limits, and more usage is sold at ${site}.`;
     }
     case "no_credit":
-      return `The extra credit of this Kimi subscription is used up. Add credit at ${site}, or wait until the plan's quota resets.`;
+      return `The extra credit of this Kimi account is used up. Add credit at ${site}, or wait until the plan's weekly usage limit resets.`;
     case "concurrency":
       return "Too many requests of this Kimi account run at the same time, on all its devices together. Let some finish and try again in 10 seconds.";
     case "identity_refused":
-      return "Kimi does not accept this plugin as a client; your login and subscription plan are fine. If Kimi has told you which product name to use, set it as identity.product in the settings of kimi-code-oauth; else use another provider.";
+      return "Kimi does not accept this plugin as a client; your plan's weekly usage limit is not the reason. If Kimi gave you a product name, set it as identity.product of kimi-code-oauth; else use another provider.";
     case "banned":
-      return "Kimi has suspended this account's access to its subscription plan. Contact Kimi's support; signing in again does not help.";
+      return "Kimi has suspended this account's access to its plan; a weekly usage limit is not the reason. Contact Kimi's support; signing in again does not help.";
     case "page_refused":
       return "Kimi does not fetch this page because it considers it a risk. Use another page.";
     case "rate_limited":
@@ -193,6 +200,6 @@ export function describeAnswer(kind: AnswerKind, facts: AnswerFacts = {}): strin
     case "server_error":
       return `Kimi's server has a problem${http}. Try again in a moment; your login is kept.`;
     case "refused":
-      return "Kimi's server refused the request for a reason that this plugin does not know. Your login and subscription plan are not affected; try another model, or look for an update of the plugin.";
+      return "Kimi's server refused the request for a reason that this plugin does not know; your login is kept. Try another model, and see your plan's weekly usage limit with: openclaw status --usage";
   }
 }

@@ -1,0 +1,115 @@
+/**
+ * The pause that the host imposes on a profile after a failed call: 30 s at first, then longer.
+ *
+ * While it lasts, the host asks Kimi at most once in 30 s, and in between tells the user that the
+ * provider "is in cooldown" and not what is wrong. Where there is another profile or a fallback model,
+ * the pause takes the host there without a request in vain, so it stays. Where there is nothing to
+ * change over to, it would hide the reason and hold up a user who has put things right, so it ends.
+ */
+
+import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
+import { PROVIDER_ID } from "../constants.ts";
+import type { LoginRef } from "./login-ref.ts";
+import { homeOfProfile } from "./profile.ts";
+import { isOwnProfile } from "./profile-shape.ts";
+import { recheck } from "./recheck.ts";
+import { providerAuthSdk } from "./sdk.ts";
+
+type Store = ReturnType<ReturnType<typeof providerAuthSdk>["ensureAuthProfileStore"]>;
+type Usage = NonNullable<Store["usageStats"]>[string];
+
+/** Where a call was made. */
+export interface Surroundings {
+  readonly agentDir?: string | undefined;
+  readonly config?: OpenClawConfig | undefined;
+}
+
+/** How long the host may take to impose the pause after the call has failed, in ms. */
+const SETTLE_LIMIT_MS = 5_000;
+/** What the host pauses a profile for; what it disables one for is left alone. */
+const LIFTED: ReadonlySet<string | undefined> = new Set(["rate_limit", "model_not_found", "timeout", "auth"]);
+
+function hasFallbacks(model: unknown): boolean {
+  return (
+    typeof model === "object" &&
+    model !== null &&
+    "fallbacks" in model &&
+    Array.isArray(model.fallbacks) &&
+    model.fallbacks.length > 0
+  );
+}
+
+/** True when some agent has a model to fall back to. */
+function anyFallback(config: OpenClawConfig | undefined): boolean {
+  const agents = config?.agents;
+  return hasFallbacks(agents?.defaults?.model) || (agents?.list ?? []).some(({ model }) => hasFallbacks(model));
+}
+
+/** The provider's only profile in a store, if it is this login's. */
+function onlyProfile(store: Store, { home }: LoginRef): string | undefined {
+  const [only, ...more] = Object.entries(store.profiles).filter(
+    ([, { provider }]) => provider === PROVIDER_ID,
+  );
+  if (only === undefined || more.length > 0 || !isOwnProfile(only[1])) {
+    return undefined;
+  }
+  try {
+    return homeOfProfile(only[1], process.env).file === home.file ? only[0] : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isComing(usage: Usage | undefined, sinceMs: number): boolean {
+  return (
+    usage !== undefined &&
+    (usage.lastFailureAt ?? 0) >= sinceMs &&
+    LIFTED.has(usage.cooldownReason) &&
+    usage.disabledUntil === undefined &&
+    usage.blockedUntil === undefined
+  );
+}
+
+/** Takes the pause out of a store; what else the host knows of the profile's use stays. */
+function unpause(store: Store, profileId: string, sinceMs: number): boolean {
+  const usage = store.usageStats?.[profileId];
+  if (usage === undefined || !isComing(usage, sinceMs)) {
+    return false;
+  }
+  const { cooldownUntil: _until, cooldownReason: _reason, cooldownModel: _model, failureCounts: _counts, ...rest } = usage;
+  store.usageStats = { ...store.usageStats, [profileId]: { ...rest, errorCount: 0 } };
+  return true;
+}
+
+/** Ends the pause that the host is about to impose, where it would be of no use; never throws. */
+export function liftComingPause(
+  login: LoginRef,
+  { agentDir, config }: Surroundings,
+): void {
+  if (anyFallback(config)) {
+    return;
+  }
+  const sinceMs = Date.now();
+  recheck(SETTLE_LIMIT_MS, () => {
+    try {
+      const sdk = providerAuthSdk();
+      const store = sdk.ensureAuthProfileStore(agentDir, { allowKeychainPrompt: false });
+      const profileId = onlyProfile(store, login);
+      if (profileId === undefined) {
+        return true;
+      }
+      if (!isComing(store.usageStats?.[profileId], sinceMs)) {
+        return false;
+      }
+      // The failure is counted where the profile lives: with the agent, or in the store that all share.
+      for (const place of agentDir === undefined ? [{}] : [{ agentDir }, {}]) {
+        void sdk
+          .updateAuthProfileStoreWithLock({ ...place, profileId, updater: (fresh) => unpause(fresh, profileId, sinceMs) })
+          .catch(() => undefined);
+      }
+      return true;
+    } catch {
+      return true;
+    }
+  });
+}

@@ -1,0 +1,64 @@
+import { readdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { beforeAll, describe, expect, it } from "vitest";
+import { type AnswerKind, describeAnswer } from "../../src/protocol/answers.ts";
+import { projectDir } from "../support/layout.ts";
+
+const DIST = path.join(projectDir, "node_modules", "openclaw", "dist");
+const FACTS = { model: "k3", status: 403, resetsInMs: 3 * 60 * 60_000 };
+
+/** A function of the host by its name; the host exports it, under a letter that changes with each build. */
+async function hostFunction<T>(name: string): Promise<T> {
+  for (const file of (await readdir(DIST)).filter((entry) => entry.endsWith(".mjs"))) {
+    if ((await readFile(path.join(DIST, file), "utf8")).includes(`\nfunction ${name}(`)) {
+      const exported = (await import(pathToFileURL(path.join(DIST, file)).href)) as Record<string, unknown>;
+      const found = Object.values(exported).find((value) => typeof value === "function" && value.name === name);
+      if (found !== undefined) {
+        return found as T;
+      }
+    }
+  }
+  throw new Error(`this host has no ${name}`);
+}
+
+/** What the host makes of a failed turn for a chat channel such as Telegram. */
+type Summarize = (failure: { error: unknown; message: string; reason: string }) => { kind: string; text: string } | undefined;
+type RateLimitWindow = (message: string) => { kind: string };
+
+describe("on a chat channel", () => {
+  let summarize: Summarize;
+  let rateLimitWindow: RateLimitWindow;
+
+  beforeAll(async () => {
+    summarize = await hostFunction<Summarize>("resolveReplyFailureSummary");
+    rateLimitWindow = await hostFunction<RateLimitWindow>("classifyRateLimitWindow");
+  }, 60_000);
+
+  /** What is shown, without the host's signs before it, of which there may be two. */
+  const shown = (sentence: string): string | undefined =>
+    summarize({ error: new Error(sentence), message: `⚠️ ${sentence}`, reason: "rate_limit" })?.text.replace(/^(?:⚠️ )+/u, "");
+
+  it.each<[AnswerKind, "5h" | "7d" | "month" | undefined]>([
+    ["no_access", undefined],
+    ["no_membership", undefined],
+    ["quota", "5h"],
+    ["quota", "7d"],
+    ["quota", "month"],
+    ["quota", undefined],
+    ["no_credit", undefined],
+    ["identity_refused", undefined],
+    ["banned", undefined],
+    ["refused", undefined],
+  ])("%s (%s) is told in our words, and is not worth another try", (kind, window) => {
+    const sentence = describeAnswer(kind, { ...FACTS, window });
+    expect(shown(sentence)).toBe(sentence);
+    expect(rateLimitWindow(sentence).kind).toBe("long");
+  });
+
+  it.each<[AnswerKind]>([["rate_limited"], ["concurrency"]])("%s asks for patience, and is worth another try", (kind) => {
+    const sentence = describeAnswer(kind, FACTS);
+    expect(shown(sentence)).toMatch(/try again/i);
+    expect(rateLimitWindow(sentence).kind).toBe("short");
+  });
+});
