@@ -22,10 +22,7 @@ export default definePluginEntry({
   register(api) {
     // The host registers in other modes too, where it hands over no settings.
     if (api.registrationMode === "full" || api.pluginConfig !== undefined) {
-      useSettings(
-        api.pluginConfig,
-        api.registrationMode === "full" ? api.runtime.config.current : undefined,
-      );
+      useSettings(api.pluginConfig);
     }
     api.registerProvider({
       id: PROVIDER_ID,

@@ -52,39 +52,18 @@ export function settingsOf(config: OpenClawConfig | undefined): Settings {
   return readSettings(config?.plugins?.entries?.[PLUGIN_ID]?.config);
 }
 
-interface Holder {
-  /** As the host handed them over. */
-  given: Settings;
-  /** The host's config as it is now; a running gateway takes a changed setting without a new start. */
-  config: (() => unknown) | undefined;
+function holder(): { current: Settings } {
+  return processState("settings", () => ({ current: {} as Settings }));
 }
 
-function holder(): Holder {
-  return processState("settings", () => ({ given: {}, config: undefined }) as Holder);
-}
-
-/**
- * Takes over the settings that the host hands to `register`.
- *
- * @param config - reads the host's config of the moment, where the host has one
- */
-export function useSettings(value: unknown, config?: () => unknown): void {
-  const kept = holder();
-  kept.given = readSettings(value);
-  kept.config = config ?? kept.config;
+/** Takes over the settings that the host hands to `register`. */
+export function useSettings(value: unknown): void {
+  holder().current = readSettings(value);
 }
 
 /** The settings of this process, for code that no config reaches. */
 export function settings(): Settings {
-  const { given, config } = holder();
-  try {
-    // Its type is deeply read-only, and nothing here writes.
-    const current = config?.() as OpenClawConfig | undefined;
-    return current === undefined ? given : settingsOf(current);
-  } catch {
-    // A copy of the plugin that the host has put away.
-    return given;
-  }
+  return holder().current;
 }
 
 /** True for a model that the user does not want to see; asking for it by name still works. */

@@ -142,8 +142,9 @@ function waitText(ms: number): string {
   if (minutes < 120) {
     return counted(minutes, "minute");
   }
-  const hours = Math.ceil(minutes / 60);
-  return hours < 48 ? counted(hours, "hour") : counted(Math.ceil(hours / 24), "day");
+  // A few minutes over do not make the next hour, nor an hour the next day.
+  const hours = Math.ceil((minutes - 5) / 60);
+  return hours < 48 ? counted(hours, "hour") : counted(Math.ceil((hours - 1) / 24), "day");
 }
 
 /**
