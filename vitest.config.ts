@@ -6,7 +6,7 @@ export default defineConfig({
     globalSetup: "test/support/global-setup.ts",
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    // For two cores: a host under test waits for a third of its time.
-    maxWorkers: 3,
+    // The real host needs a core for itself.
+    maxWorkers: 2,
   },
 });
