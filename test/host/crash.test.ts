@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type StandIn, startStandIn } from "../standin/server.ts";
 import { createHost, type Host } from "../support/host.ts";
-import { expireLogin, kimiVariables, readCredential, writeCliLogin } from "./kimi.ts";
+import { credentialFile, expireLogin, kimiVariables, readCredential, signInWithCliLogin } from "./kimi.ts";
 
 /** The host's marker for a refresh that a process began and nobody has ended. */
 function fence(kind: "access" | "refresh"): string {
@@ -23,9 +23,8 @@ describe("a host that is killed during a refresh", () => {
   });
 
   it("answers in the next turn, with no action of the user", async () => {
-    const file = await writeCliLogin(host, standIn, standIn.issueLogin());
-    const onboarded = await host.onboard();
-    expect(onboarded.code, onboarded.stderr).toBe(0);
+    await signInWithCliLogin(host, standIn);
+    const file = credentialFile(host, standIn);
     await expireLogin(host, file);
     const before = await readCredential(file);
     standIn.clear();

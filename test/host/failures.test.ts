@@ -69,6 +69,9 @@ const ANSWERS: readonly (readonly [string, Answer, string])[] = [
   ],
 ];
 
+/** One for each way in which the host takes a failure. */
+const AMONG_THEM = new Set(["no membership", "the week's quota", "an unknown model id", "a context overflow", "an error of its server"]);
+
 /** By default the host sends a call again for minutes when a failure may pass. */
 async function withoutRetries(host: Host): Promise<void> {
   await mkdir(host.agentDir, { recursive: true });
@@ -132,14 +135,20 @@ describe("a failure of Kimi's API", () => {
     standIn.clear();
   });
 
-  it.each(ANSWERS)("for %s is told in plain words, once, and is over when Kimi is well again", async (_what, answer, text) => {
+  it.each(ANSWERS)("for %s is told in plain words, once, and leaves no pause", async (_what, answer, text) => {
     standIn.failAlways("chat", { kind: "status", ...answer });
-    const session = `agent:main:${crypto.randomUUID()}`;
-    expect(await chat.say("hi", session)).toEqual({ ok: false, text });
+    expect(await chat.say("hi")).toEqual({ ok: false, text });
     // When a window ends is asked for at most once a minute.
     expect(asked().filter((entry) => entry !== "usages 200")).toEqual([`chat ${String(answer.status)}`]);
     await unpaused();
     expect(usage()).not.toHaveProperty("disabledUntil");
+  });
+
+  it.each(ANSWERS.filter(([what]) => AMONG_THEM.has(what)))("for %s is over when Kimi is well again", async (_what, answer) => {
+    const session = `agent:main:${crypto.randomUUID()}`;
+    standIn.failAlways("chat", { kind: "status", ...answer });
+    expect(await chat.say("hi", session)).toMatchObject({ ok: false });
+    await unpaused();
     standIn.heal();
     expect(await chat.say("hi", session)).toEqual({ ok: true, text: "pong" });
   });

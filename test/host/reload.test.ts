@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { type StandIn, startStandIn } from "../standin/server.ts";
 import { createHost, type Gateway, type Host, packPlugin } from "../support/host.ts";
 import { installEnvironment } from "../support/template.ts";
-import { credentialFile, expireLogin, kimiVariables, readCredential, succeed, writeCliLogin } from "./kimi.ts";
+import { credentialFile, expireLogin, kimiVariables, readCredential, signInWithCliLogin, succeed, writeCliLogin } from "./kimi.ts";
 
 let standIn: StandIn;
 let host: Host;
@@ -13,8 +13,7 @@ beforeAll(async () => {
   standIn = await startStandIn();
   host = await createHost({ env: kimiVariables(standIn) });
   file = credentialFile(host, standIn);
-  await writeCliLogin(host, standIn, standIn.issueLogin());
-  await succeed(host.onboard());
+  await signInWithCliLogin(host, standIn);
   // A running gateway installs by itself.
   gateway = await host.startGateway({ env: installEnvironment() });
 }, 180_000);

@@ -119,8 +119,8 @@ describe.skipIf(windows)("a process that is suspended while its request is under
 });
 
 describe("a process whose event loop is blocked for six seconds during its request", () => {
-  it.each(["kimi-code-cli", "kimi-cli"] as const)("keeps its new tokens in the %s home, and does not crash", async (kind) => {
-    const { home, pair } = await signedIn(standIn, kind, { ageMs: LIFETIME_MS });
+  it("loses its lock, keeps its new tokens all the same, and does not crash", async () => {
+    const { home, pair } = await signedIn(standIn, "kimi-code-cli", { ageMs: LIFETIME_MS });
     const gate = Promise.withResolvers<void>();
     standIn.failNext("token", { kind: "gate", gate: gate.promise });
     const busy = await startProcess(home);
