@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 function startsHost({ moduleId }: TestSpecification): boolean {
-  return /\/test\/(?:host|demo)\//u.test(moduleId);
+  return /\/test\/host\//u.test(moduleId);
 }
 
 /** The files that start the real host take longest; started first, they leave no long one for the end. */
