@@ -11,9 +11,9 @@ import { healAtStart } from "./host/at-start.ts";
 import { useSettings } from "./host/config.ts";
 import { settleBeforeEnd } from "./host/lifetime.ts";
 import { missingAuthMessage } from "./host/missing-auth.ts";
+import { unwatchOwnHomes, watchOwnHomes } from "./host/own-home-watch.ts";
 import { isSameAccount } from "./host/profile-shape.ts";
-import { failures, knownModels, replay } from "./inference/lazy.ts";
-import { wrapStream } from "./inference/stream.ts";
+import { onUse } from "./lazy.ts";
 
 export default definePluginEntry({
   id: PLUGIN_ID,
@@ -33,9 +33,9 @@ export default definePluginEntry({
           label: "Kimi Code (use the Kimi CLI's login)",
           hint: "Shares the login of `kimi login`; no API key",
           kind: "oauth",
-          run: async (ctx) => await (await import("./onboarding/cli-login.ts")).runCliLogin(ctx),
+          run: async (ctx) => await (await import("./on-use.ts")).runCliLogin(ctx),
           runNonInteractive: async (ctx) =>
-            await (await import("./onboarding/cli-login.ts")).runCliLoginNonInteractive(ctx),
+            await (await import("./on-use.ts")).runCliLoginNonInteractive(ctx),
         },
         {
           id: DEVICE_CODE_METHOD_ID,
@@ -43,41 +43,41 @@ export default definePluginEntry({
           hint: "Device code, on any device; needs no Kimi CLI",
           kind: "device_code",
           matchesPersonalAccount: isSameAccount,
-          run: async (ctx) => await (await import("./onboarding/device-code.ts")).runDeviceCode(ctx),
+          run: async (ctx) => await (await import("./on-use.ts")).runDeviceCode(ctx),
         },
       ],
       catalog: {
         order: "profile",
-        run: async (ctx) => await (await import("./inference/catalog.ts")).runCatalog(ctx),
+        run: async (ctx) => await (await import("./on-use.ts")).runCatalog(ctx),
       },
-      staticCatalog: { order: "profile", run: async () => ({ provider: knownModels().starterProvider() }) },
+      staticCatalog: { order: "profile", run: async () => ({ provider: onUse().starterProvider() }) },
       // No `normalizeModelId`: the host calls that hook of the old copy while it updates the plugin, and
       // the update fails. Old ids are in the manifest (`modelIdNormalization`).
       //
       // The account's own list knows more than any row that the host has kept.
       preferRuntimeResolvedModel: () => true,
       prepareDynamicModel: async (ctx) =>
-        await (await import("./inference/catalog.ts")).prepareDynamicModel(ctx),
-      resolveDynamicModel: (ctx) => knownModels().resolveDynamicModel(ctx),
-      resolveThinkingProfile: (ctx) => knownModels().resolveThinkingProfile(ctx),
-      buildReplayPolicy: (ctx) => replay().replayPolicy(ctx),
+        await (await import("./on-use.ts")).prepareDynamicModel(ctx),
+      resolveDynamicModel: (ctx) => onUse().resolveDynamicModel(ctx),
+      resolveThinkingProfile: (ctx) => onUse().resolveThinkingProfile(ctx),
+      buildReplayPolicy: (ctx) => onUse().replayPolicy(ctx),
       refreshOAuth: async (credential) =>
-        await (await import("./kimi-code-oauth.ts")).refreshKimiCodeOAuth(credential),
+        await (await import("./on-use.ts")).refreshKimiCodeOAuth(credential),
       prepareRuntimeAuth: async (ctx) =>
-        await (await import("./inference/runtime-auth.ts")).prepareRuntimeAuth(ctx),
+        await (await import("./on-use.ts")).prepareRuntimeAuth(ctx),
       wrapStreamFn: (ctx) =>
-        ctx.streamFn === undefined ? undefined : wrapStream(ctx.streamFn, ctx),
+        ctx.streamFn === undefined ? undefined : onUse().wrapStream(ctx.streamFn, ctx),
       wrapSimpleCompletionStreamFn: (ctx) =>
-        ctx.streamFn === undefined ? undefined : wrapStream(ctx.streamFn, ctx),
-      classifyFailoverReason: (ctx) => failures().classifyFailure(ctx),
-      matchesContextOverflowError: (ctx) => failures().isContextOverflow(ctx),
+        ctx.streamFn === undefined ? undefined : onUse().wrapStream(ctx.streamFn, ctx),
+      classifyFailoverReason: (ctx) => onUse().classifyFailure(ctx),
+      matchesContextOverflowError: (ctx) => onUse().isContextOverflow(ctx),
       buildAuthDoctorHint: async (ctx) =>
-        (await import("./host/doctor.ts")).authDoctorHint(ctx),
+        (await import("./on-use.ts")).authDoctorHint(ctx),
       buildMissingAuthMessage: (ctx) => missingAuthMessage(ctx),
       resolveUsageAuth: async (ctx) =>
-        await (await import("./account/snapshot.ts")).resolveUsageAuth(ctx),
+        await (await import("./on-use.ts")).resolveUsageAuth(ctx),
       fetchUsageSnapshot: async (ctx) =>
-        await (await import("./account/snapshot.ts")).fetchUsageSnapshot(ctx),
+        await (await import("./on-use.ts")).fetchUsageSnapshot(ctx),
     });
     // Each copy of the plugin in this process may have a refresh under way.
     api.lifecycle?.onDispose?.(settleBeforeEnd);
@@ -85,13 +85,10 @@ export default definePluginEntry({
       healAtStart();
       api.registerService({
         id: PLUGIN_ID,
-        start: async () => {
-          const { watchOwnHomes } = await import("./host/own-home-watch.ts");
+        start: () => {
           watchOwnHomes(api.runtime.config.current);
         },
-        stop: async () => {
-          (await import("./host/own-home-watch.ts")).unwatchOwnHomes();
-        },
+        stop: unwatchOwnHomes,
       });
     }
   },

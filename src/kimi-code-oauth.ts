@@ -9,6 +9,7 @@
 
 import { isMainThread } from "node:worker_threads";
 import { loginOf } from "./host/context.ts";
+import { noteIfEnded } from "./host/ended.ts";
 import { liftComingFence } from "./host/heal.ts";
 import { isLongLived } from "./host/lifetime.ts";
 import { homeOfProfile, projected } from "./host/profile.ts";
@@ -63,7 +64,7 @@ export async function refreshKimiCodeOAuth<T extends HostOAuthCredential>(
     // end at any time; the next turn then finds out and says so.
     if (isMainThread && isKimiError(error) && error.code === "login_ended") {
       if (home !== undefined) {
-        await (await import("./host/ended.ts")).noteIfEnded(error, { home, accountId });
+        await noteIfEnded(error, { home, accountId });
       }
       liftComingFence();
       // The host puts the message into a sentence of its own.

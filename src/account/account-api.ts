@@ -32,7 +32,7 @@ export async function getAccountJson(
     path,
     headers: { Accept: "application/json" },
     timeoutMs: Math.min(timeoutMs, TIMEOUT_MS),
-    ...(signal === undefined ? {} : { signal }),
+    signal,
   });
   if (reply.status === 200) {
     return parseJson(reply.text);

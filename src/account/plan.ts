@@ -40,7 +40,7 @@ export async function planOf(login: LoginRef, patience: Patience = {}): Promise<
       return kept?.plan;
     }
     const plan = me.data.user_level_name;
-    await writeNote(file, { atMs: Date.now(), ...(plan === undefined ? {} : { plan }) });
+    await writeNote(file, { atMs: Date.now(), plan });
     return plan;
   } catch {
     return kept?.plan;

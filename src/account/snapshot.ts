@@ -2,6 +2,7 @@
 
 import type { ProviderPlugin } from "openclaw/plugin-sdk/plugin-entry";
 import { PLUGIN_ID, PROVIDER_ID } from "../constants.ts";
+import { describeHome } from "../host/doctor.ts";
 import { loginOfProfile } from "../host/login-of-profile.ts";
 import type { LoginRef } from "../host/login-ref.ts";
 import { isKimiError, type KimiError } from "../protocol/errors.ts";
@@ -66,11 +67,10 @@ function unknownText({ id, resetsAtMs }: UsageWindow): string {
 }
 
 /** What is wrong; for a login, also whose it is. */
-async function problemText(error: KimiError, { home }: LoginRef): Promise<string> {
+function problemText(error: KimiError, { home }: LoginRef): string {
   if (!error.code.startsWith("login_") && error.code !== "account_changed") {
     return error.message;
   }
-  const { describeHome } = await import("../host/doctor.ts");
   return `${describeHome(home, Date.now())} ${error.message}`;
 }
 
@@ -104,6 +104,6 @@ export async function fetchUsageSnapshot(ctx: SnapshotContext): Promise<Snapshot
     if (!isKimiError(error)) {
       throw error;
     }
-    return { ...named, windows: [], summary: await problemText(error, login) };
+    return { ...named, windows: [], summary: problemText(error, login) };
   }
 }

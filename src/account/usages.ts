@@ -262,7 +262,5 @@ export function parseUsages(value: unknown, nowMs: number): Usages | undefined {
   }
   const windows = merge([...ratioWindows(parsed.data, nowMs), ...countWindows(parsed.data, nowMs)]);
   const credit = creditOf(parsed.data);
-  return windows.length === 0 && credit === undefined
-    ? undefined
-    : { windows, ...(credit === undefined ? {} : { credit }) };
+  return windows.length === 0 && credit === undefined ? undefined : { windows, credit };
 }

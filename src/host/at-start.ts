@@ -3,9 +3,9 @@
  * that a crash left. The code that replaces one is loaded only when there is one.
  */
 
-import { createRequire } from "node:module";
 import { readdirSync } from "node:fs";
 import path from "node:path";
+import { onUse } from "../lazy.ts";
 import { personalAccounts } from "./personal-notes.ts";
 import { isFenced, isOwnProfile } from "./profile-shape.ts";
 import { providerAuthSdk, statePathsSdk } from "./sdk.ts";
@@ -57,11 +57,7 @@ function anyFence(): boolean {
 export function healAtStart(): void {
   try {
     if (anyFence()) {
-      // `register` cannot wait, so this module is required and not imported; it has the ending that
-      // this one has (`.ts` in the sources, `.js` in the package).
-      const ending = path.extname(import.meta.filename);
-      const heal = createRequire(import.meta.url)(`./heal${ending}`) as typeof import("./heal.ts");
-      heal.healProfiles();
+      onUse().healProfiles();
     }
   } catch {
     // The host then reports the profile as it finds it.

@@ -9,6 +9,7 @@ import { PLUGIN_ID } from "../constants.ts";
 import type { Home } from "../logins/homes.ts";
 import { processState } from "../process-state.ts";
 import type { StatedIdentity } from "../protocol/identity.ts";
+import { isRecord } from "../record.ts";
 
 /** The settings, as the manifest's `configSchema` has them. */
 export interface Settings {
@@ -20,10 +21,6 @@ export interface Settings {
   readonly identity?: StatedIdentity;
   /** Model ids that lists and pickers leave out. */
   readonly hideModels?: readonly string[] | undefined;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function text(value: unknown): string | undefined {

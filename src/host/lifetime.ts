@@ -4,6 +4,8 @@
  * command ends as soon as its turn has.
  */
 
+import { settleLogins } from "../logins/open-logins.ts";
+
 /** The name that the host gives its gateway's process, in all of its threads. */
 const GATEWAY_TITLE = "openclaw-gateway";
 /** How long the end of a process waits for a refresh, in ms; the host allows 5 s. */
@@ -16,7 +18,6 @@ export function isLongLived(): boolean {
 
 /** Waits, when the host ends the plugin, until no refresh is under way. */
 export async function settleBeforeEnd(): Promise<void> {
-  const { settleLogins } = await import("../logins/registry.ts");
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, SETTLE_LIMIT_MS);

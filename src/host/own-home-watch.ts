@@ -10,7 +10,7 @@ let timer: NodeJS.Timeout | undefined;
 
 async function look(config: () => unknown): Promise<void> {
   if (slotsWith(".json", OWN_SLOT).length > 0 || slotsWith(".json", PERSONAL_SLOT).length > 0) {
-    const { sweepOwnHomes } = await import("./own-home-sweep.ts");
+    const { sweepOwnHomes } = await import("../on-use.ts");
     await sweepOwnHomes(config() as OpenClawConfig);
   }
 }

@@ -9,6 +9,7 @@
 
 import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
 import { PROVIDER_ID } from "../constants.ts";
+import { isRecord } from "../record.ts";
 import type { LoginRef } from "./login-ref.ts";
 import { homeOfProfile } from "./profile.ts";
 import { isOwnProfile } from "./profile-shape.ts";
@@ -30,13 +31,7 @@ const SETTLE_LIMIT_MS = 5_000;
 const LIFTED: ReadonlySet<string | undefined> = new Set(["rate_limit", "model_not_found", "timeout", "auth"]);
 
 function hasFallbacks(model: unknown): boolean {
-  return (
-    typeof model === "object" &&
-    model !== null &&
-    "fallbacks" in model &&
-    Array.isArray(model.fallbacks) &&
-    model.fallbacks.length > 0
-  );
+  return isRecord(model) && Array.isArray(model.fallbacks) && model.fallbacks.length > 0;
 }
 
 /** True when some agent has a model to fall back to. */

@@ -28,7 +28,7 @@ import { hasTokens, type OAuthProfile } from "./profile-shape.ts";
 
 /** The content of a home that takes over a profile's tokens. */
 function contentOf(profile: OAuthProfile, home: Home): string {
-  const own = {
+  const members = {
     access_token: profile.access,
     refresh_token: profile.refresh,
     expires_at: Math.floor(profile.expires / 1_000),
@@ -37,16 +37,7 @@ function contentOf(profile: OAuthProfile, home: Home): string {
     // The profile does not say how long its tokens lived.
     expires_in: 0,
   };
-  return formatCredential(
-    {
-      accessToken: own.access_token,
-      refreshToken: own.refresh_token,
-      expiresAtMs: profile.expires,
-      expiresInS: own.expires_in,
-      members: own,
-    },
-    home.style,
-  );
+  return formatCredential({ members }, home.style);
 }
 
 /**

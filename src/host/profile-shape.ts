@@ -1,6 +1,7 @@
 /** The shape of this provider's profiles in OpenClaw's store. */
 
 import { PROVIDER_ID } from "../constants.ts";
+import { isRecord } from "../record.ts";
 
 /** The members of an OAuth profile that this plugin reads and writes. */
 export interface OAuthProfile {
@@ -27,13 +28,9 @@ export const NO_TOKEN = "kimi-code-oauth:no-login";
 /** True for an OAuth profile of this provider. */
 export function isOwnProfile(value: unknown): value is OAuthProfile {
   return (
-    typeof value === "object" &&
-    value !== null &&
-    "type" in value &&
+    isRecord(value) &&
     value.type === "oauth" &&
-    "provider" in value &&
     value.provider === PROVIDER_ID &&
-    "access" in value &&
     typeof value.access === "string"
   );
 }

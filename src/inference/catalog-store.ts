@@ -6,9 +6,11 @@
 
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
+import { z } from "zod";
 import { pluginStateDir } from "../host/context.ts";
 import { writeNote } from "../host/notes.ts";
-import type { ModelProtocol, ModelRow, ModelThinking } from "./models.ts";
+import { parseJson } from "../protocol/schemas.ts";
+import type { ModelRow } from "./models.ts";
 
 /** A login's list of models. */
 export interface ModelList {
@@ -19,8 +21,27 @@ export interface ModelList {
 
 const FOLDER = "models";
 const VERSION = 1;
-const PROTOCOLS: readonly ModelProtocol[] = ["chat", "messages", "responses"];
-const MODES: readonly ModelThinking["mode"][] = ["none", "toggle", "always"];
+
+const rowSchema: z.ZodType<ModelRow> = z.object({
+  id: z.string(),
+  name: z.string(),
+  contextWindow: z.number().positive(),
+  protocol: z.enum(["chat", "messages", "responses"]),
+  images: z.boolean(),
+  tools: z.boolean(),
+  thinking: z.object({
+    mode: z.enum(["none", "toggle", "always"]),
+    efforts: z.array(z.string()),
+    defaultEffort: z.string().optional(),
+  }),
+});
+
+/** Our own file, which a hand or a newer version may have written; a row that is odd costs itself only. */
+const fileSchema = z.object({
+  version: z.literal(VERSION),
+  fetchedAtMs: z.number(),
+  models: z.array(z.unknown()).transform((rows) => rows.flatMap((row) => rowSchema.safeParse(row).data ?? [])),
+});
 
 // What a file held when it was last read; a stamp tells whether it still does.
 const seen = new Map<string, { readonly stamp: string; readonly list: ModelList | undefined }>();
@@ -33,44 +54,6 @@ function fileOf(loginKey: string): string {
   return path.join(folder(), `${loginKey}.json`);
 }
 
-function isThinking(value: unknown): value is ModelThinking {
-  const thinking = value as Partial<ModelThinking> | null | undefined;
-  return (
-    MODES.some((mode) => mode === thinking?.mode) &&
-    Array.isArray(thinking?.efforts) &&
-    thinking.efforts.every((effort) => typeof effort === "string") &&
-    (thinking.defaultEffort === undefined || typeof thinking.defaultEffort === "string")
-  );
-}
-
-/** Checks a row of our own file, which a hand or a newer version may have written. */
-function isRow(value: unknown): value is ModelRow {
-  const row = value as Partial<ModelRow> | null | undefined;
-  return (
-    typeof row?.id === "string" &&
-    typeof row.name === "string" &&
-    typeof row.contextWindow === "number" &&
-    row.contextWindow > 0 &&
-    PROTOCOLS.some((protocol) => protocol === row.protocol) &&
-    typeof row.images === "boolean" &&
-    typeof row.tools === "boolean" &&
-    isThinking(row.thinking)
-  );
-}
-
-function parse(text: string): ModelList | undefined {
-  try {
-    const value = JSON.parse(text) as { version?: unknown } & Partial<Record<keyof ModelList, unknown>>;
-    return value.version === VERSION &&
-      typeof value.fetchedAtMs === "number" &&
-      Array.isArray(value.models)
-      ? { fetchedAtMs: value.fetchedAtMs, models: value.models.filter(isRow) }
-      : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 function readFile(file: string): ModelList | undefined {
   const stat = statSync(file, { throwIfNoEntry: false });
   if (stat === undefined) {
@@ -81,7 +64,7 @@ function readFile(file: string): ModelList | undefined {
   if (known?.stamp === stamp) {
     return known.list;
   }
-  const list = parse(readFileSync(file, "utf8"));
+  const list: ModelList | undefined = fileSchema.safeParse(parseJson(readFileSync(file, "utf8"))).data;
   seen.set(file, { stamp, list });
   return list;
 }

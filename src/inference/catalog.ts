@@ -17,8 +17,10 @@ import { sentenceFor } from "../host/sentence.ts";
 import { sortAnswer } from "../protocol/answers.ts";
 import { isKimiError, KimiError, type KimiErrorCode } from "../protocol/errors.ts";
 import { processState } from "../process-state.ts";
+import { parseJson } from "../protocol/schemas.ts";
 import { type ModelList, readModelList, writeModelList } from "./catalog-store.ts";
 import { type ModelRow, providerEntry, STATIC_MODELS } from "./models.ts";
+import { parseModels } from "./models-reply.ts";
 
 type CatalogContext = Parameters<NonNullable<ProviderPlugin["catalog"]>["run"]>[0];
 type CatalogResult = Awaited<ReturnType<NonNullable<ProviderPlugin["catalog"]>["run"]>>;
@@ -58,10 +60,6 @@ async function requestList(login: LoginRef): Promise<ModelList> {
     const code = kind === "rejected_bearer" ? "login_ended" : "refused";
     throw new KimiError(code, sentenceFor(kind, login, { status }), { status });
   }
-  const [{ parseModels }, { parseJson }] = await Promise.all([
-    import("./models-reply.ts"),
-    import("../protocol/schemas.ts"),
-  ]);
   const models = reply.status === 200 ? parseModels(parseJson(reply.text)) : undefined;
   if (models === undefined) {
     throw new KimiError(

@@ -1,5 +1,6 @@
 /** From a failed model call to what a user is told. */
 
+import { quotaResetsInMs } from "../account/quota-reset.ts";
 import type { LoginRef } from "../host/login-ref.ts";
 import { sentenceFor } from "../host/sentence.ts";
 import { quotaWindow } from "../protocol/answers.ts";
@@ -32,9 +33,7 @@ export async function explainReport(
   const kind = failure.kind === "rejected_bearer" && HIDDEN.test(text) ? "unknown_model" : failure.kind;
   const window = kind === "quota" ? quotaWindow(text) : undefined;
   const resetsInMs =
-    kind === "quota"
-      ? await (await import("../account/quota-reset.ts")).quotaResetsInMs(login, window)
-      : undefined;
+    kind === "quota" ? await quotaResetsInMs(login, window) : undefined;
   return { kind, sentence: sentenceFor(kind, login, { model: modelId, status, window, resetsInMs }) };
 }
 

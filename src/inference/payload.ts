@@ -4,11 +4,12 @@
  * Pure functions from body to body; the body that comes in is not changed.
  */
 
+import { isRecord } from "../record.ts";
 import { maxTokensOf, type ModelRow } from "./models.ts";
 import { thinkingWish } from "./thinking.ts";
 import { kimiToolSchema } from "./tool-schemas.ts";
 
-type Body = Record<string, unknown>;
+type Body = Readonly<Record<string, unknown>>;
 
 /** What a body depends on beside itself. */
 export interface PayloadFacts {
@@ -40,16 +41,12 @@ const LEFT_OUT = [
 /** Longest id of a tool call. */
 const MAX_CALL_ID = 64;
 
-function isBody(value: unknown): value is Body {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 function without(body: Body, names: readonly string[]): Body {
   return Object.fromEntries(Object.entries(body).filter(([name]) => !names.includes(name)));
 }
 
 function isEmptyText(part: unknown): boolean {
-  return isBody(part) && part.type === "text" && (part.text ?? "") === "";
+  return isRecord(part) && part.type === "text" && (part.text ?? "") === "";
 }
 
 /** Content without empty text parts, which are refused. */
@@ -73,11 +70,11 @@ function callId(value: unknown): unknown {
 }
 
 function chatToolCall(call: unknown): unknown {
-  return isBody(call) ? { ...call, id: callId(call.id) } : call;
+  return isRecord(call) ? { ...call, id: callId(call.id) } : call;
 }
 
 function chatMessage(message: unknown, keepsReasoning: boolean): unknown {
-  if (!isBody(message)) {
+  if (!isRecord(message)) {
     return message;
   }
   const { content, ...rest } = message;
@@ -102,7 +99,7 @@ function chatMessage(message: unknown, keepsReasoning: boolean): unknown {
 }
 
 function chatTool(tool: unknown): unknown {
-  if (!isBody(tool) || !isBody(tool.function)) {
+  if (!isRecord(tool) || !isRecord(tool.function)) {
     return tool;
   }
   const { strict: _strict, parameters, ...rest } = tool.function;
@@ -151,7 +148,7 @@ const KEEP_THINKING = { edits: [{ type: "clear_thinking_20251015", keep: "all" }
 export const MESSAGES_BETA = "context-management-2025-06-27";
 
 function messagesPart(part: unknown): unknown {
-  return isBody(part)
+  return isRecord(part)
     ? {
         ...part,
         ...(part.type === "tool_use" ? { id: callId(part.id) } : {}),
@@ -161,7 +158,7 @@ function messagesPart(part: unknown): unknown {
 }
 
 function messagesMessage(message: unknown): unknown {
-  if (!isBody(message)) {
+  if (!isRecord(message)) {
     return message;
   }
   const content = solidContent(message.content);
@@ -169,7 +166,7 @@ function messagesMessage(message: unknown): unknown {
 }
 
 function messagesTool(tool: unknown): unknown {
-  return isBody(tool) && "input_schema" in tool
+  return isRecord(tool) && "input_schema" in tool
     ? { ...without(tool, ["eager_input_streaming", "strict"]), input_schema: kimiToolSchema(tool.input_schema) }
     : tool;
 }
@@ -190,7 +187,7 @@ export function messagesBody(body: Body, facts: PayloadFacts): Body {
     max_tokens: Math.min(facts.maxTokens ?? Number.POSITIVE_INFINITY, maxTokensOf(row)),
     ...(Array.isArray(body.messages) ? { messages: body.messages.map(messagesMessage) } : {}),
     ...(Array.isArray(body.tools) ? { tools: body.tools.map(messagesTool) } : {}),
-    ...(isBody(body.tool_choice) && body.tool_choice.type !== "none" && wish?.on === true
+    ...(isRecord(body.tool_choice) && body.tool_choice.type !== "none" && wish?.on === true
       ? { tool_choice: { type: "auto" } }
       : {}),
     ...(sessionId === undefined ? {} : { metadata: { user_id: sessionId } }),
@@ -205,11 +202,11 @@ export function messagesBody(body: Body, facts: PayloadFacts): Body {
 }
 
 function responsesItem(item: unknown): unknown {
-  return isBody(item) && item.role === "developer" ? { ...item, role: "system" } : item;
+  return isRecord(item) && item.role === "developer" ? { ...item, role: "system" } : item;
 }
 
 function responsesTool(tool: unknown): unknown {
-  return isBody(tool) && "parameters" in tool
+  return isRecord(tool) && "parameters" in tool
     ? { ...without(tool, ["strict"]), parameters: kimiToolSchema(tool.parameters) }
     : tool;
 }
@@ -238,7 +235,7 @@ export function responsesBody(body: Body, { row, level, sessionId }: PayloadFact
  * @param api - the host's transport that made it
  */
 export function kimiBody(api: string, body: unknown, facts: PayloadFacts): unknown {
-  if (!isBody(body)) {
+  if (!isRecord(body)) {
     return body;
   }
   switch (api) {

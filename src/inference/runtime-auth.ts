@@ -1,6 +1,7 @@
 /** `prepareRuntimeAuth`: the bearer for a run, from the profile's home. */
 
 import { loginOf, requestHeaders } from "../host/context.ts";
+import { noteIfEnded } from "../host/ended.ts";
 import { isLongLived } from "../host/lifetime.ts";
 import { homeOfProfile } from "../host/profile.ts";
 import { projectToStore, readProfile } from "../host/profile-store.ts";
@@ -40,7 +41,6 @@ export async function prepareRuntimeAuth(ctx: RuntimeAuthContext): Promise<Runti
   const tokens = await loginOf(home)
     .access({ accountId, background: isLongLived() })
     .catch(async (error: unknown) => {
-      const { noteIfEnded } = await import("../host/ended.ts");
       await noteIfEnded(error, { home, accountId });
       throw error;
     });

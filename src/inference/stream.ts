@@ -5,9 +5,12 @@
  */
 
 import type { ProviderWrapStreamFnContext } from "openclaw/plugin-sdk/plugin-entry";
-import type { Explained } from "./explain.ts";
-import type { Surroundings } from "../host/pause.ts";
-import type { RunAccess } from "./run-access.ts";
+import { liftComingPause, type Surroundings } from "../host/pause.ts";
+import { type Explained, explainError, explainReport } from "./explain.ts";
+import { asksForPatience, failureCode, isRejectedBearer } from "./failures.ts";
+import { knownModel } from "./known-models.ts";
+import { kimiBody, MESSAGES_BETA } from "./payload.ts";
+import { accessOfRun, type RunAccess } from "./run-access.ts";
 
 type StreamFn = NonNullable<ProviderWrapStreamFnContext["streamFn"]>;
 type Stream = Awaited<ReturnType<StreamFn>>;
@@ -26,20 +29,6 @@ interface OpenStream {
 
 /** The members of the host's context that are used. */
 type StreamContext = Surroundings & Pick<ProviderWrapStreamFnContext, "thinkingLevel">;
-
-/** What the call's parts load on first use. */
-async function loadParts() {
-  const [access, failures, explain, payload, models, pause] = await Promise.all([
-    import("./run-access.ts"),
-    import("./failures.ts"),
-    import("./explain.ts"),
-    import("./payload.ts"),
-    import("./known-models.ts"),
-    import("../host/pause.ts"),
-  ]);
-  return { ...access, ...failures, ...explain, ...payload, ...models, ...pause };
-}
-type Parts = Awaited<ReturnType<typeof loadParts>>;
 
 /** Reads ahead to the first event that says whether the call was accepted. */
 async function openStream(started: ReturnType<StreamFn>): Promise<OpenStream> {
@@ -69,12 +58,11 @@ function callOptions(
   model: Model,
   token: string,
   access: RunAccess,
-  parts: Parts,
   level: string | undefined,
 ): StreamOptions {
   const messages = model.api === "anthropic-messages";
   const facts = {
-    row: parts.knownModel(model.id, access.login),
+    row: knownModel(model.id, access.login),
     // The host lowers `max` in its own option; a simple completion has that option only.
     level: level ?? options?.reasoning,
     sessionId: options?.sessionId,
@@ -84,13 +72,13 @@ function callOptions(
     ...options?.headers,
     Authorization: `Bearer ${token}`,
     // This transport sends the run's first key here, which may be stale by now.
-    ...(messages ? { "x-api-key": token, "anthropic-beta": parts.MESSAGES_BETA } : {}),
+    ...(messages ? { "x-api-key": token, "anthropic-beta": MESSAGES_BETA } : {}),
   };
   return {
     ...options,
     headers,
     onPayload: async (payload, payloadModel) =>
-      parts.kimiBody(
+      kimiBody(
         model.api,
         (await options?.onPayload?.(payload, payloadModel)) ?? payload,
         facts,
@@ -127,9 +115,9 @@ function failedMessage(model: Model, aborted: boolean): Message {
 }
 
 /** A failed message in plain words and with a code of ours; the server's own text goes. */
-function told(message: Message, { kind, sentence }: Explained, parts: Parts): Message {
+function told(message: Message, { kind, sentence }: Explained): Message {
   const { errorBody: _body, errorType: _type, ...rest } = message;
-  return { ...rest, errorMessage: sentence, errorCode: parts.failureCode(kind) };
+  return { ...rest, errorMessage: sentence, errorCode: failureCode(kind) };
 }
 
 /** A running call: its events and its end, as the host gets them. */
@@ -148,14 +136,8 @@ function retold(
   return {
     async *events() {
       try {
-        for (const next of ahead) {
-          if (next.done === true) {
-            return;
-          }
-          yield await convert(next.value);
-        }
-        for (;;) {
-          const next = await iterator.next();
+        for (let index = 0; ; index += 1) {
+          const next = ahead[index] ?? (await iterator.next());
           if (next.done === true) {
             return;
           }
@@ -189,42 +171,41 @@ export function wrapStream(inner: StreamFn, ctx: StreamContext): StreamFn {
   const level = ctx.thinkingLevel;
   return (model, context, options) => {
     const started = (async (): Promise<Call> => {
-      const parts = await loadParts();
-      const access = parts.accessOfRun(model.headers, options?.signal);
+      const access = accessOfRun(model.headers, options?.signal);
       if (access === undefined) {
         return retold(await openStream(inner(model, context, options)), async (same) => same);
       }
       const call = async (token: string): Promise<OpenStream> =>
         await openStream(
-          inner(callModel(model, access), context, callOptions(options, model, token, access, parts, level)),
+          inner(callModel(model, access), context, callOptions(options, model, token, access, level)),
         );
       // The event and the result are the same failure; it is explained once.
-      let explained: ReturnType<Parts["explainReport"]> | undefined;
+      let explained: ReturnType<typeof explainReport> | undefined;
       const explain = async (message: Message): Promise<Message> => {
         if (message.stopReason !== "error") {
           return message;
         }
-        explained ??= parts.explainReport(message.errorMessage, model.id, access.login);
+        explained ??= explainReport(message.errorMessage, model.id, access.login);
         const known = await explained;
-        if (known === undefined || !parts.asksForPatience(known.kind)) {
-          parts.liftComingPause(access.login, ctx);
+        if (known === undefined || !asksForPatience(known.kind)) {
+          liftComingPause(access.login, ctx);
         }
-        return known === undefined ? message : told(message, known, parts);
+        return known === undefined ? message : told(message, known);
       };
       try {
         const token = await access.token();
         const first = await call(token);
-        if (!parts.isRejectedBearer(earlyReport(first))) {
+        if (!isRejectedBearer(earlyReport(first))) {
           return retold(first, explain);
         }
         const renewed = await access.token(token);
         return retold(renewed === token ? first : await call(renewed), explain);
       } catch (error) {
-        const known = parts.explainError(error);
+        const known = explainError(error);
         if (known === undefined) {
           throw error;
         }
-        return unmade(told(failedMessage(model, known.kind === "aborted"), known, parts));
+        return unmade(told(failedMessage(model, known.kind === "aborted"), known));
       }
     })();
     // Whoever reads the stream gets the error; nobody may read it at all.

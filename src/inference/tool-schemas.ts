@@ -3,6 +3,8 @@
  * A schema that the server refuses costs the whole request, also for tools that are never called.
  */
 
+import { isRecord } from "../record.ts";
+
 type Schema = Readonly<Record<string, unknown>>;
 
 /** Deeper nesting than this is not looked into. */
@@ -10,10 +12,6 @@ const MAX_DEPTH = 32;
 
 /** Members that give a property a type without `type`. */
 const TYPED_BY = ["type", "anyOf", "oneOf", "allOf"];
-
-function isSchema(value: unknown): value is Schema {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
 
 function typeOfValue(value: unknown): string {
   if (value === null) {
@@ -51,9 +49,9 @@ function lookUp(root: Schema, reference: string): Schema | undefined {
   let current: unknown = root;
   for (const part of reference.slice(2).split("/")) {
     const key = decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~");
-    current = isSchema(current) ? current[key] : undefined;
+    current = isRecord(current) ? current[key] : undefined;
   }
-  return isSchema(current) ? current : undefined;
+  return isRecord(current) ? current : undefined;
 }
 
 /** Where the conversion is: the whole schema, the references on the way, and how deep it is. */
@@ -84,13 +82,13 @@ function mapMembers(
   value: unknown,
   change: (member: unknown) => unknown,
 ): Record<string, unknown> | undefined {
-  return isSchema(value)
+  return isRecord(value)
     ? Object.fromEntries(Object.entries(value).map(([key, member]) => [key, change(member)]))
     : undefined;
 }
 
 function convert(value: unknown, place: Place, isProperty: boolean): unknown {
-  if (!isSchema(value) || place.depth > MAX_DEPTH) {
+  if (!isRecord(value) || place.depth > MAX_DEPTH) {
     return value;
   }
   const { schema, references } = resolve(value, place);
@@ -106,7 +104,7 @@ function convert(value: unknown, place: Place, isProperty: boolean): unknown {
     ...("items" in schema
       ? { items: Array.isArray(schema.items) ? list(schema.items) : deeper(schema.items) }
       : {}),
-    ...(isSchema(schema.additionalProperties)
+    ...(isRecord(schema.additionalProperties)
       ? { additionalProperties: deeper(schema.additionalProperties) }
       : {}),
     ...Object.fromEntries(
@@ -117,7 +115,7 @@ function convert(value: unknown, place: Place, isProperty: boolean): unknown {
 
 /** A tool's parameters with references written out and a type on every property. */
 export function kimiToolSchema(parameters: unknown): unknown {
-  if (!isSchema(parameters)) {
+  if (!isRecord(parameters)) {
     return parameters;
   }
   const place = { root: parameters, references: [], depth: 0 };

@@ -7,6 +7,7 @@
 
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { accountIdFromToken } from "../protocol/claims.ts";
 
 /** Largest credential file that is read, in bytes; a real one has about 1.6 kB. */
 export const MAX_CREDENTIAL_BYTES = 64 * 1024;
@@ -23,6 +24,8 @@ export interface Credential {
   readonly expiresAtMs: number;
   /** Lifetime of the access token in seconds; 0 when the owner did not note it. */
   readonly expiresInS: number;
+  /** Account of the access token, where that tells it. */
+  readonly accountId: string | undefined;
   /** Every member of the file, for writing it back. */
   readonly members: Readonly<Record<string, unknown>>;
 }
@@ -103,6 +106,7 @@ export function parseCredential(text: string | undefined): CredentialState {
       refreshToken: parsed.data.refresh_token,
       expiresAtMs: Math.round(parsed.data.expires_at * 1000),
       expiresInS: parsed.data.expires_in,
+      accountId: accountIdFromToken(parsed.data.access_token),
       members,
     },
   };
@@ -120,8 +124,8 @@ export interface NewTokens {
   readonly accessToken: string;
   readonly refreshToken: string;
   readonly expiresInS: number;
-  readonly scope?: string;
-  readonly tokenType?: string;
+  readonly scope?: string | undefined;
+  readonly tokenType?: string | undefined;
 }
 
 /** Who writes a home, and so how its file looks. */
@@ -155,6 +159,7 @@ export function withNewTokens(
     refreshToken: tokens.refreshToken,
     expiresAtMs: Math.round(expiresAtS * 1000),
     expiresInS: tokens.expiresInS,
+    accountId: accountIdFromToken(tokens.accessToken),
     members: { ...own, ...members, ...own },
   };
 }
@@ -181,15 +186,18 @@ function pythonFloat(value: unknown): string {
 }
 
 /** Writes a credential as its owner does: the Kimi Code CLI indents, Python uses one line. */
-export function formatCredential(credential: Credential, style: CredentialStyle): string {
+export function formatCredential(
+  { members }: Pick<Credential, "members">,
+  style: CredentialStyle,
+): string {
   if (style === "kimi-code-cli") {
-    return `${JSON.stringify(credential.members, null, 2)}\n`;
+    return `${JSON.stringify(members, null, 2)}\n`;
   }
-  const members = Object.entries(credential.members).map(
+  const texts = Object.entries(members).map(
     ([key, value]) =>
       `${JSON.stringify(key)}: ${PYTHON_FLOATS.has(key) ? pythonFloat(value) : pythonJson(value)}`,
   );
-  return `{${members.join(", ")}}`;
+  return `{${texts.join(", ")}}`;
 }
 
 /** SHA-256 of a token in hex: the only form in which a token is remembered or named. */

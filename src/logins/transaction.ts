@@ -10,7 +10,6 @@
  * It holds no state; {@link Login} makes it a single flight and repeats it after passing failures.
  */
 
-import { accountIdFromToken } from "../protocol/claims.ts";
 import { isKimiError, KimiError } from "../protocol/errors.ts";
 import { refreshGrant } from "../protocol/token-endpoint.ts";
 import { type Credential, withNewTokens } from "./credential.ts";
@@ -68,7 +67,7 @@ export function checkAccount(
   credential: Credential,
   accountId: string | undefined,
 ): void {
-  const actual = accountIdFromToken(credential.accessToken);
+  const actual = credential.accountId;
   if (accountId !== undefined && actual !== undefined && actual !== accountId) {
     throw accountChanged(home);
   }

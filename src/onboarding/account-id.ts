@@ -3,8 +3,8 @@
 import { requestHeaders } from "../host/context.ts";
 import type { Credential } from "../logins/credential.ts";
 import type { Home } from "../logins/homes.ts";
-import { accountIdFromToken } from "../protocol/claims.ts";
 import { isKimiError } from "../protocol/errors.ts";
+import { fetchAccountId } from "../protocol/me.ts";
 
 /**
  * The account of a login, where the token or the server tells it.
@@ -17,17 +17,15 @@ export async function accountIdOf(
   tokens: Credential,
   signal: AbortSignal | undefined,
 ): Promise<string | undefined> {
-  const claimed = accountIdFromToken(tokens.accessToken);
-  if (claimed !== undefined) {
-    return claimed;
+  if (tokens.accountId !== undefined) {
+    return tokens.accountId;
   }
-  const { fetchAccountId } = await import("../protocol/me.ts");
   try {
     return await fetchAccountId({
       endpoints: home.endpoints,
       accessToken: tokens.accessToken,
       headers: await requestHeaders(),
-      ...(signal === undefined ? {} : { signal }),
+      signal,
     });
   } catch (error) {
     signal?.throwIfAborted();

@@ -11,6 +11,7 @@ import { preferredFirst, settingsOf } from "../host/config.ts";
 import { providerAuthSdk } from "../host/sdk.ts";
 import { isKimiError, KimiError } from "../protocol/errors.ts";
 import { withDefaultModel } from "./default-model.ts";
+import { runDeviceCode } from "./device-code.ts";
 import { describeLogin, findLogins, type FoundLogin, noUsableLogin } from "./find-logins.ts";
 import { useLogin } from "./use-login.ts";
 
@@ -101,7 +102,6 @@ async function offerDeviceCode(
   if (!wanted) {
     throw problem;
   }
-  const { runDeviceCode } = await import("./device-code.ts");
   return await runDeviceCode(ctx);
 }
 

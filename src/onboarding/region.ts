@@ -48,15 +48,11 @@ function fromMarker(env: Env): Region | undefined {
 /** The region of the profiles that are there, if they agree. */
 function fromProfiles(agentDir: string | undefined): Region | undefined {
   const store = providerAuthSdk().ensureAuthProfileStore(agentDir, { allowKeychainPrompt: false });
-  const found = new Set<Region>();
-  for (const profile of Object.values<unknown>(store.profiles)) {
-    for (const { region, oauthHost } of Object.values(REGIONS)) {
-      if (isOwnProfile(profile) && profile.issuer === oauthHost) {
-        found.add(region);
-      }
-    }
-  }
-  return found.size === 1 ? [...found][0] : undefined;
+  const own = Object.values<unknown>(store.profiles).filter(isOwnProfile);
+  const [only, another] = Object.values(REGIONS).filter(({ oauthHost }) =>
+    own.some(({ issuer }) => issuer === oauthHost),
+  );
+  return another === undefined ? only?.region : undefined;
 }
 
 /**

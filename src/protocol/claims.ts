@@ -4,7 +4,11 @@
  * only ever compared with one from the same source.
  */
 
-const MAX_ACCOUNT_ID_LENGTH = 256;
+import { z } from "zod";
+import { parseJson } from "./schemas.ts";
+
+const accountId = z.string().min(1).max(256).optional().catch(undefined);
+const claimsSchema = z.object({ user_id: accountId, sub: accountId });
 
 /**
  * Account id of an access token.
@@ -12,24 +16,10 @@ const MAX_ACCOUNT_ID_LENGTH = 256;
  * @returns `undefined` for an opaque token
  */
 export function accountIdFromToken(accessToken: string): string | undefined {
-  const payload = accessToken.split(".")[1];
-  if (payload === undefined || accessToken.split(".").length !== 3) {
+  const [, payload, ...signature] = accessToken.split(".");
+  if (payload === undefined || signature.length !== 1) {
     return undefined;
   }
-  let claims: unknown;
-  try {
-    claims = JSON.parse(Buffer.from(payload, "base64url").toString("utf8"));
-  } catch {
-    return undefined;
-  }
-  if (typeof claims !== "object" || claims === null) {
-    return undefined;
-  }
-  for (const name of ["user_id", "sub"]) {
-    const value = (claims as Record<string, unknown>)[name];
-    if (typeof value === "string" && value !== "" && value.length <= MAX_ACCOUNT_ID_LENGTH) {
-      return value;
-    }
-  }
-  return undefined;
+  const claims = claimsSchema.safeParse(parseJson(Buffer.from(payload, "base64url").toString("utf8"))).data;
+  return claims?.user_id ?? claims?.sub;
 }

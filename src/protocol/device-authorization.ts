@@ -6,9 +6,10 @@
 
 import { z } from "zod";
 import { CLIENT_ID, type Endpoints } from "./endpoints.ts";
-import { isKimiError, KimiError, type KimiErrorDetails } from "./errors.ts";
+import { isKimiError, KimiError } from "./errors.ts";
 import { exchange, type HttpReply, REQUEST_TIMEOUT_MS } from "./http.ts";
 import { parseJson } from "./schemas.ts";
+import { troubleOf } from "./token-endpoint.ts";
 import { checkVerificationLink } from "./verification-link.ts";
 
 /** Pause between two polls when the server names none, in seconds (RFC 8628, section 3.2). */
@@ -82,7 +83,7 @@ export async function sendDeviceForm(
       },
       body: new URLSearchParams({ client_id: CLIENT_ID, ...fields }).toString(),
       timeoutMs,
-      ...(request.signal === undefined ? {} : { signal: request.signal }),
+      signal: request.signal,
     });
   } catch (error) {
     // The caller's own reason says more than ours.
@@ -103,35 +104,13 @@ export function atSignIn(error: KimiError): KimiError {
 /** The error for an answer that no step of a sign-in knows. */
 export function unexpectedReply(reply: HttpReply, host: string): KimiError {
   const { status } = reply;
-  const details: KimiErrorDetails = {
-    status,
-    ...(reply.retryAfterMs === undefined ? {} : { retryAfterMs: reply.retryAfterMs }),
-  };
-  if (status === 429) {
-    return new KimiError(
-      "rate_limited",
-      `Kimi's server ${host} is limiting sign-in requests. Wait a moment and sign in again.`,
-      details,
-    );
-  }
-  if (status >= 500) {
-    return new KimiError(
-      "server_unavailable",
-      `Kimi's server ${host} has a problem (HTTP ${String(status)}). Sign in again later.`,
-      details,
-    );
-  }
-  if (status >= 300 && status < 400) {
-    return new KimiError(
+  return (
+    troubleOf(reply, host, "sign in again") ??
+    new KimiError(
       "refused",
-      `${host} tried to send the sign-in request to another address, and it was stopped. Check the network or proxy and sign in again.`,
-      details,
-    );
-  }
-  return new KimiError(
-    "refused",
-    `Kimi's server ${host} refused the sign-in (HTTP ${String(status)}). Sign in again; if that does not help, update this plugin.`,
-    details,
+      `Kimi's server ${host} refused the sign-in (HTTP ${String(status)}). Sign in again; if that does not help, update this plugin.`,
+      { status },
+    )
   );
 }
 

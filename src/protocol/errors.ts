@@ -58,7 +58,7 @@ export interface KimiErrorDetails {
   /** HTTP status of the answer, when there was one. */
   readonly status?: number;
   /** How long the server asked to wait, in ms (RFC 9110, section 10.2.3). */
-  readonly retryAfterMs?: number;
+  readonly retryAfterMs?: number | undefined;
   /** True when the same request may be sent again at once. */
   readonly retryable?: boolean;
   /** True when the request may have reached the server although no answer came back. */

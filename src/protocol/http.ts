@@ -20,12 +20,12 @@ export interface HttpRequest {
   readonly method: "GET" | "POST";
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | undefined;
   /** Limit for the whole exchange, in ms. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Limit for the reply's body, in bytes. */
   readonly maxBytes?: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A complete reply; the body is text that may hold secrets and must not reach a message. */
@@ -33,7 +33,7 @@ export interface HttpReply {
   readonly status: number;
   readonly text: string;
   /** What `Retry-After` asked for, in ms from now. */
-  readonly retryAfterMs?: number;
+  readonly retryAfterMs?: number | undefined;
 }
 
 /** Errors of a connection that was never made, so that the request cannot have reached the server. */
@@ -164,7 +164,7 @@ export async function exchange(request: HttpRequest): Promise<HttpReply> {
       dispatcher: dispatcherFor(undici),
       method: request.method,
       headers: request.headers,
-      ...(request.body === undefined ? {} : { body: request.body }),
+      body: request.body ?? null,
       headersTimeout: timeoutMs,
       bodyTimeout: timeoutMs,
       signal,
@@ -186,6 +186,5 @@ export async function exchange(request: HttpRequest): Promise<HttpReply> {
       { status, mayHaveReachedServer: true },
     );
   }
-  const retryAfterMs = parseRetryAfter(retryAfter, Date.now());
-  return { status, text, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+  return { status, text, retryAfterMs: parseRetryAfter(retryAfter, Date.now()) };
 }

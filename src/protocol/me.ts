@@ -17,7 +17,7 @@ export async function fetchAccountId(request: {
   readonly endpoints: Endpoints;
   readonly accessToken: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }): Promise<string | undefined> {
   const reply = await exchange({
     method: "GET",
@@ -28,7 +28,7 @@ export async function fetchAccountId(request: {
       Authorization: `Bearer ${request.accessToken}`,
     },
     timeoutMs: ME_TIMEOUT_MS,
-    ...(request.signal === undefined ? {} : { signal: request.signal }),
+    signal: request.signal,
   });
   const parsed = meReplySchema.safeParse(reply.status === 200 ? parseJson(reply.text) : undefined);
   return parsed.success ? parsed.data.user_id : undefined;

@@ -20,8 +20,8 @@ export interface IssuedTokens {
   readonly refreshToken?: string;
   /** Lifetime in seconds. */
   readonly expiresInS: number;
-  readonly scope?: string;
-  readonly tokenType?: string;
+  readonly scope?: string | undefined;
+  readonly tokenType?: string | undefined;
 }
 
 /** What a grant needs. */
@@ -29,8 +29,8 @@ export interface GrantRequest {
   readonly endpoints: Endpoints;
   readonly headers: Readonly<Record<string, string>>;
   /** Limit for the exchange, in ms. */
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 function lifetimeSeconds(value: unknown): number {
@@ -60,9 +60,44 @@ export function parseIssuedTokens(reply: HttpReply, host: string): IssuedTokens 
     accessToken: access_token,
     ...(refresh_token === undefined ? {} : { refreshToken: refresh_token }),
     expiresInS: lifetimeSeconds(expires_in),
-    ...(scope === undefined ? {} : { scope }),
-    ...(token_type === undefined ? {} : { tokenType: token_type }),
+    scope,
+    tokenType: token_type,
   };
+}
+
+/** Server errors after which both Kimi CLIs send a refresh again. */
+const RETRYABLE_STATUS: ReadonlySet<number> = new Set([500, 502, 503, 504]);
+
+/**
+ * The error for an answer that says nothing about the tokens: the server asks for patience, has a
+ * problem of its own, or sends the request elsewhere.
+ *
+ * @param again - what the user can do afterwards, without the full stop
+ * @returns `undefined` for any other answer
+ */
+export function troubleOf(reply: HttpReply, host: string, again: string): KimiError | undefined {
+  const { status, retryAfterMs } = reply;
+  if (status === 429) {
+    return new KimiError(
+      "rate_limited",
+      `Kimi's server ${host} is limiting sign-in requests. Wait a moment and ${again}.`,
+      { status, retryable: true, retryAfterMs },
+    );
+  }
+  if (status >= 500) {
+    return new KimiError(
+      "server_unavailable",
+      `Kimi's server ${host} has a problem (HTTP ${String(status)}). Wait a moment and ${again}.`,
+      { status, retryable: RETRYABLE_STATUS.has(status), mayHaveReachedServer: true, retryAfterMs },
+    );
+  }
+  return status >= 300 && status < 400
+    ? new KimiError(
+        "refused",
+        `${host} tried to send the sign-in request to another address, and it was stopped. Check the network or proxy and ${again}.`,
+        { status },
+      )
+    : undefined;
 }
 
 /** Sorts an answer that is not 200 the way both Kimi CLIs do. */
@@ -75,32 +110,13 @@ function grantError(reply: HttpReply, host: string): KimiError {
   if ((error.success && error.data.error === "invalid_grant") || (isJson && (status === 401 || status === 403))) {
     return new KimiError("login_ended", "Kimi has ended this login. Sign in again.", { status });
   }
-  const retryAfter = reply.retryAfterMs === undefined ? {} : { retryAfterMs: reply.retryAfterMs };
-  if (status === 429) {
-    return new KimiError(
-      "rate_limited",
-      `Kimi's server ${host} is limiting sign-in requests. Wait a moment and try again; your login is kept.`,
-      { status, retryable: true, ...retryAfter },
-    );
-  }
-  if ([500, 502, 503, 504].includes(status)) {
-    return new KimiError(
-      "server_unavailable",
-      `Kimi's server ${host} has a problem (HTTP ${String(status)}). Try again later; your login is kept.`,
-      { status, retryable: true, mayHaveReachedServer: true, ...retryAfter },
-    );
-  }
-  if (status >= 300 && status < 400) {
-    return new KimiError(
+  return (
+    troubleOf(reply, host, "try again; your login is kept") ??
+    new KimiError(
       "refused",
-      `${host} tried to send the sign-in request to another address, and it was stopped. Check the network or proxy; your login is kept.`,
+      `Kimi's server ${host} refused to refresh the login (HTTP ${String(status)}). Try again later; your login is kept.`,
       { status },
-    );
-  }
-  return new KimiError(
-    "refused",
-    `Kimi's server ${host} refused to refresh the login (HTTP ${String(status)}). Try again later; your login is kept.`,
-    { status },
+    )
   );
 }
 
@@ -129,8 +145,8 @@ export async function refreshGrant(
       grant_type: "refresh_token",
       refresh_token: request.refreshToken,
     }).toString(),
-    ...(request.timeoutMs === undefined ? {} : { timeoutMs: request.timeoutMs }),
-    ...(request.signal === undefined ? {} : { signal: request.signal }),
+    timeoutMs: request.timeoutMs,
+    signal: request.signal,
   });
   if (reply.status !== 200) {
     throw grantError(reply, host);

@@ -6,7 +6,7 @@ import type { Home } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
 import { CLIENT_ID } from "../standin/tokens.ts";
 import type { TokenReply } from "../standin/server.ts";
-import type { ServerProcess } from "./server-process.ts";
+import { ACCOUNT, type ServerProcess } from "./server-process.ts";
 import { deps } from "./setup.ts";
 import { type Distribution, distribution } from "./statistics.ts";
 
@@ -30,7 +30,7 @@ export async function measureFresh(home: Home): Promise<FreshResult> {
     const start = performance.now();
     statSync(home.file);
     const statDone = performance.now();
-    await login.access();
+    await login.access({ accountId: ACCOUNT });
     const accessDone = performance.now();
     JSON.parse(readFileSync(home.file, "utf8"));
     const readDone = performance.now();

@@ -4,6 +4,9 @@ import { fork } from "node:child_process";
 import { startStandIn, type TokenReply } from "../standin/server.ts";
 import { nextMessage } from "../logins/processes.ts";
 
+/** Account of the logins; its access tokens name it, as Kimi's do. */
+export const ACCOUNT = "user-bench";
+
 /** Where the server is, and what it can be told. */
 export interface ServerProcess extends AsyncDisposable {
   readonly oauthHost: string;
@@ -43,10 +46,11 @@ export async function startServerProcess(): Promise<ServerProcess> {
 
 async function serve(): Promise<void> {
   const standIn = await startStandIn();
+  standIn.createAccount({ id: ACCOUNT, jwtAccessTokens: true });
   process.on("message", (question: Question) => {
     switch (question.ask) {
       case "login":
-        process.send?.(standIn.issueLogin());
+        process.send?.(standIn.issueLogin(ACCOUNT));
         return;
       case "delay":
         standIn.failNext("token", { kind: "delay", ms: question.ms });

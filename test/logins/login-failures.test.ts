@@ -56,7 +56,7 @@ async function expired(): Promise<{ home: Home; pair: TokenReply; login: Login }
 
 const TROUBLES: [string, Fault, string, RegExp][] = [
   ["a connection that breaks", { kind: "reset" }, "network", /could not be reached: the connection broke\. Check the network or proxy/u],
-  ["a server in trouble", { kind: "status", status: 503 }, "server_unavailable", /has a problem \(HTTP 503\)\. Try again later/u],
+  ["a server in trouble", { kind: "status", status: 503 }, "server_unavailable", /has a problem \(HTTP 503\)\. Wait a moment and try again/u],
   ["a proxy's page", { kind: "status", status: 403, body: "<html></html>" }, "refused", /refused to refresh the login \(HTTP 403\)/u],
   ["a captive portal", { kind: "rawBody", status: 200, contentType: "text/html", body: "<html></html>" }, "bad_reply", /something other than Kimi's tokens/u],
 ];

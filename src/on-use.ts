@@ -1,0 +1,22 @@
+/**
+ * What the host's hooks call. Loaded with the first of them and not with the plugin, because the host
+ * loads each plugin with every command; everything that needs a package is behind this module.
+ */
+
+export { fetchUsageSnapshot, resolveUsageAuth } from "./account/snapshot.ts";
+export { authDoctorHint } from "./host/doctor.ts";
+export { healProfiles } from "./host/heal.ts";
+export { sweepOwnHomes } from "./host/own-home-sweep.ts";
+export { prepareDynamicModel, runCatalog } from "./inference/catalog.ts";
+export { classifyFailure, isContextOverflow } from "./inference/failures.ts";
+export {
+  resolveDynamicModel,
+  resolveThinkingProfile,
+  starterProvider,
+} from "./inference/known-models.ts";
+export { replayPolicy } from "./inference/replay.ts";
+export { prepareRuntimeAuth } from "./inference/runtime-auth.ts";
+export { wrapStream } from "./inference/stream.ts";
+export { refreshKimiCodeOAuth } from "./kimi-code-oauth.ts";
+export { runCliLogin, runCliLoginNonInteractive } from "./onboarding/cli-login.ts";
+export { runDeviceCode } from "./onboarding/device-code.ts";
