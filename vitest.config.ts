@@ -19,6 +19,8 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: "test/support/global-setup.ts",
+    // Nobody's own logins are looked at.
+    env: { HOME: "/nonexistent", USERPROFILE: "/nonexistent" },
     testTimeout: 60_000,
     hookTimeout: 120_000,
     // The real host needs a core for itself.

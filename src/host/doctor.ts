@@ -6,7 +6,8 @@
 
 import type { ProviderPlugin } from "openclaw/plugin-sdk/plugin-entry";
 import type { Credential } from "../logins/credential.ts";
-import { homeError, readHome } from "../logins/home-file.ts";
+import { homeError } from "../logins/home-error.ts";
+import { readHome } from "../logins/home-file.ts";
 import { type Home, ownerLabel } from "../logins/homes.ts";
 import { checkAccount } from "../logins/transaction.ts";
 import { isKimiError } from "../protocol/errors.ts";

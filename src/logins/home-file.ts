@@ -19,7 +19,7 @@ import {
   MAX_CREDENTIAL_BYTES,
   parseCredential,
 } from "./credential.ts";
-import { type Home, ownerLabel, signInAgain } from "./homes.ts";
+import type { Home } from "./homes.ts";
 
 /** What a home holds right now. */
 export type HomeState =
@@ -91,38 +91,6 @@ function utf8(bytes: Uint8Array): string | undefined {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
     return undefined;
-  }
-}
-
-/** The error for a home that was asked to be readable and is not valid. */
-export function homeError(home: Home, state: Exclude<HomeState, { state: "valid" }>): KimiError {
-  const own = home.kind === "openclaw";
-  const login = own ? "OpenClaw's own Kimi login" : `The ${ownerLabel(home.kind)} login`;
-  const owner = own ? login : `The ${ownerLabel(home.kind)}`;
-  const again = signInAgain(home.kind);
-  switch (state.state) {
-    case "missing":
-      return new KimiError(
-        "login_missing",
-        state.dangling
-          ? `${login} at ${home.file} is a link to a file that is gone. ${again}`
-          : `${owner} is signed out: there is no login at ${home.file}. ${again}`,
-      );
-    case "tombstone":
-      return new KimiError(
-        "login_revoked",
-        own ? `${login} was rejected by Kimi. ${again}` : `${owner} has marked its login as rejected by Kimi. ${again}`,
-      );
-    case "unreadable":
-      return new KimiError(
-        "login_unreadable",
-        `${login} at ${home.file} cannot be read: ${state.reason}. Correct that first. ${again}`,
-      );
-    case "corrupt":
-      return new KimiError(
-        "login_corrupt",
-        `${login} at ${home.file} is damaged: ${state.reason}. ${again}`,
-      );
   }
 }
 

@@ -9,7 +9,8 @@ import { statSync } from "node:fs";
 import { isKimiError, type KimiError } from "../protocol/errors.ts";
 import { type Credential, fingerprint } from "./credential.ts";
 import { isAlive, judge } from "./freshness.ts";
-import { homeError, readHome } from "./home-file.ts";
+import { homeError, loginEnded } from "./home-error.ts";
+import { readHome } from "./home-file.ts";
 import type { Home } from "./homes.ts";
 import {
   checkAccount,
@@ -64,7 +65,8 @@ export class Login {
   #cached: { readonly stamp: Stamp; readonly credential: Credential } | undefined;
   #flight: Promise<Credential> | undefined;
   #failure: Failure | undefined;
-  #ended: { readonly error: KimiError; readonly of: string } | undefined;
+  /** Fingerprint of a refresh token that Kimi no longer accepts. */
+  #endedOf: string | undefined;
   #unsaved: UnsavedPair | undefined;
   /** Fingerprint of a refresh token that the server may have renewed without us hearing it. */
   #replyLostOf: string | undefined;
@@ -184,8 +186,9 @@ export class Login {
   /** The failure that the next request would only repeat. */
   #knownFailure(credential: Credential): KimiError | undefined {
     const of = fingerprint(credential.refreshToken);
-    if (this.#ended?.of === of) {
-      return this.#ended.error;
+    if (this.#endedOf === of) {
+      // Made anew, because there may be another login to name by now.
+      return loginEnded(this.home, this.#replyLostOf === of);
     }
     const failure = this.#failure;
     if (failure?.of !== of) {
@@ -202,12 +205,12 @@ export class Login {
     try {
       const result = await this.#attempts(of, options);
       this.#failure = undefined;
-      this.#ended = undefined;
+      this.#endedOf = undefined;
       return result;
     } catch (error) {
       if (isKimiError(error)) {
         if (error.code === "login_ended") {
-          this.#ended = { error, of };
+          this.#endedOf = of;
         }
         const atMs = this.#deps.now();
         this.#failure = {

@@ -14,8 +14,9 @@ import { isKimiError, KimiError } from "../protocol/errors.ts";
 import { refreshGrant } from "../protocol/token-endpoint.ts";
 import { type Credential, withNewTokens } from "./credential.ts";
 import { judge } from "./freshness.ts";
-import { clearSuperseded, findSuccessor, homeError, readHome, reserve } from "./home-file.ts";
-import { type Home, ownerLabel, signInAgain } from "./homes.ts";
+import { accountChanged, homeError, loginEnded } from "./home-error.ts";
+import { clearSuperseded, findSuccessor, readHome, reserve } from "./home-file.ts";
+import type { Home } from "./homes.ts";
 import { waitForHomeLock } from "./locks/home-lock.ts";
 
 /** What the transaction needs from outside. */
@@ -71,25 +72,6 @@ export function checkAccount(
   if (accountId !== undefined && actual !== undefined && actual !== accountId) {
     throw accountChanged(home);
   }
-}
-
-/** The error for a home that now holds another account. */
-export function accountChanged(home: Home): KimiError {
-  return new KimiError(
-    "account_changed",
-    home.kind === "openclaw"
-      ? `The login of this OpenClaw profile belongs to another account now. ${signInAgain(home.kind)}`
-      : `The ${ownerLabel(home.kind)} is now signed in to another account than this OpenClaw profile. To use that account here, run: openclaw models auth login --provider kimi-code`,
-  );
-}
-
-/** The error for a login that Kimi no longer renews. */
-export function loginEnded(home: Home, replyLost: boolean): KimiError {
-  const what = replyLost
-    ? "The connection broke while Kimi was renewing this login, and Kimi no longer accepts the old tokens."
-    : "Kimi has ended this login.";
-  const how = home.kind === "openclaw" ? signInAgain(home.kind) : "Run `kimi login`; OpenClaw then follows by itself.";
-  return new KimiError("login_ended", `${what} ${how}`);
 }
 
 function readValid(home: Home): Credential {

@@ -1,7 +1,8 @@
 /** Finds the Kimi CLI logins on this machine, and says what is wrong where there are none. */
 
 import type { Credential } from "../logins/credential.ts";
-import { homeError, readHome } from "../logins/home-file.ts";
+import { homeError } from "../logins/home-error.ts";
+import { readHome } from "../logins/home-file.ts";
 import { cliHomes, type Home, ownerLabel } from "../logins/homes.ts";
 import { type Env, regionLabel } from "../protocol/endpoints.ts";
 import { KimiError } from "../protocol/errors.ts";

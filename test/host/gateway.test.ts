@@ -1,9 +1,10 @@
-import { rm } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { INVALID_BEARER_ANTHROPIC } from "../standin/bodies.ts";
 import { type StandIn, startStandIn } from "../standin/server.ts";
 import { createHost, type Gateway, type Host } from "../support/host.ts";
-import { credentialFile, expireLogin, kimi, kimiVariables, readCredential, succeed, writeCliLogin } from "./kimi.ts";
+import { credentialFile, expireLogin, kimi, kimiVariables, pythonCredentialFile, readCredential, succeed, writeCliLogin } from "./kimi.ts";
 
 /** One gateway for all of these tests, as a user's machine has one; each begins with a fresh login. */
 describe("a running gateway on a Kimi CLI login", () => {
@@ -182,6 +183,17 @@ describe("a running gateway on a Kimi CLI login", () => {
     expect(failed.text).toMatch(/is signed out.*kimi login/s);
     expect(standIn.requests).toEqual([]);
     await writeCliLogin(host, standIn, standIn.issueLogin());
+    expect(await gateway.chat("hi")).toMatchObject({ ok: true });
+  });
+
+  it("names the login of the other Kimi CLI, where the user has changed to that", async () => {
+    const other = pythonCredentialFile(host);
+    await mkdir(dirname(other), { recursive: true, mode: 0o700 });
+    await rename(file, other);
+    expect((await gateway.agentTurn("hi")).text).toMatch(
+      /is signed out.*use the login of the Kimi CLI \(Python\) at .* with: openclaw models auth login --provider kimi-code/s,
+    );
+    await rename(other, file);
     expect(await gateway.chat("hi")).toMatchObject({ ok: true });
   });
 

@@ -3,7 +3,8 @@ import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:
 import { createServer } from "node:net";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { homeError, readHome, reserve } from "../../src/logins/home-file.ts";
+import { homeError } from "../../src/logins/home-error.ts";
+import { readHome, reserve } from "../../src/logins/home-file.ts";
 import type { Home, HomeKind } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
 import { startStandIn } from "../standin/server.ts";

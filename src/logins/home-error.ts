@@ -1,0 +1,86 @@
+/** What is wrong with a home, and what its owner can do about it: one error for each state. */
+
+import { regionLabel } from "../protocol/endpoints.ts";
+import { KimiError } from "../protocol/errors.ts";
+import { type HomeState, readHome } from "./home-file.ts";
+import { cliHomes, type Home, ownerLabel, signInAgain } from "./homes.ts";
+
+/** Another login of a Kimi CLI on this machine that could be used in the place of this one. */
+function otherLogin(home: Home): Home | undefined {
+  try {
+    return cliHomes(process.env).find(
+      (other) => other.file !== home.file && readHome(other).state === "valid",
+    );
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * How a user gets a login back. Who has changed to the other CLI or to the other region since signs in
+ * there, and this home stays as it is; so a login in another place is named.
+ */
+function wayBack(home: Home, usual: string): string {
+  const other = home.kind === "openclaw" ? undefined : otherLogin(home);
+  return other === undefined
+    ? usual
+    : `Sign in there again, or use the login of the ${ownerLabel(other.kind)} at ${regionLabel(other.endpoints)} with: openclaw models auth login --provider kimi-code`;
+}
+
+/** The error for a home that was asked to be readable and is not valid. */
+export function homeError(home: Home, state: Exclude<HomeState, { state: "valid" }>): KimiError {
+  const own = home.kind === "openclaw";
+  const login = own ? "OpenClaw's own Kimi login" : `The ${ownerLabel(home.kind)} login`;
+  const owner = own ? login : `The ${ownerLabel(home.kind)}`;
+  const again = wayBack(home, signInAgain(home.kind));
+  switch (state.state) {
+    case "missing":
+      return new KimiError(
+        "login_missing",
+        state.dangling
+          ? `${login} at ${home.file} is a link to a file that is gone. ${again}`
+          : `${owner} is signed out: there is no login at ${home.file}. ${again}`,
+      );
+    case "tombstone":
+      return new KimiError(
+        "login_revoked",
+        own ? `${login} was rejected by Kimi. ${again}` : `${owner} has marked its login as rejected by Kimi. ${again}`,
+      );
+    case "unreadable":
+      return new KimiError(
+        "login_unreadable",
+        `${login} at ${home.file} cannot be read: ${state.reason}. Correct that first. ${again}`,
+      );
+    case "corrupt":
+      return new KimiError(
+        "login_corrupt",
+        `${login} at ${home.file} is damaged: ${state.reason}. ${again}`,
+      );
+  }
+}
+
+/** The error for a home that now holds another account. */
+export function accountChanged(home: Home): KimiError {
+  return new KimiError(
+    "account_changed",
+    home.kind === "openclaw"
+      ? `The login of this OpenClaw profile belongs to another account now. ${signInAgain(home.kind)}`
+      : `The ${ownerLabel(home.kind)} is now signed in to another account than this OpenClaw profile. To use that account here, run: openclaw models auth login --provider kimi-code`,
+  );
+}
+
+/**
+ * The error for a login that Kimi no longer renews.
+ *
+ * @param replyLost - true when Kimi may have renewed it without us hearing it
+ */
+export function loginEnded(home: Home, replyLost: boolean): KimiError {
+  const what = replyLost
+    ? "The connection broke while Kimi was renewing this login, and Kimi no longer accepts the old tokens."
+    : "Kimi has ended this login.";
+  const usual =
+    home.kind === "openclaw"
+      ? signInAgain(home.kind)
+      : "Run `kimi login`; OpenClaw then follows by itself.";
+  return new KimiError("login_ended", `${what} ${wayBack(home, usual)}`);
+}

@@ -1,0 +1,72 @@
+import { rm } from "node:fs/promises";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { type Home, makeHome } from "../../src/logins/homes.ts";
+import { Login } from "../../src/logins/login.ts";
+import { REGIONS } from "../../src/protocol/endpoints.ts";
+import { type StandIn, startStandIn } from "../standin/server.ts";
+import { failureOf, homeFor, removeScratch, scratch, testDeps, writeLogin } from "./support.ts";
+
+const USE = "with: openclaw models auth login --provider kimi-code";
+
+async function refusal(login: Login): Promise<string> {
+  return (await failureOf(login.access())).message;
+}
+
+describe("a login that cannot be used any more", () => {
+  let standIn: StandIn;
+  let python: Home;
+  let code: Home;
+
+  beforeEach(async () => {
+    standIn = await startStandIn();
+    const folder = await scratch();
+    const dirs = { "kimi-cli": path.join(folder, "kimi"), "kimi-code-cli": path.join(folder, "kimi-code") };
+    vi.stubEnv("KIMI_SHARE_DIR", dirs["kimi-cli"]);
+    vi.stubEnv("KIMI_CODE_HOME", dirs["kimi-code-cli"]);
+    vi.stubEnv("KIMI_CODE_OAUTH_HOST", standIn.oauthHost);
+    vi.stubEnv("KIMI_CODE_BASE_URL", standIn.apiBase);
+    python = homeFor("kimi-cli", dirs["kimi-cli"], standIn);
+    code = homeFor("kimi-code-cli", dirs["kimi-code-cli"], standIn);
+  });
+
+  afterEach(async () => {
+    vi.unstubAllEnvs();
+    await standIn.close();
+    await removeScratch();
+  });
+
+  const open = (home: Home): Login => new Login(home, testDeps(standIn.clock.now));
+
+  it("because its owner signed out names the login of the other CLI, as soon as there is one", async () => {
+    const login = open(python);
+    expect(await refusal(login)).toMatch(/^The Kimi CLI \(Python\) is signed out: .*\. Run `kimi login`, then try again\.$/u);
+    await writeLogin(code, standIn.issueLogin());
+    const host = new URL(standIn.oauthHost).host;
+    expect(await refusal(login)).toMatch(new RegExp(`\\. Sign in there again, or use the login of the Kimi Code CLI at ${host} ${USE}$`, "u"));
+    await rm(code.file);
+    expect(await refusal(login)).toMatch(/ Run `kimi login`, then try again\.$/u);
+  });
+
+  it("because its owner signed in to the other region names that region", async () => {
+    const global = makeHome("kimi-code-cli", code.dir, "kimi-code-env-0e4f99c69cc27850", REGIONS.global);
+    await writeLogin(global, standIn.issueLogin());
+    expect(await refusal(open(code))).toMatch(new RegExp(` use the login of the Kimi Code CLI at kimi\\.ai ${USE}$`, "u"));
+  });
+
+  it("because Kimi ended it names a login that was made afterwards, and asks Kimi nothing again", async () => {
+    await writeLogin(python, standIn.issueLogin());
+    standIn.endLogin("user-1");
+    standIn.clock.advance(900_000);
+    const login = open(python);
+    expect(await refusal(login)).toBe("Kimi has ended this login. Run `kimi login`; OpenClaw then follows by itself.");
+    await writeLogin(code, standIn.issueLogin());
+    expect(await refusal(login)).toMatch(/^Kimi has ended this login\. Sign in there again, or use the login of the Kimi Code CLI /u);
+    expect(standIn.count("token")).toBe(1);
+  });
+
+  it("is not explained by addresses in the environment that cannot be used", async () => {
+    vi.stubEnv("KIMI_CODE_BASE_URL", "http://not-loopback.example");
+    expect(await refusal(open(python))).toMatch(/is signed out/u);
+  });
+});
