@@ -4,7 +4,8 @@ import { loginOf, requestHeaders } from "../host/context.ts";
 import { noteIfEnded } from "../host/ended.ts";
 import { isLongLived } from "../host/lifetime.ts";
 import { homeOfProfile } from "../host/profile.ts";
-import { projectToStore, readProfile } from "../host/profile-store.ts";
+import { readProfile } from "../host/profile-store.ts";
+import { showInProfile } from "../host/projection.ts";
 import { baseUrlFor } from "./models.ts";
 import { noteRun } from "./runs.ts";
 
@@ -38,14 +39,14 @@ export async function prepareRuntimeAuth(ctx: RuntimeAuthContext): Promise<Runti
   }
   const home = homeOfProfile(profile, process.env);
   const { accountId } = profile;
-  const tokens = await loginOf(home)
+  const login = loginOf(home);
+  const tokens = await login
     .access({ accountId, background: isLongLived() })
     .catch(async (error: unknown) => {
       await noteIfEnded(error, { home, accountId });
       throw error;
     });
-  // The host's copy is a convenience; the run does not depend on it.
-  await projectToStore(ctx.agentDir, ctx.profileId, tokens).catch(() => undefined);
+  await showInProfile(ctx.agentDir, ctx.profileId, () => login.current());
   return {
     apiKey: tokens.accessToken,
     baseUrl: baseUrlFor(ctx.model.api, home.endpoints.apiBase),

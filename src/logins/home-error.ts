@@ -22,9 +22,11 @@ function otherLogin(home: Home): Home | undefined {
  */
 function wayBack(home: Home, usual: string): string {
   const other = home.kind === "openclaw" ? undefined : otherLogin(home);
-  return other === undefined
-    ? usual
-    : `Sign in there again, or use the login of the ${ownerLabel(other.kind)} at ${regionLabel(other.endpoints)} with: openclaw models auth login --provider kimi-code`;
+  if (other === undefined) {
+    return usual;
+  }
+  const folder = other.kind === home.kind && other.slot === home.slot ? ` in ${other.dir}` : "";
+  return `Sign in there again, or use the login of the ${ownerLabel(other.kind)} at ${regionLabel(other.endpoints)}${folder} with: openclaw models auth login --provider kimi-code`;
 }
 
 /** The error for a home that was asked to be readable and is not valid. */

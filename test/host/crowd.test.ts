@@ -4,6 +4,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type StandIn, startStandIn, type TokenReply } from "../standin/server.ts";
 import { createHost, type Gateway, type Host } from "../support/host.ts";
+import { askAtOnce } from "./crowd.ts";
 import { kimiVariables, readCredential } from "./kimi.ts";
 
 const CALLERS = 5;
@@ -62,13 +63,9 @@ describe("two gateways with state folders of their own on one Kimi CLI login", (
   it("make exactly one refresh, and answer every caller", async () => {
     standIn.clear();
     const turns = await Promise.all(
-      gateways.flatMap((gateway, at) =>
-        Array.from({ length: CALLERS }, async (_, caller) =>
-          await gateway.chat("hi", { session: `crowd-${String(at)}-${String(caller)}` }),
-        ),
-      ),
+      gateways.map(async (gateway, at) => await askAtOnce(gateway, CALLERS, `crowd-${String(at)}`)),
     );
-    expect(turns.map(({ ok, text }) => [ok, text])).toEqual(turns.map(() => [true, "pong"]));
+    expect(turns.flat()).toEqual(turns.flatMap((some) => some.map(() => [true, "pong"])));
     expect(standIn.tokenRequests()).toHaveLength(1);
     const { access_token, refresh_token } = await readCredential(file);
     expect(standIn.isLiveRefresh(String(refresh_token))).toBe(true);

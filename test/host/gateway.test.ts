@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { INVALID_BEARER_ANTHROPIC } from "../standin/bodies.ts";
 import { type StandIn, startStandIn } from "../standin/server.ts";
 import { createHost, type Gateway, type Host } from "../support/host.ts";
+import { askAtOnce } from "./crowd.ts";
 import { credentialFile, expireLogin, kimi, kimiVariables, pythonCredentialFile, readCredential, succeed, writeCliLogin } from "./kimi.ts";
 
 /** One gateway for all of these tests, as a user's machine has one; each begins with a fresh login. */
@@ -199,12 +200,7 @@ describe("a running gateway on a Kimi CLI login", () => {
 
   it("refreshes once for ten callers at the same time", async () => {
     await expireLogin(host, file);
-    const turns = await Promise.all(
-      Array.from({ length: 10 }, async (_, index) =>
-        await gateway.chat("hi", { session: `crowd-${String(index)}` }),
-      ),
-    );
-    expect(turns.map(({ ok, text }) => [ok, text])).toEqual(turns.map(() => [true, "pong"]));
+    expect(await askAtOnce(gateway, 10)).toEqual(Array.from({ length: 10 }, () => [true, "pong"]));
     expect(standIn.tokenRequests()).toHaveLength(1);
   }, 180_000);
 

@@ -1,0 +1,52 @@
+/**
+ * When a home's tokens are shown in its profile.
+ *
+ * A one-shot command shows them at once. In the gateway many runs can meet an expired profile together,
+ * and the host then writes to its store twice, for the one refresh that it makes. A run whose read of
+ * the store meets a third write fails. So the gateway waits until that is over, and shows a profile once
+ * for all runs that asked meanwhile; as a rule there is nothing left to write by then.
+ */
+
+import type { Credential } from "../logins/credential.ts";
+import { processState } from "../process-state.ts";
+import { isLongLived } from "./lifetime.ts";
+import { projectToStore } from "./profile-store.ts";
+
+/** How long the gateway waits, in ms. */
+const DELAY_MS = 5_000;
+
+/** Profiles that wait to be shown. */
+function waiting(): Set<string> {
+  return processState("projections", () => new Set<string>());
+}
+
+/**
+ * Shows tokens in a profile, now or in a while; never throws, because a run does not depend on it.
+ *
+ * @param current - gives the tokens at the time of writing
+ */
+export async function showInProfile(
+  agentDir: string | undefined,
+  profileId: string,
+  current: () => Credential,
+): Promise<void> {
+  const show = async (): Promise<void> => {
+    try {
+      await projectToStore(agentDir, profileId, current());
+    } catch {
+      // The next run tries again.
+    }
+  };
+  if (!isLongLived()) {
+    await show();
+    return;
+  }
+  const key = `${agentDir ?? ""}\0${profileId}`;
+  if (!waiting().has(key)) {
+    waiting().add(key);
+    setTimeout(() => {
+      waiting().delete(key);
+      void show();
+    }, DELAY_MS).unref();
+  }
+}
