@@ -1,7 +1,6 @@
 /** The real OpenClaw with the packed plugin, in a folder of its own. */
 import { rmSync } from "node:fs";
 import { mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   clearUsage,
@@ -13,7 +12,7 @@ import {
   type StoredUsage,
 } from "./auth-store.ts";
 import { startGateway, type Gateway, type GatewayOptions, type HostCommandOptions, type HostCommands } from "./gateway.ts";
-import { hostEnvironment, hostLayout, openclawEntry, type HostLayout, type JsonObject, type Variables } from "./layout.ts";
+import { hostEnvironment, hostLayout, hostsDir, openclawEntry, type HostLayout, type JsonObject, type Variables } from "./layout.ts";
 import {
   killAll,
   processesWithEnvironment,
@@ -93,7 +92,7 @@ process.once("exit", () => {
 export async function createHost(setup: HostSetup = {}): Promise<Host> {
   const template = await hostTemplate(setup.plugin);
   // Resolved, because the host compares real paths.
-  const layout = hostLayout(await realpath(await mkdtemp(join(tmpdir(), "openclaw-host-"))));
+  const layout = hostLayout(await realpath(await mkdtemp(join(hostsDir(), "openclaw-host-"))));
   await copyTemplate(template, layout);
 
   const running = new Set<RunningCommand>();

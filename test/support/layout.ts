@@ -1,4 +1,6 @@
 /** Where a host under test keeps things, and the surroundings its commands get. */
+import { readFileSync, statfsSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -7,6 +9,29 @@ export const projectDir = fileURLToPath(new URL("../../", import.meta.url));
 
 /** The OpenClaw command of the development dependency. */
 export const openclawEntry = join(projectDir, "node_modules", "openclaw", "openclaw.mjs");
+
+/** Memory as a file system, where Linux has it. */
+const MEMORY = "/dev/shm";
+/** Room that the hosts of a test run may need, bytes. */
+const ROOM = 4 * 1024 ** 3;
+
+/**
+ * The folder that hosts live in: memory where there is room, because a host copies more than a thousand files at each
+ * start. Native modules are loaded from there, so programs must be allowed to run there.
+ */
+export function hostsDir(): string {
+  try {
+    const { bavail, bsize } = statfsSync(MEMORY);
+    const options = readFileSync("/proc/mounts", "utf8")
+      .split("\n")
+      .map((line) => line.split(" "))
+      .findLast(([, place]) => place === MEMORY)?.[3];
+    const usable = options?.split(",").includes("rw") === true && !options.split(",").includes("noexec");
+    return usable && bavail * bsize > ROOM ? MEMORY : tmpdir();
+  } catch {
+    return tmpdir();
+  }
+}
 
 /** Environment variables by name. */
 export type Variables = Readonly<Record<string, string>>;

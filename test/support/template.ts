@@ -2,10 +2,10 @@
 import { randomUUID } from "node:crypto";
 import { constants, rmSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readFile, realpath, writeFile } from "node:fs/promises";
-import { homedir, tmpdir } from "node:os";
+import { homedir } from "node:os";
 import { dirname, join, relative, sep } from "node:path";
 import { rewriteStoredPaths } from "./auth-store.ts";
-import { hostEnvironment, hostLayout, openclawEntry, projectDir, type HostLayout } from "./layout.ts";
+import { hostEnvironment, hostLayout, hostsDir, openclawEntry, projectDir, type HostLayout } from "./layout.ts";
 import { runCommand, startCommand, tail, type CommandOptions } from "./process.ts";
 import { requestTemplate } from "./template-server.ts";
 
@@ -148,5 +148,5 @@ function localTemplates(): Promise<Templates> {
 
 /** A folder for what one test run makes; by its real path, which is what the host stores. */
 export async function makeRunDir(): Promise<string> {
-  return realpath(await mkdtemp(join(tmpdir(), "openclaw-hosts-")));
+  return realpath(await mkdtemp(join(hostsDir(), "openclaw-hosts-")));
 }
