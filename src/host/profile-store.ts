@@ -33,15 +33,24 @@ export function readProfile(
 /**
  * Shows a home's tokens in its profile, so that the host sees their true expiry.
  *
- * A fence is left alone: whoever put it there settles it.
+ * A fence is left alone: whoever put it there settles it. So is a profile that has been given another
+ * home or account since.
+ *
+ * @param bound - the profile as it was when the tokens were asked for
  */
 export async function projectToStore(
   agentDir: string | undefined,
   profileId: string,
+  bound: OAuthProfile,
   credential: Credential,
 ): Promise<void> {
+  const isMeant = (profile: OAuthProfile): boolean =>
+    profile.authFlow === bound.authFlow &&
+    profile.accountId === bound.accountId &&
+    !isFenced(profile) &&
+    !isCurrent(profile, credential);
   const before = readProfile(agentDir, profileId);
-  if (before === undefined || isFenced(before) || isCurrent(before, credential)) {
+  if (before === undefined || !isMeant(before)) {
     return;
   }
   await providerAuthSdk().updateAuthProfileStoreWithLock({
@@ -49,13 +58,7 @@ export async function projectToStore(
     profileId,
     updater: (store) => {
       const profile = store.profiles[profileId];
-      if (
-        profile?.type !== "oauth" ||
-        !isOwnProfile(profile) ||
-        isFenced(profile) ||
-        profile.authFlow !== before.authFlow ||
-        isCurrent(profile, credential)
-      ) {
+      if (profile?.type !== "oauth" || !isOwnProfile(profile) || !isMeant(profile)) {
         return false;
       }
       store.profiles[profileId] = projected(profile, credential);

@@ -10,6 +10,7 @@
 import type { Credential } from "../logins/credential.ts";
 import { processState } from "../process-state.ts";
 import { isLongLived } from "./lifetime.ts";
+import type { OAuthProfile } from "./profile-shape.ts";
 import { projectToStore } from "./profile-store.ts";
 
 /** How long the gateway waits, in ms. */
@@ -23,16 +24,18 @@ function waiting(): Set<string> {
 /**
  * Shows tokens in a profile, now or in a while; never throws, because a run does not depend on it.
  *
- * @param current - gives the tokens at the time of writing
+ * @param bound - the profile; nothing is shown in one that belongs to another home or account by then
+ * @param current - gives the tokens at the time of writing, or throws when there are none to show
  */
 export async function showInProfile(
   agentDir: string | undefined,
   profileId: string,
+  bound: OAuthProfile,
   current: () => Credential,
 ): Promise<void> {
   const show = async (): Promise<void> => {
     try {
-      await projectToStore(agentDir, profileId, current());
+      await projectToStore(agentDir, profileId, bound, current());
     } catch {
       // The next run tries again.
     }
@@ -41,7 +44,7 @@ export async function showInProfile(
     await show();
     return;
   }
-  const key = `${agentDir ?? ""}\0${profileId}`;
+  const key = [agentDir, profileId, bound.authFlow, bound.accountId].join("\0");
   if (!waiting().has(key)) {
     waiting().add(key);
     setTimeout(() => {

@@ -6,6 +6,7 @@ import { isLongLived } from "../host/lifetime.ts";
 import { homeOfProfile } from "../host/profile.ts";
 import { readProfile } from "../host/profile-store.ts";
 import { showInProfile } from "../host/projection.ts";
+import { checkAccount } from "../logins/transaction.ts";
 import { baseUrlFor } from "./models.ts";
 import { noteRun } from "./runs.ts";
 
@@ -46,7 +47,11 @@ export async function prepareRuntimeAuth(ctx: RuntimeAuthContext): Promise<Runti
       await noteIfEnded(error, { home, accountId });
       throw error;
     });
-  await showInProfile(ctx.agentDir, ctx.profileId, () => login.current());
+  await showInProfile(ctx.agentDir, ctx.profileId, profile, () => {
+    const credential = login.current();
+    checkAccount(home, credential, accountId);
+    return credential;
+  });
   return {
     apiKey: tokens.accessToken,
     baseUrl: baseUrlFor(ctx.model.api, home.endpoints.apiBase),

@@ -8,6 +8,15 @@ import type { Credential } from "../../src/logins/credential.ts";
 
 const PROFILE = "kimi-code:default";
 const TITLE = process.title;
+const BOUND = {
+  type: "oauth" as const,
+  provider: "kimi-code",
+  access: "old",
+  refresh: "old",
+  expires: 1_000,
+  authFlow: "kimi-code-cli:kimi-code",
+  accountId: "user-1",
+};
 
 function tokens(serial: number): Credential {
   return {
@@ -32,10 +41,7 @@ describe("a home's tokens are shown in the profile", () => {
   beforeEach(async () => {
     folder = await mkdtemp(path.join(tmpdir(), "kimi-projection-"));
     vi.stubEnv("OPENCLAW_STATE_DIR", folder);
-    upsertAuthProfile({
-      profileId: PROFILE,
-      credential: { type: "oauth", provider: "kimi-code", access: "old", refresh: "old", expires: 1_000, authFlow: "kimi-code-cli:kimi-code" },
-    });
+    upsertAuthProfile({ profileId: PROFILE, credential: BOUND });
   });
 
   afterEach(async () => {
@@ -46,7 +52,7 @@ describe("a home's tokens are shown in the profile", () => {
   });
 
   it("at once by a command that may end soon", async () => {
-    await showInProfile(undefined, PROFILE, () => tokens(1));
+    await showInProfile(undefined, PROFILE, BOUND, () => tokens(1));
     expect(shown()).toBe("standin-access-1");
   });
 
@@ -55,7 +61,7 @@ describe("a home's tokens are shown in the profile", () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     let serial = 1;
     const asked = vi.fn<() => Credential>(() => tokens(serial));
-    await Promise.all(Array.from({ length: 10 }, async () => await showInProfile(undefined, PROFILE, asked)));
+    await Promise.all(Array.from({ length: 10 }, async () => await showInProfile(undefined, PROFILE, BOUND, asked)));
     expect(asked).not.toHaveBeenCalled();
     serial = 2;
     vi.advanceTimersByTime(5_000);
@@ -64,8 +70,17 @@ describe("a home's tokens are shown in the profile", () => {
     expect(asked).toHaveBeenCalledOnce();
   });
 
+  it.each([{ authFlow: "kimi-cli:kimi-code" }, { accountId: "user-2" }])(
+    "but not in one that has been given another home or account since: %o",
+    async (change) => {
+      upsertAuthProfile({ profileId: PROFILE, credential: { ...BOUND, access: "other", ...change } });
+      await showInProfile(undefined, PROFILE, BOUND, () => tokens(1));
+      expect(shown()).toBe("other");
+    },
+  );
+
   it("never at the cost of a run", async () => {
-    await showInProfile(undefined, PROFILE, () => {
+    await showInProfile(undefined, PROFILE, BOUND, () => {
       throw new Error("signed out meanwhile");
     });
     expect(shown()).toBe("old");
