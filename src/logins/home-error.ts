@@ -18,7 +18,8 @@ function otherLogin(home: Home): Home | undefined {
 
 /**
  * How a user gets a login back. Who has changed to the other CLI or to the other region since signs in
- * there, and this home stays as it is; so a login in another place is named.
+ * there, and this home stays as it is; so a login in another place is named. The command stands before
+ * that name, because the host's chat windows show 240 characters of an error.
  */
 function wayBack(home: Home, usual: string): string {
   const other = home.kind === "openclaw" ? undefined : otherLogin(home);
@@ -26,7 +27,7 @@ function wayBack(home: Home, usual: string): string {
     return usual;
   }
   const folder = other.kind === home.kind && other.slot === home.slot ? ` in ${other.dir}` : "";
-  return `Sign in there again, or use the login of the ${ownerLabel(other.kind)} at ${regionLabel(other.endpoints)}${folder} with: openclaw models auth login --provider kimi-code`;
+  return `Sign in there, or run \`openclaw models auth login --provider kimi-code\` to use the login of the ${ownerLabel(other.kind)} at ${regionLabel(other.endpoints)}${folder}.`;
 }
 
 /** The error for a home that was asked to be readable and is not valid. */
@@ -41,7 +42,7 @@ export function homeError(home: Home, state: Exclude<HomeState, { state: "valid"
         "login_missing",
         state.dangling
           ? `${login} at ${home.file} is a link to a file that is gone. ${again}`
-          : `${owner} is signed out: there is no login at ${home.file}. ${again}`,
+          : `${owner} is signed out: no login at ${home.file}. ${again}`,
       );
     case "tombstone":
       return new KimiError(

@@ -142,7 +142,7 @@ describe("how a login stands", () => {
     const about = (home: string): string => `Kimi login shared with the Kimi Code CLI, ${new URL(standIn.origin).host}, home ${home}`;
     expect(text).toMatch(new RegExp(`${PROFILE}: expired.*${about(file)}.*Kimi has ended this login\\. Run \`kimi login\`; OpenClaw then follows by itself\\.`, "u"));
     expect(text).toContain(`${about(fine)}, refreshed less than a minute ago. All is well`);
-    expect(text).toContain(`${about(signedOut)}. The Kimi Code CLI is signed out: there is no login at ${signedOut}. Sign in there again, or use the login of the Kimi Code CLI at ${new URL(standIn.origin).host} in ${path.dirname(path.dirname(file))} with: openclaw models auth login --provider kimi-code`);
+    expect(text).toContain(`${about(signedOut)}. The Kimi Code CLI is signed out: no login at ${signedOut}. Sign in there, or run \`openclaw models auth login --provider kimi-code\` to use the login of the Kimi Code CLI at ${new URL(standIn.origin).host} in ${path.dirname(path.dirname(file))}.`);
     expect(text).toMatch(new RegExp(`${about(moved)}.*is now signed in to another account than this OpenClaw profile.*openclaw models auth login --provider kimi-code`, "u"));
     expect(text).toContain(
       `${about(crashed)}, refreshed less than a minute ago. OpenClaw's copy is locked by a refresh that did not end. It is made anew from the home when OpenClaw starts: openclaw gateway restart`,

@@ -1,13 +1,16 @@
 import { rm } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { homeError } from "../../src/logins/home-error.ts";
 import { type Home, makeHome } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
 import { REGIONS } from "../../src/protocol/endpoints.ts";
 import { type StandIn, startStandIn } from "../standin/server.ts";
 import { failureOf, homeFor, removeScratch, scratch, testDeps, writeLogin } from "./support.ts";
 
-const USE = "with: openclaw models auth login --provider kimi-code";
+const USE = "Sign in there, or run `openclaw models auth login --provider kimi-code` to use the login of the";
+/** What the host's chat windows show of an error, in characters. */
+const SHOWN = 240;
 
 async function refusal(login: Login): Promise<string> {
   return (await failureOf(login.access())).message;
@@ -43,7 +46,7 @@ describe("a login that cannot be used any more", () => {
     expect(await refusal(login)).toMatch(/^The Kimi CLI \(Python\) is signed out: .*\. Run `kimi login`, then try again\.$/u);
     await writeLogin(code, standIn.issueLogin());
     const host = new URL(standIn.oauthHost).host;
-    expect(await refusal(login)).toMatch(new RegExp(`\\. Sign in there again, or use the login of the Kimi Code CLI at ${host} ${USE}$`, "u"));
+    expect(await refusal(login)).toMatch(new RegExp(`\\. ${USE} Kimi Code CLI at ${host}\\.$`, "u"));
     await rm(code.file);
     expect(await refusal(login)).toMatch(/ Run `kimi login`, then try again\.$/u);
   });
@@ -51,7 +54,7 @@ describe("a login that cannot be used any more", () => {
   it("because its owner signed in to the other region names that region", async () => {
     const global = makeHome("kimi-code-cli", code.dir, "kimi-code-env-0e4f99c69cc27850", REGIONS.global);
     await writeLogin(global, standIn.issueLogin());
-    expect(await refusal(open(code))).toMatch(new RegExp(` use the login of the Kimi Code CLI at kimi\\.ai ${USE}$`, "u"));
+    expect(await refusal(open(code))).toMatch(new RegExp(` ${USE} Kimi Code CLI at kimi\\.ai\\.$`, "u"));
   });
 
   it("because Kimi ended it names a login that was made afterwards, and asks Kimi nothing again", async () => {
@@ -61,8 +64,18 @@ describe("a login that cannot be used any more", () => {
     const login = open(python);
     expect(await refusal(login)).toBe("Kimi has ended this login. Run `kimi login`; OpenClaw then follows by itself.");
     await writeLogin(code, standIn.issueLogin());
-    expect(await refusal(login)).toMatch(/^Kimi has ended this login\. Sign in there again, or use the login of the Kimi Code CLI /u);
+    expect(await refusal(login)).toMatch(new RegExp(`^Kimi has ended this login\\. ${USE} Kimi Code CLI `, "u"));
     expect(standIn.count("token")).toBe(1);
+  });
+
+  it.each([
+    { state: "missing", dangling: false },
+    { state: "corrupt", reason: "it is not complete JSON" },
+    { state: "unreadable", reason: "permission denied" },
+  ] as const)("is named with the command that helps in what a chat window shows: $state", async (state) => {
+    await writeLogin(python, standIn.issueLogin());
+    const home = makeHome("kimi-code-cli", "/home/firstname.lastname/.kimi-code", code.slot, code.endpoints);
+    expect(homeError(home, state).message.slice(0, SHOWN)).toContain("openclaw models auth login --provider kimi-code");
   });
 
   it("is not explained by addresses in the environment that cannot be used", async () => {

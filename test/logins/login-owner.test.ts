@@ -80,7 +80,7 @@ describe.each(KINDS)("the owner of the %s home who signs out", (kind) => {
     const login = new Login(home, deps);
     await login.access();
     await rm(home.file);
-    const message = expect.stringContaining("is signed out: there is no login at");
+    const message = expect.stringContaining("is signed out: no login at");
     expect(await failureOf(login.access())).toMatchObject({ code: "login_missing", transient: false, message });
   });
 });
