@@ -14,7 +14,7 @@ import type { LoginRef } from "./login-ref.ts";
 import { homeOfProfile } from "./profile.ts";
 import { isOwnProfile } from "./profile-shape.ts";
 import { recheck } from "./recheck.ts";
-import { providerAuthSdk } from "./sdk.ts";
+import { agentScopeSdk, providerAuthSdk } from "./sdk.ts";
 
 type Store = ReturnType<ReturnType<typeof providerAuthSdk>["ensureAuthProfileStore"]>;
 type Usage = NonNullable<Store["usageStats"]>[string];
@@ -30,14 +30,13 @@ const SETTLE_LIMIT_MS = 5_000;
 /** What the host pauses a profile for; what it disables one for is left alone. */
 const LIFTED: ReadonlySet<string | undefined> = new Set(["rate_limit", "model_not_found", "timeout", "auth"]);
 
-function hasFallbacks(model: unknown): boolean {
+/** True when the agent that made a call has a model to fall back to; one with a model of its own has none but its own. */
+function hasFallbacks({ agentDir, config = {} }: Surroundings): boolean {
+  const { defaults, entries = {} } = config.agents ?? {};
+  const { resolveAgentDir } = agentScopeSdk();
+  const agent = Object.keys(entries).find((id) => resolveAgentDir(config, id) === agentDir);
+  const model: unknown = (agent === undefined ? undefined : entries[agent]?.model) ?? defaults?.model;
   return isRecord(model) && Array.isArray(model.fallbacks) && model.fallbacks.length > 0;
-}
-
-/** True when some agent has a model to fall back to. */
-function anyFallback(config: OpenClawConfig | undefined): boolean {
-  const agents = config?.agents;
-  return hasFallbacks(agents?.defaults?.model) || (agents?.list ?? []).some(({ model }) => hasFallbacks(model));
 }
 
 /** The provider's only profile in a store, if it is this login's. */
@@ -77,16 +76,13 @@ function unpause(store: Store, profileId: string, sinceMs: number): boolean {
 }
 
 /** Ends the pause that the host is about to impose, where it would be of no use; never throws. */
-export function liftComingPause(
-  login: LoginRef,
-  { agentDir, config }: Surroundings,
-): void {
-  if (anyFallback(config)) {
-    return;
-  }
+export function liftComingPause(login: LoginRef, { agentDir, config }: Surroundings): void {
   const sinceMs = Date.now();
   recheck(SETTLE_LIMIT_MS, () => {
     try {
+      if (hasFallbacks({ agentDir, config })) {
+        return true;
+      }
       const sdk = providerAuthSdk();
       const store = sdk.ensureAuthProfileStore(agentDir, { allowKeychainPrompt: false });
       const profileId = onlyProfile(store, login);

@@ -9,6 +9,7 @@ import type { Answer } from "../standin/bodies.ts";
 import { type StandIn, startStandIn } from "../standin/server.ts";
 import { type ChatWindow, openChatWindow } from "../support/chat-window.ts";
 import { createHost, type Gateway, type Host } from "../support/host.ts";
+import type { JsonObject } from "../support/layout.ts";
 import { credentialFile, expireLogin, kimiVariables, signInWithCliLogin, writeCliLogin } from "./kimi.ts";
 
 const PROFILE = "kimi-code:default";
@@ -78,6 +79,10 @@ async function withoutRetries(host: Host): Promise<void> {
   await writeFile(path.join(host.agentDir, "settings.json"), JSON.stringify({ retry: { provider: { maxRetries: 0 } } }));
 }
 
+function newSession(agent: string): string {
+  return `agent:${agent}:${crypto.randomUUID()}`;
+}
+
 function chunk(delta: object, reason: string | null): string {
   const choices = [{ index: 0, delta, finish_reason: reason }];
   return `data: ${JSON.stringify({ id: "1", object: "chat.completion.chunk", model: "m", choices })}\n\n`;
@@ -96,9 +101,22 @@ async function startOtherVendor(): Promise<Server> {
   return server;
 }
 
+/** A second agent, whose model has another vendor's to fall back to. */
+function withFallback(config: JsonObject, other: Server): JsonObject {
+  const baseUrl = `http://127.0.0.1:${String((other.address() as AddressInfo).port)}/v1`;
+  const model = { id: "m", name: "M", contextWindow: 200_000, maxTokens: 8_000, input: ["text"], reasoning: false };
+  const spare = { model: { primary: "kimi-code/kimi-for-coding", fallbacks: ["other/m"] } };
+  return {
+    ...config,
+    agents: { ...(config.agents as JsonObject), entries: { main: {}, spare } },
+    models: { providers: { other: { baseUrl, apiKey: "none", api: "openai-completions", models: [model] } } },
+  };
+}
+
 describe("a failure of Kimi's API", () => {
   let standIn: StandIn;
   let host: Host;
+  let other: Server;
   let gateway: Gateway;
   let chat: ChatWindow;
 
@@ -117,6 +135,8 @@ describe("a failure of Kimi's API", () => {
     host = await createHost({ env: kimiVariables(standIn) });
     await signInWithCliLogin(host, standIn);
     await withoutRetries(host);
+    other = await startOtherVendor();
+    await host.updateConfig((config) => withFallback(config, other));
     gateway = await host.startGateway();
     chat = await openChatWindow(gateway);
     // The first turn of a gateway loads much.
@@ -128,6 +148,7 @@ describe("a failure of Kimi's API", () => {
     await gateway?.kill();
     await host?.dispose();
     await standIn?.close();
+    other?.close();
   });
 
   beforeEach(() => {
@@ -145,7 +166,7 @@ describe("a failure of Kimi's API", () => {
   });
 
   it.each(ANSWERS.filter(([what]) => AMONG_THEM.has(what)))("for %s is over when Kimi is well again", async (_what, answer) => {
-    const session = `agent:main:${crypto.randomUUID()}`;
+    const session = newSession("main");
     standIn.failAlways("chat", { kind: "status", ...answer });
     expect(await chat.say("hi", session)).toMatchObject({ ok: false });
     await unpaused();
@@ -236,6 +257,32 @@ describe("a failure of Kimi's API", () => {
     expect(usage()).toMatchObject({ cooldownReason: "rate_limit", cooldownModel: "kimi-for-coding" });
   });
 
+  describe("with a model to fall back to", () => {
+    beforeEach(() => {
+      host.clearAuthState();
+    });
+
+    it("a used-up quota goes there, and after the second turn without asking Kimi in vain", async () => {
+      standIn.failAlways("chat", { kind: "status", ...bodies.QUOTA_WEEKLY });
+      expect(await chat.say("hi", newSession("spare"))).toEqual({ ok: true, text: "from the fallback" });
+      expect(standIn.count("chat")).toBe(1);
+      expect(usage()).toMatchObject({ cooldownReason: "rate_limit", cooldownModel: "kimi-for-coding" });
+      expect(usage()).not.toHaveProperty("disabledUntil");
+      for (const _turn of [2, 3, 4]) {
+        expect(await chat.say("hi", newSession("spare"))).toEqual({ ok: true, text: "from the fallback" });
+      }
+      // The host looks once in 30 s whether Kimi serves again.
+      expect(standIn.count("chat")).toBeLessThanOrEqual(2);
+    });
+
+    it("a login that Kimi ended goes there, too", async () => {
+      await expireLogin(host, credentialFile(host, standIn));
+      standIn.endLogin("user-1");
+      expect(await chat.say("hi", newSession("spare"))).toEqual({ ok: true, text: "from the fallback" });
+      expect(usage()).not.toHaveProperty("disabledUntil");
+    });
+  });
+
   it("leaves no token and no word of Kimi's in the host's log", async () => {
     const own = ["API Key appears", "Upgrade to a Moderato plan", "Our Community Guidelines", "unable to verify your membership"];
     expect(await host.findSecrets(own)).toEqual([]);
@@ -243,63 +290,3 @@ describe("a failure of Kimi's API", () => {
   });
 });
 
-describe("with a model to fall back to", () => {
-  let standIn: StandIn;
-  let other: Server;
-  let host: Host;
-  let gateway: Gateway;
-  let chat: ChatWindow;
-
-  beforeAll(async () => {
-    standIn = await startStandIn();
-    other = await startOtherVendor();
-    host = await createHost({ env: kimiVariables(standIn) });
-    await signInWithCliLogin(host, standIn);
-    await withoutRetries(host);
-    const baseUrl = `http://127.0.0.1:${String((other.address() as AddressInfo).port)}/v1`;
-    await host.updateConfig((config) => ({
-      ...config,
-      agents: { defaults: { model: { primary: "kimi-code/kimi-for-coding", fallbacks: ["other/m"] } } },
-      models: {
-        providers: {
-          other: {
-            baseUrl,
-            apiKey: "none",
-            api: "openai-completions",
-            models: [{ id: "m", name: "M", contextWindow: 200_000, maxTokens: 8_000, input: ["text"], reasoning: false }],
-          },
-        },
-      },
-    }));
-    gateway = await host.startGateway();
-    chat = await openChatWindow(gateway);
-  }, 180_000);
-
-  afterAll(async () => {
-    await chat?.close();
-    await gateway?.kill();
-    await host?.dispose();
-    await standIn?.close();
-    other?.close();
-  });
-
-  it("a used-up quota goes there, and after the second turn without asking Kimi in vain", async () => {
-    standIn.failAlways("chat", { kind: "status", ...bodies.QUOTA_WEEKLY });
-    expect(await chat.say("hi")).toEqual({ ok: true, text: "from the fallback" });
-    expect(standIn.count("chat")).toBe(1);
-    expect(host.readAuthState()[PROFILE]).toMatchObject({ cooldownReason: "rate_limit", cooldownModel: "kimi-for-coding" });
-    expect(host.readAuthState()[PROFILE]).not.toHaveProperty("disabledUntil");
-    for (const _turn of [2, 3, 4]) {
-      expect(await chat.say("hi")).toEqual({ ok: true, text: "from the fallback" });
-    }
-    // The host looks once in 30 s whether Kimi serves again.
-    expect(standIn.count("chat")).toBeLessThanOrEqual(2);
-  });
-
-  it("a login that Kimi ended goes there, too", async () => {
-    await expireLogin(host, credentialFile(host, standIn));
-    standIn.endLogin("user-1");
-    expect(await chat.say("hi")).toEqual({ ok: true, text: "from the fallback" });
-    expect(host.readAuthState()[PROFILE]).not.toHaveProperty("disabledUntil");
-  });
-});

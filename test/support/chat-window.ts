@@ -1,7 +1,7 @@
 /** A chat window on a gateway, as the Control UI and the terminal UI are: it sends a message and shows how the turn ended. */
-import { GatewayClient } from "openclaw/plugin-sdk/gateway-runtime";
 import { randomUUID } from "node:crypto";
 import type { Gateway } from "./gateway.ts";
+import { connect } from "./gateway-client.ts";
 
 /** How a turn ended. */
 export interface ShownTurn {
@@ -36,40 +36,23 @@ function shown({ state, errorMessage, message }: ChatEvent): ShownTurn | undefin
 /** Opens a chat window on a running gateway. */
 export async function openChatWindow(gateway: Gateway): Promise<ChatWindow> {
   const waiting = new Map<string, (turn: ShownTurn) => void>();
-  const connected = Promise.withResolvers<undefined>();
-  const client = new GatewayClient({
-    url: gateway.origin.replace("http", "ws"),
-    token: gateway.token,
-    clientName: "openclaw-tui",
-    mode: "ui",
-    role: "operator",
-    scopes: ["operator.admin", "operator.read", "operator.write"],
-    onHelloOk: () => {
-      connected.resolve(undefined);
-    },
-    onConnectError: connected.reject,
-    onEvent: ({ event, payload }) => {
-      if (event === "chat") {
-        const chat = payload as ChatEvent;
-        const turn = shown(chat);
-        if (turn !== undefined) {
-          waiting.get(chat.runId ?? "")?.(turn);
-        }
+  const connection = await connect(gateway, ({ event, payload }) => {
+    if (event === "chat") {
+      const chat = payload as ChatEvent;
+      const turn = shown(chat);
+      if (turn !== undefined) {
+        waiting.get(chat.runId ?? "")?.(turn);
       }
-    },
+    }
   });
-  client.start();
-  await connected.promise;
   return {
     say: async (message, session = `agent:main:${randomUUID()}`) => {
       const runId = randomUUID();
       const ended = Promise.withResolvers<ShownTurn>();
       waiting.set(runId, ended.resolve);
-      await client.request("chat.send", { sessionKey: session, message, idempotencyKey: runId });
+      await connection.request("chat.send", { sessionKey: session, message, idempotencyKey: runId });
       return await ended.promise.finally(() => waiting.delete(runId));
     },
-    close: async () => {
-      await client.stopAndWait();
-    },
+    close: connection.close,
   };
 }

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { connect } from "./gateway-client.ts";
 import type { JsonObject, Variables } from "./layout.ts";
 import { tail, type CommandResult, type RunLimits, type RunningCommand } from "./process.ts";
 import { readTurn, type AgentTurn } from "./turn.ts";
@@ -45,6 +46,8 @@ export type ContentPart =
 
 /** How one turn over HTTP is made. */
 export interface ChatOptions {
+  /** Default: main. */
+  readonly agent?: string;
   readonly session?: string;
   readonly model?: string;
   readonly signal?: AbortSignal;
@@ -65,7 +68,7 @@ export interface Gateway extends AsyncDisposable {
   agentTurn(message: string, options?: RunLimits & { session?: string; model?: string }): Promise<AgentTurn>;
   /** One turn over the gateway's HTTP endpoint; many can run at a time. Without a session it starts a new one. */
   chat(message: string | readonly ContentPart[], options?: ChatOptions): Promise<ChatTurn>;
-  /** Calls one of the gateway's methods with `openclaw gateway call`; about 1.5 s. A refusal is an answer, too. */
+  /** Calls one of the gateway's methods, as its own clients do; rejects when the gateway refuses. */
   call(method: string, params: JsonObject): Promise<JsonObject>;
   /** Ends it as a service manager would (SIGTERM, then patience); rejects after `timeoutMs` ms, default 60 s. */
   stop(timeoutMs?: number): Promise<CommandResult>;
@@ -123,7 +126,7 @@ export async function startGateway(
       const args = ["agent", "--agent", "main", "--session-id", session, "--message", message, "--json", ...chosen];
       return readTurn(await host.run(args, { ...limits, env }));
     },
-    chat: async (message, { session, model, signal, body } = {}) => {
+    chat: async (message, { agent = "main", session, model, signal, body } = {}) => {
       const response = await fetchOnce(`${origin}/v1/chat/completions`, {
         method: "POST",
         headers: {
@@ -132,7 +135,7 @@ export async function startGateway(
           ...(session === undefined ? {} : { "x-openclaw-session-key": session }),
           ...(model === undefined ? {} : { "x-openclaw-model": model }),
         },
-        body: JSON.stringify({ ...body, model: "openclaw", messages: [{ role: "user", content: message }] }),
+        body: JSON.stringify({ ...body, model: `openclaw/${agent}`, messages: [{ role: "user", content: message }] }),
         signal: signal ?? null,
       });
       const raw = (await response.json()) as { choices?: { message?: { content?: string } }[]; error?: { message?: string } };
@@ -140,8 +143,8 @@ export async function startGateway(
       return { ok: response.ok, status: response.status, text, raw };
     },
     call: async (method, params) => {
-      const { stdout } = await host.run(["gateway", "call", method, "--params", JSON.stringify(params), "--json"], { env });
-      return JSON.parse(stdout) as JsonObject;
+      const connection = await connect({ origin, token: TOKEN });
+      return await connection.request(method, params).finally(connection.close);
     },
     stop,
     kill,
