@@ -4,6 +4,7 @@ import path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type StandIn, startStandIn } from "../standin/server.ts";
 import { createHost, type Host } from "../support/host.ts";
+import type { JsonObject } from "../support/layout.ts";
 import { kimiVariables, writeCliLogin } from "./kimi.ts";
 
 let standIn: StandIn;
@@ -60,8 +61,10 @@ export default definePluginEntry({
 
 it("works beside a plugin that claims the same provider ids", async () => {
   await writeOfficialStandIn();
-  const installed = await host.run(["plugins", "install", other, "--link", "--force", "--accept-capabilities"]);
-  expect(installed.code, installed.stdout + installed.stderr).toBe(0);
+  await host.updateConfig((config) => {
+    const plugins = config.plugins as JsonObject;
+    return { ...config, plugins: { ...plugins, load: { paths: [other] } } };
+  });
   await writeCliLogin(host, standIn, standIn.issueLogin());
   const onboarded = await host.onboard();
   expect(onboarded.code, onboarded.stderr).toBe(0);

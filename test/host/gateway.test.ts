@@ -3,15 +3,20 @@ import { dirname } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { INVALID_BEARER_ANTHROPIC } from "../standin/bodies.ts";
 import { type StandIn, startStandIn } from "../standin/server.ts";
-import { createHost, type Gateway, type Host } from "../support/host.ts";
+import { type ChatWindow, openChatWindow } from "../support/chat-window.ts";
+import { createHost, type Gateway, type Host, packPlugin } from "../support/host.ts";
+import { installEnvironment } from "../support/template.ts";
 import { askAtOnce } from "./crowd.ts";
 import { credentialFile, expireLogin, kimi, kimiVariables, pythonCredentialFile, readCredential, succeed, writeCliLogin } from "./kimi.ts";
+
+const RELOADS = "[reload] config change detected";
 
 /** One gateway for all of these tests, as a user's machine has one; each begins with a fresh login. */
 describe("a running gateway on a Kimi CLI login", () => {
   let standIn: StandIn;
   let host: Host;
   let gateway: Gateway;
+  let chat: ChatWindow;
   let file: string;
 
   beforeAll(async () => {
@@ -22,10 +27,13 @@ describe("a running gateway on a Kimi CLI login", () => {
     file = credentialFile(host, standIn);
     await succeed(kimi(host, standIn, ["login"]));
     await succeed(host.onboard());
-    gateway = await host.startGateway();
+    // It installs an update by itself.
+    gateway = await host.startGateway({ env: installEnvironment() });
+    chat = await openChatWindow(gateway);
   }, 180_000);
 
   afterAll(async () => {
+    await chat?.close();
     await gateway?.kill();
     await host?.dispose();
     await standIn?.close();
@@ -37,24 +45,29 @@ describe("a running gateway on a Kimi CLI login", () => {
     standIn.clear();
   });
 
+  /** Waits until the gateway takes over what has changed since its output was that long. */
+  const reloads = async (from: number): Promise<void> => {
+    await expect.poll(() => gateway.command.output().slice(from), { timeout: 60_000, interval: 100 }).toContain(RELOADS);
+  };
+
   it("answers on the login that onboarding found, with identity headers of its own", async () => {
     const turn = await gateway.agentTurn("hi");
     expect(turn).toMatchObject({ ok: true, text: "pong" });
-    const chat = standIn.requests.find(({ route }) => route === "chat");
+    const call = standIn.requests.find(({ route }) => route === "chat");
     const sent = await readCredential(file);
-    expect(chat?.headers).toMatchObject({
+    expect(call?.headers).toMatchObject({
       authorization: `Bearer ${String(sent.access_token)}`,
       "x-msh-platform": "kimi_code_oauth",
       "user-agent": expect.stringMatching(/^kimi-code-oauth\//) as string,
     });
-    expect(Object.keys(chat?.headers ?? {}).filter((name) => name.startsWith("x-kimi"))).toEqual([]);
+    expect(Object.keys(call?.headers ?? {}).filter((name) => name.startsWith("x-kimi"))).toEqual([]);
     expect(standIn.tokenRequests()).toEqual([]);
   });
 
   it("makes exactly one refresh for an expired login, and none in the next turn", async () => {
     const before = await readCredential(file);
     await expireLogin(host, file);
-    expect(await gateway.agentTurn("hi")).toMatchObject({ ok: true });
+    expect(await gateway.chat("hi")).toMatchObject({ ok: true });
     const [refresh, ...more] = standIn.tokenRequests();
     expect(more).toEqual([]);
     expect(refresh?.form).toEqual({
@@ -100,7 +113,7 @@ describe("a running gateway on a Kimi CLI login", () => {
   it("says that the network is at fault when the token endpoint is down, and works when it is back", async () => {
     await expireLogin(host, file);
     standIn.failAlways("token", { kind: "reset" });
-    const failed = await gateway.agentTurn("hi");
+    const failed = await chat.say("hi");
     expect(failed.ok).toBe(false);
     expect(failed.text).toMatch(/could not be reached.*your login is kept/s);
     expect(standIn.count("chat")).toBe(0);
@@ -165,7 +178,7 @@ describe("a running gateway on a Kimi CLI login", () => {
   it("says how to sign in again when Kimi ends the login, and follows the new login by itself", async () => {
     await expireLogin(host, file);
     standIn.endLogin("user-1");
-    const failed = await gateway.agentTurn("hi");
+    const failed = await chat.say("hi");
     expect(failed.ok).toBe(false);
     expect(failed.text).toMatch(/Kimi has ended this login.*kimi login/s);
     // The gateway has two threads that refresh; what one has found out is news to the other.
@@ -179,7 +192,7 @@ describe("a running gateway on a Kimi CLI login", () => {
 
   it("does not sign anybody in again after a logout, and says what to do", async () => {
     await rm(file);
-    const failed = await gateway.agentTurn("hi");
+    const failed = await chat.say("hi");
     expect(failed.ok).toBe(false);
     expect(failed.text).toMatch(/is signed out.*kimi login/s);
     expect(standIn.requests).toEqual([]);
@@ -191,8 +204,8 @@ describe("a running gateway on a Kimi CLI login", () => {
     const other = pythonCredentialFile(host);
     await mkdir(dirname(other), { recursive: true, mode: 0o700 });
     await rename(file, other);
-    expect((await gateway.agentTurn("hi")).text).toMatch(
-      /is signed out.*use the login of the Kimi CLI \(Python\) at .* with: openclaw models auth login --provider kimi-code/s,
+    expect((await chat.say("hi")).text).toMatch(
+      /is signed out.* run `openclaw models auth login --provider kimi-code` to use /s,
     );
     await rename(other, file);
     expect(await gateway.chat("hi")).toMatchObject({ ok: true });
@@ -203,6 +216,41 @@ describe("a running gateway on a Kimi CLI login", () => {
     expect(await askAtOnce(gateway, 10)).toEqual(Array.from({ length: 10 }, () => [true, "pong"]));
     expect(standIn.tokenRequests()).toHaveLength(1);
   }, 180_000);
+
+  it("keeps the login and refreshes once when a setting changes while a turn waits for the refresh", async () => {
+    const { length } = gateway.command.output();
+    await expireLogin(host, file);
+    standIn.clear();
+    const reply = Promise.withResolvers<undefined>();
+    standIn.failNext("token", { kind: "gate", gate: reply.promise });
+    const turn = gateway.chat("hi");
+    await standIn.waitFor("token");
+    await succeed(host.run(["config", "set", "plugins.entries.kimi-code-oauth.config.hideModels", '["k3-256k"]']));
+    await reloads(length);
+    reply.resolve(undefined);
+    expect(await turn).toMatchObject({ ok: true, text: "pong" });
+    expect(await gateway.chat("hi")).toMatchObject({ ok: true, text: "pong" });
+    expect(standIn.tokenRequests()).toHaveLength(1);
+  }, 120_000);
+
+  it("keeps the login and refreshes once when the plugin is updated during a background refresh", async () => {
+    const { length } = gateway.command.output();
+    const aging = standIn.issueLogin();
+    await writeCliLogin(host, standIn, aging, 400);
+    standIn.clear();
+    const reply = Promise.withResolvers<undefined>();
+    standIn.failNext("token", { kind: "gate", gate: reply.promise });
+    expect(await gateway.chat("hi")).toMatchObject({ ok: true, text: "pong" });
+    await standIn.waitFor("token");
+    const update = host.run(["plugins", "install", `npm-pack:${await packPlugin()}`, "--force", "--accept-capabilities"]);
+    await reloads(length);
+    reply.resolve(undefined);
+    await succeed(update);
+    await expect.poll(async () => (await readCredential(file)).access_token).not.toBe(aging.access_token);
+    expect(await gateway.chat("hi")).toMatchObject({ ok: true, text: "pong" });
+    expect(standIn.tokenRequests()).toHaveLength(1);
+    expect(standIn.reusedRefreshTokens).toBe(0);
+  }, 120_000);
 
   it("leaves tokens nowhere but in the host's auth store and the home", async () => {
     const { access_token: access, refresh_token: refresh } = await readCredential(file);
