@@ -1,0 +1,69 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import {
+  ensureAuthProfileStore,
+  type OpenClawConfig,
+  updateAuthProfileStoreWithLock,
+  upsertAuthProfile,
+} from "openclaw/plugin-sdk/provider-auth";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { liftComingPause } from "../../src/host/pause.ts";
+import { profileFor } from "../../src/host/profile.ts";
+import { withNewTokens } from "../../src/logins/credential.ts";
+import { makeHome } from "../../src/logins/homes.ts";
+import { REGIONS } from "../../src/protocol/endpoints.ts";
+
+type Agents = NonNullable<OpenClawConfig["agents"]>;
+
+const PROFILE = "kimi-code:default";
+const PLAIN = "kimi-code/kimi-for-coding";
+const WITH_FALLBACK = { primary: PLAIN, fallbacks: ["other/m"] };
+const PAUSED = { lastFailureAt: 1_900_000_000_000, cooldownUntil: 1_900_000_030_000, cooldownReason: "rate_limit" as const };
+
+/** Changes what the host knows of the profile's use; whoever has asked for the store before is served first. */
+async function update(usage?: typeof PAUSED): Promise<void> {
+  await updateAuthProfileStoreWithLock({
+    updater: (store) => {
+      store.usageStats = usage === undefined ? { ...store.usageStats } : { [PROFILE]: usage };
+      return true;
+    },
+  });
+}
+
+describe("the host's pause after a failed call stays", () => {
+  let folder: string;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), "kimi-pause-"));
+    vi.stubEnv("OPENCLAW_STATE_DIR", folder);
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  });
+
+  afterEach(async () => {
+    vi.useRealTimers();
+    vi.unstubAllEnvs();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it.each<[boolean, string, Agents]>([
+    [false, "that has nothing to fall back to", { defaults: { model: PLAIN } }],
+    [true, "that has the default fallbacks", { defaults: { model: WITH_FALLBACK }, entries: { helper: {} } }],
+    [true, "that has fallbacks of its own", { defaults: { model: PLAIN }, entries: { helper: { model: WITH_FALLBACK } } }],
+    [false, "whose own model has none", { defaults: { model: WITH_FALLBACK }, entries: { helper: { model: PLAIN } } }],
+    [false, "beside another that has some", { entries: { helper: {}, other: { model: WITH_FALLBACK } } }],
+  ])("%s: for an agent %s", async (stays, _which, agents) => {
+    const home = makeHome("kimi-code-cli", path.join(folder, "kimi"), "kimi-code", REGIONS["mainland-cn"]);
+    const tokens = withNewTokens({}, { accessToken: "access", refreshToken: "refresh", expiresInS: 900 }, "kimi-code-cli", Date.now());
+    const credential = profileFor(home, tokens, "user-1", process.env) as Parameters<typeof upsertAuthProfile>[0]["credential"];
+    upsertAuthProfile({ profileId: PROFILE, credential });
+    const agentDir = path.join(folder, "agents", "helper", "agent");
+
+    liftComingPause({ home, accountId: "user-1" }, { agentDir, config: { agents } });
+    await update(PAUSED);
+    vi.advanceTimersByTime(5_000);
+    await update();
+    const { usageStats } = ensureAuthProfileStore(undefined, { allowKeychainPrompt: false });
+    expect(usageStats?.[PROFILE]?.cooldownUntil).toBe(stays ? PAUSED.cooldownUntil : undefined);
+  });
+});
