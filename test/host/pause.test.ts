@@ -19,7 +19,8 @@ type Agents = NonNullable<OpenClawConfig["agents"]>;
 const PROFILE = "kimi-code:default";
 const PLAIN = "kimi-code/kimi-for-coding";
 const WITH_FALLBACK = { primary: PLAIN, fallbacks: ["other/m"] };
-const PAUSED = { lastFailureAt: 1_900_000_000_000, cooldownUntil: 1_900_000_030_000, cooldownReason: "rate_limit" as const };
+/** Of a time that never passes for this test. */
+const PAUSED = { lastFailureAt: 4_000_000_000_000, cooldownUntil: 4_000_000_030_000, cooldownReason: "rate_limit" as const };
 
 /** Changes what the host knows of the profile's use; whoever has asked for the store before is served first. */
 async function update(usage?: typeof PAUSED): Promise<void> {
