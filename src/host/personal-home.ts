@@ -71,7 +71,7 @@ export function ensurePersonalHome(home: Home, profile: OAuthProfile): void {
     if (systemErrorCode(error) !== "EEXIST") {
       throw new KimiError(
         "home_not_writable",
-        `This account's login could not be kept in ${dir}. Make that folder writable and try again; your login is kept.`,
+        `This account's login could not be kept in ${dir}. Make that folder writable and try again; you are still signed in.`,
       );
     }
   } finally {

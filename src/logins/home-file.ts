@@ -182,7 +182,7 @@ function notWritable(home: Home, code: string | undefined): KimiError {
             : "this user may not write there";
   return new KimiError(
     "home_not_writable",
-    `The login was not refreshed, because new tokens could not be kept in ${path.dirname(home.file)}: ${why}. Correct that and try again; your login is kept.`,
+    `The login was not refreshed, because new tokens could not be kept in ${path.dirname(home.file)}: ${why}. Correct that and try again; you are still signed in.`,
   );
 }
 

@@ -220,7 +220,7 @@ async function afterRejection(
     }
     throw new KimiError(
       "home_busy",
-      "The Kimi CLI renewed the login at the same moment. Try again; your login is kept.",
+      "The Kimi CLI renewed the login at the same moment. Try again; you are still signed in.",
       { retryable: true },
     );
   }

@@ -199,8 +199,8 @@ export function describeAnswer(kind: AnswerKind, facts: AnswerFacts = {}): strin
     case "bad_request":
       return `Kimi could not read the request${http}. Start a new conversation with /new; if that does not help, report it to the plugin.`;
     case "server_error":
-      return `Kimi's server has a problem${http}. Try again in a moment; your login is kept.`;
+      return `Kimi's server has a problem${http}. Try again in a moment; you are still signed in.`;
     case "refused":
-      return "Kimi's server refused the request for a reason that this plugin does not know; your login is kept. Try another model, and see your plan's weekly usage limit with: openclaw status --usage";
+      return "Kimi's server refused the request for a reason that this plugin does not know; you are still signed in. Try another model, and see your plan's weekly usage limit with: openclaw status --usage";
   }
 }

@@ -96,7 +96,7 @@ export async function sendDeviceForm(
 export function atSignIn(error: KimiError): KimiError {
   return new KimiError(
     error.code,
-    error.message.replace(/; your login is kept\.$/, "."),
+    error.message.replace(/; you are still signed in\.$/, "."),
     error.details,
   );
 }

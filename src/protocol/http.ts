@@ -94,7 +94,7 @@ function transportError(url: string, code: string | undefined): KimiError {
   const host = new URL(url).host;
   return new KimiError(
     "network",
-    `Kimi's server ${host} could not be reached: ${describeFailure(code)}. Check the network or proxy and try again; your login is kept.`,
+    `Kimi's server ${host} could not be reached: ${describeFailure(code)}. Check the network or proxy and try again; you are still signed in.`,
     { retryable: true, mayHaveReachedServer: code === undefined || !NEVER_SENT.has(code) },
   );
 }
@@ -182,7 +182,7 @@ export async function exchange(request: HttpRequest): Promise<HttpReply> {
   if (text === undefined) {
     throw new KimiError(
       "bad_reply",
-      `${new URL(request.url).host} sent a reply that is too large to be Kimi's. Check the network or proxy and try again; your login is kept.`,
+      `${new URL(request.url).host} sent a reply that is too large to be Kimi's. Check the network or proxy and try again; you are still signed in.`,
       { status, mayHaveReachedServer: true },
     );
   }

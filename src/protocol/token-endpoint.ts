@@ -51,7 +51,7 @@ export function parseIssuedTokens(reply: HttpReply, host: string): IssuedTokens 
   if (!parsed.success) {
     throw new KimiError(
       "bad_reply",
-      `${host} answered with something other than Kimi's tokens. Check the network or proxy and try again; your login is kept.`,
+      `${host} answered with something other than Kimi's tokens. Check the network or proxy and try again; you are still signed in.`,
       { status: reply.status, mayHaveReachedServer: true },
     );
   }
@@ -111,10 +111,10 @@ function grantError(reply: HttpReply, host: string): KimiError {
     return new KimiError("login_ended", "Kimi has ended this login. Sign in again.", { status });
   }
   return (
-    troubleOf(reply, host, "try again; your login is kept") ??
+    troubleOf(reply, host, "try again; you are still signed in") ??
     new KimiError(
       "refused",
-      `Kimi's server ${host} refused to refresh the login (HTTP ${String(status)}). Try again later; your login is kept.`,
+      `Kimi's server ${host} refused to refresh the login (HTTP ${String(status)}). Try again later; you are still signed in.`,
       { status },
     )
   );

@@ -66,7 +66,7 @@ const ANSWERS: readonly (readonly [string, Answer, string])[] = [
   [
     "an answer that nobody has seen yet",
     { status: 403, body: { error: { type: "new_error", message: "Something new." } } },
-    "⚠️ Kimi's server refused the request for a reason that this plugin does not know; your login is kept. Try another model, and see your plan's weekly usage limit with: openclaw status --usage",
+    "⚠️ Kimi's server refused the request for a reason that this plugin does not know; you are still signed in. Try another model, and see your plan's weekly usage limit with: openclaw status --usage",
   ],
 ];
 

@@ -115,7 +115,7 @@ describe("a running gateway on a Kimi CLI login", () => {
     standIn.failAlways("token", { kind: "reset" });
     const failed = await chat.say("hi");
     expect(failed.ok).toBe(false);
-    expect(failed.text).toMatch(/could not be reached.*your login is kept/s);
+    expect(failed.text).toMatch(/could not be reached.*you are still signed in/s);
     expect(standIn.count("chat")).toBe(0);
     standIn.heal();
     // For two seconds the failure answers for whoever asks next.

@@ -106,7 +106,7 @@ describe("how a login stands", () => {
   it("is not known while Kimi has a problem, and the reason is told", async () => {
     standIn.failAlways("usages", { kind: "status", ...bodies.GATEWAY_HTML });
     expect(await modelsStatus()).toContain(
-      "kimi-code usage: Kimi's server has a problem (HTTP 502). Try again in a moment; your login is kept.",
+      "kimi-code usage: Kimi's server has a problem (HTTP 502). Try again in a moment; you are still signed in.",
     );
   });
 

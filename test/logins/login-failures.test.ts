@@ -76,7 +76,7 @@ describe.each(TROUBLES)("%s", (_what, fault, code, message) => {
     standIn.failAlways("token", fault);
     const error = await failureOf(login.access());
     expect(error).toMatchObject({ code, transient: true, message: expect.stringMatching(message) });
-    expect(error.message).toMatch(/your login is kept\.$/u);
+    expect(error.message).toMatch(/you are still signed in\.$/u);
     expect(everythingIn(error)).not.toMatch(/standin-(access|refresh)/u);
     expect(await stored(home)).toMatchObject({ refresh_token: pair.refresh_token });
     expect(await leftovers(home)).toEqual([]);

@@ -95,7 +95,7 @@ describe("asking for a sign-in code", () => {
     standIn.failNext("device_authorization", fault);
     const error = await failureOf(requestDeviceCode(deviceRequest(standIn)));
     expect(error.code).toBe(code);
-    expect(error.message).not.toContain("your login is kept");
+    expect(error.message).not.toContain("you are still signed in");
     expect(everythingIn(error)).not.toContain(SECRET);
   });
 

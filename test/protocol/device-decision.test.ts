@@ -144,7 +144,7 @@ describe("waiting for a decision", () => {
     standIn.failNext("token", fault);
     const error = await failureOf(decide());
     expect(error.code).toBe(code);
-    expect(error.message).not.toContain("your login is kept");
+    expect(error.message).not.toContain("you are still signed in");
     expect(everythingIn(error)).not.toContain(SECRET);
     expect(everythingIn(error)).not.toContain("standin-");
   });

@@ -136,7 +136,7 @@ describe("a 200", () => {
     standIn.failNext("token", fault());
     const error = await cleanFailure(spend());
     expect(error).toMatchObject({ code: "bad_reply", transient: true, details: { status: 200, mayHaveReachedServer: true } });
-    expect(error.message).toContain("your login is kept");
+    expect(error.message).toContain("you are still signed in");
   });
 
   it.each<[string, Fault]>([
@@ -189,7 +189,7 @@ describe("a refusal", () => {
     const error = await cleanFailure(spend());
     expect(error).toMatchObject({ code, transient: true });
     expect(error.details).toEqual(details);
-    expect(error.message).toContain("your login is kept");
+    expect(error.message).toContain("you are still signed in");
     expect(standIn.isLiveRefresh(pair.refresh_token)).toBe(true);
   });
 
@@ -222,7 +222,7 @@ describe("a connection", () => {
     standIn.failNext("token", fault);
     const error = await cleanFailure(spend({ timeoutMs: 250 }));
     expect(error.message).toBe(
-      `Kimi's server ${new URL(standIn.origin).host} could not be reached: ${why}. Check the network or proxy and try again; your login is kept.`,
+      `Kimi's server ${new URL(standIn.origin).host} could not be reached: ${why}. Check the network or proxy and try again; you are still signed in.`,
     );
     expect(error).toMatchObject({ code: "network", details: { retryable: true, mayHaveReachedServer: true } });
     expect(standIn.count("token")).toBe(1);

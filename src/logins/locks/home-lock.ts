@@ -71,7 +71,7 @@ export async function waitForHomeLock<T>(
       if (HOPELESS.has(code)) {
         throw new KimiError(
           "home_not_writable",
-          `The login was not refreshed, because its lock in ${home.dir} could not be taken. Make that folder writable and try again; your login is kept.`,
+          `The login was not refreshed, because its lock in ${home.dir} could not be taken. Make that folder writable and try again; you are still signed in.`,
         );
       }
       // Anything else can pass (the CLI retries every error), until the deadline.
@@ -83,7 +83,7 @@ export async function waitForHomeLock<T>(
     if (performance.now() >= deadline) {
       throw new KimiError(
         "home_busy",
-        `Another program has been refreshing the ${ownerLabel(home.kind)} login for over a minute. Try again; your login is kept.`,
+        `Another program has been refreshing the ${ownerLabel(home.kind)} login for over a minute. Try again; you are still signed in.`,
       );
     }
     await sleep(POLL_MS);
