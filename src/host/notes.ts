@@ -2,7 +2,7 @@
 
 import fs from "node:fs/promises";
 import path from "node:path";
-import { pluginStateDir } from "./context.ts";
+import { pluginStateDir } from "./state-dir.ts";
 
 /** The JSON of a note; `undefined` when there is none. Its shape is the caller's to check. */
 export async function readNote(name: string): Promise<unknown> {

@@ -12,7 +12,7 @@ import { PROVIDER_ID } from "../constants.ts";
 import { type Home, makeHome } from "../logins/homes.ts";
 import { REGIONS } from "../protocol/endpoints.ts";
 import { profilesIn, profileStoreDirs } from "./at-start.ts";
-import { pluginStateDir } from "./context.ts";
+import { pluginStateDir } from "./state-dir.ts";
 import { isBeingClaimed, removeOwnHome, unclaimedMark } from "./own-home.ts";
 import { OWN_SLOT, slotsWith } from "./own-slots.ts";
 import { personalAccounts } from "./personal-notes.ts";

@@ -17,7 +17,7 @@ import { type Home, makeHome } from "../logins/homes.ts";
 import { tryHomeLock } from "../logins/locks/home-lock.ts";
 import type { Endpoints } from "../protocol/endpoints.ts";
 import { KimiError, systemErrorCode } from "../protocol/errors.ts";
-import { pluginStateDir } from "./context.ts";
+import { pluginStateDir } from "./state-dir.ts";
 
 /** How long a home may wait for its profile to be stored, in ms. */
 const UNCLAIMED_LIMIT_MS = 24 * 60 * 60_000;

@@ -34,9 +34,8 @@ export function profileFor(
   home: Home,
   credential: Credential,
   accountId: string | undefined,
-  env: Env,
 ): OAuthProfile & { access: string; refresh: string; expires: number } {
-  const { authFlow, issuer, enterpriseUrl } = bindingOf(home, env);
+  const { authFlow, issuer, enterpriseUrl } = bindingOf(home);
   return {
     type: "oauth",
     provider: PROVIDER_ID,

@@ -7,7 +7,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
-import { pluginStateDir } from "../host/context.ts";
+import { pluginStateDir } from "../host/state-dir.ts";
 import { writeNote } from "../host/notes.ts";
 import { parseJson } from "../protocol/schemas.ts";
 import type { ModelRow } from "./models.ts";

@@ -11,16 +11,15 @@ import { accountIdFromToken } from "../protocol/claims.ts";
 
 /** Largest credential file that is read, in bytes; a real one has about 1.6 kB. */
 export const MAX_CREDENTIAL_BYTES = 64 * 1024;
-/** `expires_at` above this is not a time in seconds (it is in ms, or nonsense). */
-const MAX_EXPIRES_AT_S = 100_000_000_000;
 /** Deepest nesting of members that is read; reading and writing them back is recursive. */
 const MAX_DEPTH = 64;
 
-/** A live pair of tokens as read from a home. */
+/** The tokens of a login as read from a home. */
 export interface Credential {
   readonly accessToken: string;
+  /** Empty when the file has none; the access token serves until it ends. */
   readonly refreshToken: string;
-  /** End of the access token's life, ms since the epoch. */
+  /** End of the access token's life, ms since the epoch; 0 when the file does not tell. */
   readonly expiresAtMs: number;
   /** Lifetime of the access token in seconds; 0 when the owner did not note it. */
   readonly expiresInS: number;
@@ -39,10 +38,16 @@ export type CredentialState =
 
 const token = z.string().max(16_384).regex(/^[\x21-\x7e]+$/);
 
+/** A time, or a time as text; anything else counts as 0, as in both CLIs. */
+const seconds = z
+  .union([z.number(), z.string().trim().min(1).transform(Number)])
+  .pipe(z.number().nonnegative())
+  .catch(0);
+
 const fileSchema = z.object({
   access_token: token,
-  refresh_token: token,
-  expires_at: z.number().positive().max(MAX_EXPIRES_AT_S),
+  refresh_token: z.union([token, z.literal(""), z.null().transform(() => "")]).default(""),
+  expires_at: seconds,
   expires_in: z.number().nonnegative().catch(0),
 });
 
@@ -50,8 +55,7 @@ const tombstoneSchema = z.object({ access_token: z.literal(""), refresh_token: z
 
 const REASONS: Readonly<Record<string, string>> = {
   access_token: "its access token is missing or damaged",
-  refresh_token: "its refresh token is missing or damaged",
-  expires_at: "its expiry time is missing or not in seconds",
+  refresh_token: "its refresh token is damaged",
 };
 
 /** `JSON.rawJSON` keeps a number's digits (ECMAScript's source text access). */
@@ -203,4 +207,9 @@ export function formatCredential(
 /** SHA-256 of a token in hex: the only form in which a token is remembered or named. */
 export function fingerprint(value: string): string {
   return createHash("sha256").update(value, "utf8").digest("hex");
+}
+
+/** Short form of a token's fingerprint, for the name of the file that will replace it. */
+export function tagOf(refreshToken: string): string {
+  return fingerprint(refreshToken).slice(0, 8);
 }

@@ -16,7 +16,7 @@ const MAX_CLOCK_STEP_MS = 60_000;
 export type Freshness =
   /** Serve it. */
   | "fresh"
-  /** Serve it, and refresh it meanwhile. */
+  /** Serve it, and refresh it at the same time. */
   | "aging"
   /** Refresh it first. */
   | "stale";
@@ -54,7 +54,22 @@ export function judge(
   return remainingMs > waitWindowMs(expiresInS) ? "aging" : "stale";
 }
 
-/** True while the server should still accept the token, going by its expiry alone. */
+/**
+ * True while the server may still accept the token, going by its expiry alone. A file that does not
+ * tell the expiry leaves that to the server, as in the Kimi Code CLI.
+ */
 export function isAlive(credential: Pick<Credential, "expiresAtMs">, nowMs: number): boolean {
-  return credential.expiresAtMs - nowMs > 5_000;
+  return credential.expiresAtMs === 0 || credential.expiresAtMs - nowMs > 5_000;
+}
+
+/** Age below which a token is not refreshed because it was rejected, in ms: another one would not help. */
+const YOUNG_MS = 30_000;
+
+/** True for tokens that were issued moments ago; false also where their age is not known. */
+export function isYoung(
+  { expiresAtMs, expiresInS }: Pick<Credential, "expiresAtMs" | "expiresInS">,
+  nowMs: number,
+): boolean {
+  const ageMs = nowMs - (expiresAtMs - expiresInS * 1000);
+  return expiresInS > 0 && expiresAtMs > 0 && Math.abs(ageMs) < YOUNG_MS;
 }

@@ -1,5 +1,7 @@
 /** What is wrong with a home, and what its owner can do about it: one error for each state. */
 
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import { regionLabel } from "../protocol/endpoints.ts";
 import { KimiError } from "../protocol/errors.ts";
 import { type HomeState, readHome } from "./home-file.ts";
@@ -30,6 +32,27 @@ function wayBack(home: Home, usual: string): string {
   return `Sign in there, or run \`openclaw models auth login --provider kimi-code\` to use the login of the ${ownerLabel(other.kind)} at ${regionLabel(other.endpoints)}${folder}.`;
 }
 
+const IN_KEYCHAIN =
+  "The Kimi Code CLI keeps its login in the system keychain, where it cannot be shared. Set `credentials_store = \"file\"` in its config.toml and run `kimi login`, or sign in separately with: openclaw models auth login --provider kimi-code --device-code";
+
+/**
+ * True when the Kimi Code CLI was told to keep its login in the system's keychain and not in a file
+ * (`credentials_store` in its config.toml, MoonshotAI/kimi-code#3254; with `auto` the file is kept too).
+ */
+function isInKeychain(home: Home): boolean {
+  if (home.kind !== "kimi-code-cli") {
+    return false;
+  }
+  try {
+    const config = readFileSync(path.join(home.dir, "config.toml"), "utf8");
+    // A member of the file itself stands before the first table.
+    const [top = ""] = config.split(/^\s*\[/m, 1);
+    return /^\s*credentials_store\s*=\s*["'](?:keyring|keychain)["']/m.test(top);
+  } catch {
+    return false;
+  }
+}
+
 /** The error for a home that was asked to be readable and is not valid. */
 export function homeError(home: Home, state: Exclude<HomeState, { state: "valid" }>): KimiError {
   const own = home.kind === "openclaw";
@@ -38,6 +61,9 @@ export function homeError(home: Home, state: Exclude<HomeState, { state: "valid"
   const again = wayBack(home, signInAgain(home.kind));
   switch (state.state) {
     case "missing":
+      if (isInKeychain(home)) {
+        return new KimiError("login_missing", IN_KEYCHAIN);
+      }
       return new KimiError(
         "login_missing",
         state.dangling
@@ -48,6 +74,11 @@ export function homeError(home: Home, state: Exclude<HomeState, { state: "valid"
       return new KimiError(
         "login_revoked",
         own ? `${login} was rejected by Kimi. ${again}` : `${owner} has marked its login as rejected by Kimi. ${again}`,
+      );
+    case "unavailable":
+      return new KimiError(
+        "home_unavailable",
+        `${login} at ${home.file} cannot be read right now: ${state.reason}. Try again in a moment; you are still signed in.`,
       );
     case "unreadable":
       return new KimiError(
@@ -86,4 +117,12 @@ export function loginEnded(home: Home, replyLost: boolean): KimiError {
       ? signInAgain(home.kind)
       : "Run `kimi login`; OpenClaw then follows by itself.";
   return new KimiError("login_ended", `${what} ${wayBack(home, usual)}`);
+}
+
+/** The error for a login whose access token has ended and that has no token to renew it with. */
+export function notRenewable(home: Home): KimiError {
+  return new KimiError(
+    "login_ended",
+    `This Kimi login has ended, and its file ${home.file} holds no token to renew it with. ${wayBack(home, signInAgain(home.kind))}`,
+  );
 }

@@ -72,8 +72,9 @@ export function ownerLabel(kind: HomeKind): string {
   }
 }
 
+/** The user's folder as both CLIs find it: on Windows a `HOME` of some shell does not count. */
 function userHome(env: Env): string {
-  return env.HOME || env.USERPROFILE || os.homedir();
+  return (process.platform === "win32" ? env.USERPROFILE : env.HOME) || os.homedir();
 }
 
 /** The owner's data folder when no variable moves it. */
@@ -84,7 +85,7 @@ export function defaultDir(kind: "kimi-cli" | "kimi-code-cli", env: Env): string
 /** The owner's data folder, as its CLI finds it. */
 export function ownerDir(kind: "kimi-cli" | "kimi-code-cli", env: Env): string {
   const moved = kind === "kimi-cli" ? env.KIMI_SHARE_DIR : env.KIMI_CODE_HOME;
-  return moved ? path.resolve(moved) : defaultDir(kind, env);
+  return moved?.trim() ? path.resolve(moved) : defaultDir(kind, env);
 }
 
 /**
@@ -126,16 +127,17 @@ export interface HomeBinding {
   readonly enterpriseUrl?: string | undefined;
 }
 
-const BINDING = /^(kimi-cli|kimi-code-cli|openclaw):([A-Za-z0-9][\w.-]*)(?:@(.+))?$/;
+/** The folder may hold any character, a line break too. */
+const BINDING = /^(kimi-cli|kimi-code-cli|openclaw):([A-Za-z0-9][\w.-]*)(?:@([\s\S]+))?$/;
 
 /**
  * What a profile stores so that its home is found again, also by a service that does not see the
- * environment of the sign-in.
+ * environment of the sign-in. The folder is always named: with another `HOME`, the usual place is
+ * another user's.
  */
-export function bindingOf(home: Home, env: Env): Required<HomeBinding> {
-  const usual = home.kind === "openclaw" ? undefined : defaultDir(home.kind, env);
+export function bindingOf(home: Home): Required<HomeBinding> {
   return {
-    authFlow: `${home.kind}:${home.slot}${home.dir === usual ? "" : `@${home.dir}`}`,
+    authFlow: `${home.kind}:${home.slot}@${home.dir}`,
     issuer: home.endpoints.oauthHost,
     enterpriseUrl: home.endpoints.region === "custom" ? home.endpoints.apiBase : undefined,
   };

@@ -2,22 +2,22 @@
  * A login as the rest of the plugin sees it: ask for access, get a token that is good now.
  *
  * A fresh token costs one `stat` and nothing else. Everything else is the transaction, run once at a
- * time for each home in this process and finished even when the caller who started it has gone.
+ * time for each home in this process and finished even when the caller who started it has gone. Only
+ * the main thread of a process spends a token: a worker thread can end at any moment, and takes what
+ * the home holds.
  */
 
 import { statSync } from "node:fs";
-import { isKimiError, type KimiError } from "../protocol/errors.ts";
+import { isMainThread } from "node:worker_threads";
+import { isKimiError, KimiError } from "../protocol/errors.ts";
+import { AccountCheck } from "./account-check.ts";
 import { type Credential, fingerprint } from "./credential.ts";
-import { isAlive, judge } from "./freshness.ts";
+import { isAlive, isYoung, judge } from "./freshness.ts";
 import { homeError, loginEnded } from "./home-error.ts";
 import { readHome } from "./home-file.ts";
 import type { Home } from "./homes.ts";
-import {
-  checkAccount,
-  type LoginDeps,
-  refreshOnce,
-  type UnsavedPair,
-} from "./transaction.ts";
+import { Refusals } from "./refusals.ts";
+import { type LoginDeps, refreshOnce, type UnsavedTokens } from "./transaction.ts";
 
 /** Requests of one refresh, as in both CLIs. */
 const MAX_ATTEMPTS = 3;
@@ -25,14 +25,15 @@ const MAX_ATTEMPTS = 3;
 const FIRST_PAUSE_MS = 1_000;
 /** Longest pause that a caller is made to wait for, in ms. */
 const MAX_PAUSE_MS = 10_000;
-/** How long a failure answers for those who ask right after it, in ms. */
-const FAILURE_SHARED_MS = 2_000;
+
+/** Pause between two tries to write tokens that are only in memory, in ms. */
+const SAVE_PAUSE_MS = 5_000;
 
 /** What a caller wants. */
 export interface AccessOptions {
-  /** Ends the caller's wait; a refresh that has begun is finished and kept all the same. */
+  /** Ends the caller's wait; a refresh that has begun is finished and kept anyway. */
   readonly signal?: AbortSignal | undefined;
-  /** Access token that Kimi just refused. */
+  /** Access token that Kimi just rejected. */
   readonly rejectedAccessToken?: string | undefined;
   /** Account that the login must belong to. */
   readonly accountId?: string | undefined;
@@ -47,33 +48,27 @@ interface Stamp {
   readonly ino: number;
 }
 
-interface Failure {
-  readonly error: KimiError;
-  /** Fingerprint of the refresh token that the failure is about. */
-  readonly of: string;
-  /** Until when it answers for those who ask right after it, by the monotonic clock. */
-  readonly sharedUntil: number;
-  /** When it happened, and when the server wants to be asked again, ms since the epoch. */
-  readonly atMs: number;
-  readonly retryAtMs: number;
-}
-
 /** One login of this machine; make it through `openLogin`, so that there is one for each home. */
 export class Login {
   readonly home: Home;
   readonly #deps: LoginDeps;
+  readonly #refusals: Refusals;
+  readonly #accounts: AccountCheck;
   #cached: { readonly stamp: Stamp; readonly credential: Credential } | undefined;
   #flight: Promise<Credential> | undefined;
-  #failure: Failure | undefined;
   /** Fingerprint of a refresh token that Kimi no longer accepts. */
   #endedOf: string | undefined;
-  #unsaved: UnsavedPair | undefined;
+  #unsaved: UnsavedTokens | undefined;
+  /** When saving them is tried again, by the monotonic clock. */
+  #nextSaveAt = Number.NEGATIVE_INFINITY;
   /** Fingerprint of a refresh token that the server may have renewed without us hearing it. */
   #replyLostOf: string | undefined;
 
   constructor(home: Home, deps: LoginDeps) {
     this.home = home;
     this.#deps = deps;
+    this.#refusals = new Refusals(deps.now);
+    this.#accounts = new AccountCheck(home, deps);
   }
 
   /** The refresh under way, if any; it settles without rejecting. */
@@ -114,7 +109,7 @@ export class Login {
       unsaved?.supersededRefreshToken === state.credential.refreshToken
         ? unsaved.credential
         : state.credential;
-    // Read after the stamp: a file that was replaced in between has another stamp next time.
+    // The stamp was taken before the read, so a replacement in between shows as a changed stamp.
     this.#cached = stamp === undefined ? undefined : { stamp, credential };
     return credential;
   }
@@ -127,6 +122,11 @@ export class Login {
     }
   }
 
+  /** Notes whose tokens these are, for a caller that has just asked Kimi. */
+  async noteAccount(credential: Credential, accountId: string | undefined): Promise<void> {
+    await this.#accounts.note(credential, accountId);
+  }
+
   /**
    * Gives tokens that are good now, refreshing them if need be.
    *
@@ -135,14 +135,31 @@ export class Login {
   async access(options: AccessOptions = {}): Promise<Credential> {
     options.signal?.throwIfAborted();
     const credential = this.current();
-    checkAccount(this.home, credential, options.accountId);
+    const check = this.#accounts.check(credential, options);
+    if (check !== undefined) {
+      await abortable(check, options.signal);
+    }
+    const now = this.#deps.now();
     const rejected = credential.accessToken === options.rejectedAccessToken;
-    const freshness = rejected ? "stale" : judge(credential, this.#deps.now());
+    const freshness = rejected ? "stale" : judge(credential, now);
+    if (!isMainThread) {
+      return this.#asHeld(credential, rejected);
+    }
     if (freshness === "fresh") {
-      if (credential === this.#unsaved?.credential) {
-        this.#refresh(credential, {}).catch(() => undefined);
-      }
+      await this.#saveUnsaved(credential, options);
       return credential;
+    }
+    // Without a refresh token it serves until it ends; a young one is not made better by another.
+    const stays = rejected ? isYoung(credential, now) : credential.refreshToken === "";
+    if (stays && isAlive(credential, now)) {
+      return credential;
+    }
+    const tooMany = this.#refusals.tooMany();
+    if (tooMany !== undefined) {
+      if (isAlive(credential, now)) {
+        return credential;
+      }
+      throw tooMany;
     }
     if (freshness === "aging" && options.background === true) {
       this.#refresh(credential, options).catch(() => undefined);
@@ -150,7 +167,7 @@ export class Login {
     }
     try {
       const renewed = await abortable(this.#refresh(credential, options), options.signal);
-      checkAccount(this.home, renewed, options.accountId);
+      await this.#accounts.check(renewed, options);
       return renewed;
     } catch (error) {
       // A passing failure costs nothing while the current token still works.
@@ -167,8 +184,37 @@ export class Login {
     }
   }
 
+  /** What a thread gets that may not spend: the home's token while it lives. */
+  #asHeld(credential: Credential, rejected: boolean): Credential {
+    if (!rejected && isAlive(credential, this.#deps.now())) {
+      return credential;
+    }
+    throw new KimiError(
+      "home_busy",
+      "The Kimi token has to be renewed first, which happens with the next message. Try again; you are still signed in.",
+    );
+  }
+
+  /** Writes tokens that are only in memory so far; a process that lives on does not wait for that. */
+  async #saveUnsaved(credential: Credential, options: AccessOptions): Promise<void> {
+    if (credential !== this.#unsaved?.credential || performance.now() < this.#nextSaveAt) {
+      return;
+    }
+    this.#nextSaveAt = performance.now() + SAVE_PAUSE_MS;
+    const saving = this.#refresh(credential, {}).catch(() => undefined);
+    if (options.background !== true) {
+      await saving;
+    }
+  }
+
   async #refresh(credential: Credential, options: AccessOptions): Promise<Credential> {
-    const known = this.#knownFailure(credential);
+    // One without a refresh token is known by its access token.
+    const of = fingerprint(credential.refreshToken || credential.accessToken);
+    if (this.#endedOf === of) {
+      // Made again each time, because there may be another login to name by now.
+      throw loginEnded(this.home, this.#replyLostOf === of);
+    }
+    const known = this.#refusals.known(of);
     if (known !== undefined) {
       throw known;
     }
@@ -179,49 +225,24 @@ export class Login {
         return result;
       }
     }
-    this.#flight ??= this.#fly(credential, options);
+    this.#flight ??= this.#fly(of, options);
     return await this.#flight;
   }
 
-  /** The failure that the next request would only repeat. */
-  #knownFailure(credential: Credential): KimiError | undefined {
-    const of = fingerprint(credential.refreshToken);
-    if (this.#endedOf === of) {
-      // Made anew, because there may be another login to name by now.
-      return loginEnded(this.home, this.#replyLostOf === of);
-    }
-    const failure = this.#failure;
-    if (failure?.of !== of) {
-      return undefined;
-    }
-    const now = this.#deps.now();
-    // A failure that is yet to come means that the clock was put back.
-    const tooEarly = now >= failure.atMs && now < failure.retryAtMs;
-    return tooEarly || performance.now() < failure.sharedUntil ? failure.error : undefined;
-  }
-
-  async #fly(credential: Credential, options: AccessOptions): Promise<Credential> {
-    const of = fingerprint(credential.refreshToken);
+  async #fly(of: string, options: AccessOptions): Promise<Credential> {
     try {
       const result = await this.#attempts(of, options);
-      this.#failure = undefined;
+      this.#refusals.clear();
       this.#endedOf = undefined;
       return result;
     } catch (error) {
-      if (isKimiError(error)) {
-        if (error.code === "login_ended") {
-          this.#endedOf = of;
-        }
-        const atMs = this.#deps.now();
-        this.#failure = {
-          error,
-          of,
-          sharedUntil: performance.now() + FAILURE_SHARED_MS,
-          atMs,
-          retryAtMs: atMs + (error.details.retryAfterMs ?? 0),
-        };
+      if (!isKimiError(error)) {
+        throw error;
       }
-      throw error;
+      if (error.code === "login_ended") {
+        this.#endedOf = of;
+      }
+      throw this.#refusals.note(of, error);
     } finally {
       this.#flight = undefined;
       // The file may have changed within the resolution of its time stamp.
@@ -240,6 +261,13 @@ export class Login {
           replyLost: this.#replyLostOf === of,
         });
         this.#unsaved = result.unsaved;
+        if (result.supersededRefreshToken !== undefined) {
+          this.#refusals.noteRefresh();
+          await this.#accounts.carryOver(result.supersededRefreshToken, result.credential);
+        }
+        if (result.away !== undefined) {
+          throw result.away;
+        }
         return result.credential;
       } catch (error) {
         if (!isKimiError(error)) {
@@ -281,4 +309,3 @@ async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): 
     });
   });
 }
-

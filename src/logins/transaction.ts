@@ -2,22 +2,29 @@
  * The one transaction by which a refresh token is spent.
  *
  *   lock the home (bounded) and read it again
- *     a dead process left the next pair behind: put it in place, no network
- *     a peer rotated it and the result is fresh: adopt it, no network
- *     else make room for the new pair, send the refresh grant, compare, write
- *   rejected: wait a moment, read again, adopt a peer's pair; only then is the login over
+ *     a dead process left the next tokens behind: put them in place, no network
+ *     a peer rotated them and the result is fresh: adopt it, no network
+ *     else make room for the new tokens, look again, send the refresh grant, look again, write
+ *   rejected: wait a moment, read again, adopt a peer's tokens; only then is the login over
  *
- * It holds no state; {@link Login} makes it a single flight and repeats it after passing failures.
+ * A process can be suspended, or its event loop can stand still, at any point. So the home and the
+ * lock are looked at once more right before the request's bytes leave, and the home once more right
+ * before the rename. It holds no state; {@link Login} makes it a single flight and repeats it after
+ * passing failures.
  */
 
 import { isKimiError, KimiError } from "../protocol/errors.ts";
 import { refreshGrant } from "../protocol/token-endpoint.ts";
 import { type Credential, withNewTokens } from "./credential.ts";
-import { judge } from "./freshness.ts";
-import { accountChanged, homeError, loginEnded } from "./home-error.ts";
-import { clearSuperseded, findSuccessor, readHome, reserve } from "./home-file.ts";
+import { isAlive, judge } from "./freshness.ts";
+import { accountChanged, homeError, loginEnded, notRenewable } from "./home-error.ts";
+import { readHome } from "./home-file.ts";
+import { checkOwner, lookAt, notWritable, reserve } from "./home-replace.ts";
 import type { Home } from "./homes.ts";
 import { waitForHomeLock } from "./locks/home-lock.ts";
+import type { HeldLock } from "./locks/types.ts";
+import { obstacleTo } from "./replaceable.ts";
+import { adoptSuccessor, clearSuperseded, findSuccessor, isBeingRenewed } from "./successor.ts";
 
 /** What the transaction needs from outside. */
 export interface LoginDeps {
@@ -29,34 +36,57 @@ export interface LoginDeps {
   readonly now: () => number;
   /** Waits, in ms. */
   readonly sleep: (ms: number) => Promise<void>;
+  /** Remembers across processes whose login some tokens are; without it each process asks Kimi. */
+  readonly accounts?: AccountMemory | undefined;
+}
+
+/** Accounts of logins, by the fingerprint of their refresh token. */
+export interface AccountMemory {
+  readonly recall: (of: string) => Promise<string | undefined>;
+  readonly remember: (of: string, accountId: string) => Promise<void>;
 }
 
 /** Why and for whom a refresh is made. */
-export interface RefreshWish {
-  /** Access token that Kimi refused; it is not adopted again. */
+export interface RefreshRequest {
+  /** Access token that Kimi rejected; it is not adopted again. */
   readonly rejectedAccessToken?: string | undefined;
   /** Account that the login must belong to. */
   readonly accountId?: string | undefined;
-  /** Pair that could not be written earlier, with the refresh token that it replaced. */
-  readonly unsaved?: UnsavedPair | undefined;
+  /** Tokens that could not be written earlier, with the refresh token that they replaced. */
+  readonly unsaved?: UnsavedTokens | undefined;
   /** True when an earlier request with this token may have been answered without us hearing it. */
   readonly replyLost: boolean;
 }
 
 /** New tokens that are valid at the server and not yet in the home. */
-export interface UnsavedPair {
+export interface UnsavedTokens {
   readonly credential: Credential;
   readonly supersededRefreshToken: string;
 }
 
-/** Result of a transaction; `unsaved` is set when the new pair could not be written. */
+/** Result of a transaction. */
 export interface RefreshResult {
   readonly credential: Credential;
-  readonly unsaved?: UnsavedPair;
+  /** Set when the new tokens could not be written. */
+  readonly unsaved?: UnsavedTokens;
+  /** The refresh token that was spent for them, by us or by a process that died. */
+  readonly supersededRefreshToken?: string;
+  /**
+   * Set when the home's file was gone by then: its owner signed out, or it is away for a moment. The
+   * tokens are kept in memory, and used only once the file with the token that they replace is back.
+   */
+  readonly away?: KimiError;
 }
 
 /** Pause before a rejection is believed, in ms; each CLI saves within its own time after a reply. */
 const REJECTION_PAUSE_MS = { "kimi-cli": 1_000, "kimi-code-cli": 150, openclaw: 150 } as const;
+/** How often a transaction starts over because a peer was faster. */
+const MAX_ROUNDS = 5;
+
+/** Thrown when the lock or the home changed hands before anything was sent: nothing has happened. */
+class Overtaken extends Error {
+  override readonly name = "Overtaken";
+}
 
 /**
  * Refuses a login that belongs to another account than the profile.
@@ -65,7 +95,7 @@ const REJECTION_PAUSE_MS = { "kimi-cli": 1_000, "kimi-code-cli": 150, openclaw: 
  */
 export function checkAccount(
   home: Home,
-  credential: Credential,
+  credential: Pick<Credential, "accountId">,
   accountId: string | undefined,
 ): void {
   const actual = credential.accountId;
@@ -85,47 +115,69 @@ function readValid(home: Home): Credential {
 /**
  * Runs the transaction once.
  *
- * @returns a pair that is in the home, unless `unsaved` says that it could not be written
+ * @returns tokens that are in the home, unless `unsaved` says that they could not be written
  * @throws KimiError in every case of failure; the home then holds what it held before
  */
 export async function refreshOnce(
   home: Home,
   deps: LoginDeps,
-  wish: RefreshWish,
+  request: RefreshRequest,
 ): Promise<RefreshResult> {
+  for (let round = 1; round <= MAX_ROUNDS; round += 1) {
+    try {
+      return await runRound(home, deps, request);
+    } catch (error) {
+      if (!(error instanceof Overtaken)) {
+        throw error;
+      }
+    }
+  }
+  throw new KimiError(
+    "home_busy",
+    "Other programs keep renewing this login at the same moment. Try again; you are still signed in.",
+    { retryable: true },
+  );
+}
+
+async function runRound(home: Home, deps: LoginDeps, request: RefreshRequest): Promise<RefreshResult> {
   const adoptable = (candidate: Credential): boolean =>
-    candidate.accessToken !== wish.rejectedAccessToken &&
-    judge(candidate, deps.now()) === "fresh";
-  const outcome = await waitForHomeLock(home, {
-    whileWaiting: () => {
-      const state = readHome(home);
-      return state.state === "valid" &&
-        state.credential.refreshToken !== wish.unsaved?.supersededRefreshToken &&
-        adoptable(state.credential)
-        ? state.credential
-        : undefined;
-    },
-    onUnsupported: () => {
-      deps.notice(
-        "This system offers no lock that the Kimi CLI shares; refreshes rely on comparing files.",
-      );
-    },
+    candidate.accessToken !== request.rejectedAccessToken && judge(candidate, deps.now()) === "fresh";
+  checkOwner(home);
+  const outcome = await waitForHomeLock(home, () => {
+    const state = readHome(home);
+    return state.state === "valid" &&
+      state.credential.refreshToken !== request.unsaved?.supersededRefreshToken &&
+      adoptable(state.credential)
+      ? state.credential
+      : undefined;
   });
   if ("settled" in outcome) {
-    checkAccount(home, outcome.settled, wish.accountId);
+    checkAccount(home, outcome.settled, request.accountId);
     return { credential: outcome.settled };
   }
+  const { lock } = outcome;
   let rejected: Credential;
   try {
     const current = readValid(home);
-    checkAccount(home, current, wish.accountId);
+    checkAccount(home, current, request.accountId);
     // First, because what the home holds may be spent although it looks fresh.
-    const latest = (await keepEarlierPair(home, current, wish.unsaved)) ?? current;
+    const earlier = await keepEarlierTokens(home, deps, lock, current, request.unsaved);
+    const latest = earlier?.credential ?? current;
     if (adoptable(latest)) {
-      return { credential: latest };
+      return earlier ?? { credential: latest };
+    }
+    if (earlier?.unsaved !== undefined) {
+      // Nothing may be spent where nothing can be written.
+      if (latest.accessToken !== request.rejectedAccessToken && isAlive(latest, deps.now())) {
+        return earlier;
+      }
+      throw notWritable(home, obstacleTo(home.file));
+    }
+    if (latest.refreshToken === "") {
+      throw notRenewable(home);
     }
     try {
-      return await spend(home, deps, latest);
+      return await spend(home, deps, lock, latest);
     } catch (error) {
       if (!isKimiError(error) || error.code !== "login_ended") {
         throw error;
@@ -133,88 +185,146 @@ export async function refreshOnce(
       rejected = latest;
     }
   } finally {
-    await outcome.lock.release();
+    await lock.release();
   }
-  return await afterRejection(home, deps, wish, rejected);
+  return await afterRejection(home, deps, request, rejected);
 }
 
-/** Puts a pair in place that was received earlier and not written, by us or by a dead process. */
-async function keepEarlierPair(
+/** Puts tokens in place that were received earlier and not written, by us or by a dead process. */
+async function keepEarlierTokens(
   home: Home,
+  deps: LoginDeps,
+  lock: HeldLock,
   current: Credential,
-  unsaved: UnsavedPair | undefined,
-): Promise<Credential | undefined> {
-  const earlier =
-    unsaved?.supersededRefreshToken === current.refreshToken
-      ? unsaved.credential
-      : await findSuccessor(home, current);
-  if (earlier === undefined) {
+  unsaved: UnsavedTokens | undefined,
+): Promise<RefreshResult | undefined> {
+  const supersededRefreshToken = current.refreshToken;
+  const found = await findSuccessor(home, current);
+  if (found !== undefined) {
+    if (!lock.isHeld()) {
+      throw new Overtaken();
+    }
+    const { credential } = found;
+    switch (await adoptSuccessor(home, current, found)) {
+      case "placed":
+        await clearSuperseded(home, current);
+        return { credential, supersededRefreshToken };
+      case "kept":
+        return { credential, supersededRefreshToken, unsaved: { credential, supersededRefreshToken } };
+      case "overtaken":
+        throw new Overtaken();
+    }
+  }
+  if (unsaved?.supersededRefreshToken !== supersededRefreshToken) {
     return undefined;
   }
-  const place = await reserve(home, current);
-  await place.commit(earlier);
-  await clearSuperseded(home, current);
-  return earlier;
+  const { credential } = unsaved;
+  let place;
+  try {
+    place = await reserve(home, current);
+  } catch {
+    return { credential, supersededRefreshToken, unsaved };
+  }
+  if (!lock.isHeld()) {
+    place.cancel();
+    throw new Overtaken();
+  }
+  switch (await place.store(credential, deps.sleep)) {
+    case "placed":
+      await clearSuperseded(home, current);
+      return { credential, supersededRefreshToken };
+    case "other":
+      throw new Overtaken();
+    default:
+      return { credential, supersededRefreshToken, unsaved };
+  }
 }
 
 /** Sends the refresh grant and puts its result into the home. */
-async function spend(home: Home, deps: LoginDeps, current: Credential): Promise<RefreshResult> {
+async function spend(
+  home: Home,
+  deps: LoginDeps,
+  lock: HeldLock,
+  current: Credential,
+): Promise<RefreshResult> {
+  const supersededRefreshToken = current.refreshToken;
   const headers = await deps.headers();
+  if (lookAt(home, supersededRefreshToken) !== "same") {
+    throw new Overtaken();
+  }
+  // A lock that the kernel keeps is never lost, so the one who waits for a reply would have it.
+  if (home.lock.kind === "directory" && (await isBeingRenewed(home, current, "request"))) {
+    throw renewedElsewhere();
+  }
   const place = await reserve(home, current);
   let issued;
   try {
     issued = await refreshGrant({
       endpoints: home.endpoints,
       headers,
-      refreshToken: current.refreshToken,
+      refreshToken: supersededRefreshToken,
+      beforeSend: () => {
+        const state = readHome(home);
+        if (
+          !lock.isHeld() ||
+          state.state !== "valid" ||
+          state.credential.refreshToken !== supersededRefreshToken
+        ) {
+          throw new Overtaken();
+        }
+      },
     });
   } catch (error) {
-    await place.cancel();
+    place.cancel();
     throw error;
   }
   const next = withNewTokens(
     current.members,
-    { refreshToken: current.refreshToken, ...issued },
+    { refreshToken: supersededRefreshToken, ...issued },
     home.style,
     deps.now(),
   );
-  const now = readHome(home);
-  if (now.state === "missing") {
-    // The owner signed out meanwhile; nobody is signed in again behind their back.
-    await place.cancel();
-    throw homeError(home, now);
-  }
-  if (now.state === "valid" && now.credential.refreshToken !== current.refreshToken) {
-    // The owner signed in anew meanwhile; that login is the newer one.
-    await place.cancel();
-    return { credential: now.credential };
-  }
-  // A tombstone here comes from a peer whose request lost against ours: this pair is the live one.
-  try {
-    await place.commit(next);
-    return { credential: next };
-  } catch {
-    deps.notice(
-      `New tokens could not be written to ${home.file}. They are used from memory and written as soon as that works.`,
-    );
-    return {
-      credential: next,
-      unsaved: { credential: next, supersededRefreshToken: current.refreshToken },
-    };
+  const result = { credential: next, supersededRefreshToken };
+  switch (await place.store(next, deps.sleep)) {
+    case "placed":
+      return result;
+    case "other":
+      // The owner signed in again during the request; that login is the newer one.
+      return { credential: readValid(home) };
+    case "away":
+      return { ...result, unsaved: { credential: next, supersededRefreshToken }, away: homeAway(home) };
+    case "kept":
+      deps.notice(
+        `New tokens could not be written to ${home.file}. They are used from memory and written as soon as that works.`,
+      );
+      return { ...result, unsaved: { credential: next, supersededRefreshToken } };
   }
 }
 
-/** Believes a rejection only when no peer has put a newer pair into the home. */
+/** A process that was suspended during its request may hold the reply, and stores it when it wakes. */
+function renewedElsewhere(): KimiError {
+  return new KimiError(
+    "home_busy",
+    "Another program may be renewing this login right now. Try again in a minute; you are still signed in.",
+  );
+}
+
+function homeAway(home: Home): KimiError {
+  const state = readHome(home);
+  return homeError(home, state.state === "valid" ? { state: "missing", dangling: false } : state);
+}
+
+/** Believes a rejection only when no peer has put newer tokens into the home, or is about to. */
 async function afterRejection(
   home: Home,
   deps: LoginDeps,
-  wish: RefreshWish,
+  request: RefreshRequest,
   rejected: Credential,
 ): Promise<RefreshResult> {
   await deps.sleep(REJECTION_PAUSE_MS[home.kind]);
   const state = readHome(home);
   if (state.state === "valid" && state.credential.refreshToken !== rejected.refreshToken) {
-    checkAccount(home, state.credential, wish.accountId);
+    checkAccount(home, state.credential, request.accountId);
     if (judge(state.credential, deps.now()) !== "stale") {
       return { credential: state.credential };
     }
@@ -224,8 +334,11 @@ async function afterRejection(
       { retryable: true },
     );
   }
-  if (state.state === "missing") {
+  if (state.state === "missing" || state.state === "unavailable") {
     throw homeError(home, state);
   }
-  throw loginEnded(home, wish.replyLost);
+  if (await isBeingRenewed(home, rejected, "wake")) {
+    throw renewedElsewhere();
+  }
+  throw loginEnded(home, request.replyLost);
 }

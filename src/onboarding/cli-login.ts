@@ -30,7 +30,7 @@ export async function runCliLoginNonInteractive(
     if (login === undefined) {
       throw noUsableLogin(found);
     }
-    const credential = await useLogin(login.home, process.env);
+    const credential = await useLogin(login.home);
     const sdk = providerAuthSdk();
     const stored = await sdk.upsertAuthProfileWithLock({
       profileId: DEFAULT_PROFILE_ID,
@@ -121,7 +121,7 @@ export async function runCliLogin(ctx: ProviderAuthContext): Promise<ProviderAut
   ctx.assertCurrent?.();
   const progress = ctx.prompter.progress("Reading the Kimi CLI login…");
   try {
-    const credential = await useLogin(login.home, env, ctx.signal);
+    const credential = await useLogin(login.home, ctx.signal);
     progress.stop(`Using the login of the ${describeLogin(login)}`);
     return {
       profiles: [{ profileId: DEFAULT_PROFILE_ID, credential }],

@@ -153,7 +153,7 @@ export async function runDeviceCode(
   }
   return {
     profiles: [
-      { profileId: DEFAULT_PROFILE_ID, credential: profileFor(home, credential, accountId, env) },
+      { profileId: DEFAULT_PROFILE_ID, credential: profileFor(home, credential, accountId) },
     ],
     ...(ctx.credentialOnly === true || personal ? {} : { defaultModel: DEFAULT_MODEL_REF }),
     notes: [

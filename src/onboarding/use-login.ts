@@ -3,7 +3,6 @@
 import { loginOf } from "../host/context.ts";
 import { profileFor } from "../host/profile.ts";
 import type { Home } from "../logins/homes.ts";
-import type { Env } from "../protocol/endpoints.ts";
 import { accountIdOf } from "./account-id.ts";
 
 /**
@@ -11,7 +10,10 @@ import { accountIdOf } from "./account-id.ts";
  *
  * @throws KimiError when the login cannot be used now
  */
-export async function useLogin(home: Home, env: Env, signal?: AbortSignal) {
-  const tokens = await loginOf(home).access({ signal });
-  return profileFor(home, tokens, await accountIdOf(home, tokens, signal), env);
+export async function useLogin(home: Home, signal?: AbortSignal) {
+  const login = loginOf(home);
+  const tokens = await login.access({ signal });
+  const accountId = await accountIdOf(home, tokens, signal);
+  await login.noteAccount(tokens, accountId);
+  return profileFor(home, tokens, accountId);
 }

@@ -21,8 +21,10 @@ export type KimiErrorCode =
   | "account_changed"
   /** New tokens could not be kept, so the refresh token is not spent. */
   | "home_not_writable"
-  /** Another process held the home's lock for too long. */
+  /** Another process held the home's lock for too long, or renews the login right now. */
   | "home_busy"
+  /** The home could not be read or written for a reason that passes (too many open files, an I/O error). */
+  | "home_unavailable"
   /** Kimi's server could not be reached, or the connection broke. */
   | "network"
   /** Kimi's server answered with a server error. */
@@ -45,6 +47,7 @@ export type KimiErrorCode =
 /** Codes after which trying again later can work without the user doing anything. */
 const TRANSIENT_CODES: ReadonlySet<KimiErrorCode> = new Set([
   "home_busy",
+  "home_unavailable",
   "network",
   "server_unavailable",
   "rate_limited",
@@ -61,6 +64,8 @@ export interface KimiErrorDetails {
   readonly retryAfterMs?: number | undefined;
   /** True when the same request may be sent again at once. */
   readonly retryable?: boolean;
+  /** What happened, as a sentence of its own, for a caller that adds when it goes on. */
+  readonly what?: string | undefined;
   /** True when the request may have reached the server although no answer came back. */
   readonly mayHaveReachedServer?: boolean;
 }

@@ -26,6 +26,11 @@ export interface HttpRequest {
   /** Limit for the reply's body, in bytes. */
   readonly maxBytes?: number;
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Called in the same turn of the event loop in which the request's bytes are written to a connected
+   * socket. When it throws, nothing is sent, and the exchange rejects with that very error.
+   */
+  readonly beforeSend?: (() => void) | undefined;
 }
 
 /** A complete reply; the body is text that may hold secrets and must not reach a message. */
@@ -35,28 +40,6 @@ export interface HttpReply {
   /** What `Retry-After` asked for, in ms from now. */
   readonly retryAfterMs?: number | undefined;
 }
-
-/** Errors of a connection that was never made, so that the request cannot have reached the server. */
-const NEVER_SENT = new Set([
-  "ECONNREFUSED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "ENETDOWN",
-  "EADDRNOTAVAIL",
-  "UND_ERR_CONNECT_TIMEOUT",
-  "DEPTH_ZERO_SELF_SIGNED_CERT",
-  "SELF_SIGNED_CERT_IN_CHAIN",
-  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
-  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-  "CERT_HAS_EXPIRED",
-  "ERR_TLS_CERT_ALTNAME_INVALID",
-  "ERR_SSL_WRONG_VERSION_NUMBER",
-  "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION",
-  "ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE",
-  "ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE",
-]);
 
 /** Plain words for the errors that users meet most. */
 function describeFailure(code: string | undefined): string {
@@ -90,12 +73,13 @@ function describeTlsFailure(code: string): string {
 }
 
 /** The error for an exchange that ended without a reply. */
-function transportError(url: string, code: string | undefined): KimiError {
+function transportError(url: string, code: string | undefined, sent: boolean): KimiError {
   const host = new URL(url).host;
+  const what = `Kimi's server ${host} could not be reached: ${describeFailure(code)}.`;
   return new KimiError(
     "network",
-    `Kimi's server ${host} could not be reached: ${describeFailure(code)}. Check the network or proxy and try again; you are still signed in.`,
-    { retryable: true, mayHaveReachedServer: code === undefined || !NEVER_SENT.has(code) },
+    `${what} Check the network or proxy and try again; you are still signed in.`,
+    { what, retryable: true, mayHaveReachedServer: sent },
   );
 }
 
@@ -124,6 +108,22 @@ function dispatcherFor(undici: typeof import("undici")): Dispatcher {
   }
   environmentProxy ??= new undici.EnvHttpProxyAgent();
   return environmentProxy;
+}
+
+/** Calls back when a connection is there and the request is about to be written to it. */
+function watchSending(dispatcher: Dispatcher, onSend: () => void): Dispatcher {
+  return dispatcher.compose((dispatch) => (options, handler) =>
+    dispatch(options, {
+      onRequestStart: (controller, context) => {
+        onSend();
+        handler.onRequestStart?.(controller, context);
+      },
+      onResponseStart: (...args) => handler.onResponseStart?.(...args),
+      onResponseData: (...args) => handler.onResponseData?.(...args),
+      onResponseEnd: (...args) => handler.onResponseEnd?.(...args),
+      onResponseError: (...args) => handler.onResponseError?.(...args),
+    }),
+  );
 }
 
 async function readLimited(
@@ -156,12 +156,23 @@ export async function exchange(request: HttpRequest): Promise<HttpReply> {
   const timeoutMs = request.timeoutMs ?? REQUEST_TIMEOUT_MS;
   const timeout = AbortSignal.timeout(timeoutMs);
   const signal = request.signal ? AbortSignal.any([request.signal, timeout]) : timeout;
+  let sent = false;
+  let stopped: { readonly reason: unknown } | undefined;
+  const onSend = (): void => {
+    try {
+      request.beforeSend?.();
+    } catch (reason) {
+      stopped = { reason };
+      throw reason;
+    }
+    sent = true;
+  };
   let status: number;
   let text: string | undefined;
   let retryAfter: string | undefined;
   try {
     const reply = await undici.request(request.url, {
-      dispatcher: dispatcherFor(undici),
+      dispatcher: watchSending(dispatcherFor(undici), onSend),
       method: request.method,
       headers: request.headers,
       body: request.body ?? null,
@@ -177,7 +188,10 @@ export async function exchange(request: HttpRequest): Promise<HttpReply> {
     if (request.signal?.aborted === true) {
       throw new KimiError("aborted", "The request was canceled.");
     }
-    throw transportError(request.url, timeout.aborted ? "ABORT_TIMEOUT" : systemErrorCode(error));
+    if (stopped !== undefined) {
+      throw stopped.reason;
+    }
+    throw transportError(request.url, timeout.aborted ? "ABORT_TIMEOUT" : systemErrorCode(error), sent);
   }
   if (text === undefined) {
     throw new KimiError(

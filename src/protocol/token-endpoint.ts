@@ -28,9 +28,8 @@ export interface IssuedTokens {
 export interface GrantRequest {
   readonly endpoints: Endpoints;
   readonly headers: Readonly<Record<string, string>>;
-  /** Limit for the exchange, in ms. */
-  readonly timeoutMs?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
+  /** Called right before the request's bytes leave; what it throws stops them. */
+  readonly beforeSend?: (() => void) | undefined;
 }
 
 function lifetimeSeconds(value: unknown): number {
@@ -78,18 +77,23 @@ const RETRYABLE_STATUS: ReadonlySet<number> = new Set([500, 502, 503, 504]);
 export function troubleOf(reply: HttpReply, host: string, again: string): KimiError | undefined {
   const { status, retryAfterMs } = reply;
   if (status === 429) {
-    return new KimiError(
-      "rate_limited",
-      `Kimi's server ${host} is limiting sign-in requests. Wait a moment and ${again}.`,
-      { status, retryable: true, retryAfterMs },
-    );
+    const what = `Kimi's server ${host} is limiting sign-in requests.`;
+    return new KimiError("rate_limited", `${what} Wait a moment and ${again}.`, {
+      what,
+      status,
+      retryable: true,
+      retryAfterMs,
+    });
   }
   if (status >= 500) {
-    return new KimiError(
-      "server_unavailable",
-      `Kimi's server ${host} has a problem (HTTP ${String(status)}). Wait a moment and ${again}.`,
-      { status, retryable: RETRYABLE_STATUS.has(status), mayHaveReachedServer: true, retryAfterMs },
-    );
+    const what = `Kimi's server ${host} has a problem (HTTP ${String(status)}).`;
+    return new KimiError("server_unavailable", `${what} Wait a moment and ${again}.`, {
+      what,
+      status,
+      retryable: RETRYABLE_STATUS.has(status),
+      mayHaveReachedServer: true,
+      retryAfterMs,
+    });
   }
   return status >= 300 && status < 400
     ? new KimiError(
@@ -100,23 +104,24 @@ export function troubleOf(reply: HttpReply, host: string, again: string): KimiEr
     : undefined;
 }
 
-/** Sorts an answer that is not 200 the way both Kimi CLIs do. */
-function grantError(reply: HttpReply, host: string): KimiError {
+/**
+ * Sorts an answer without tokens. Only `invalid_grant` says that the login is over, whatever the
+ * status (RFC 6749, section 5.2); a 401 or 403 without it comes from something in between, or is
+ * about the client.
+ */
+function grantError(reply: HttpReply, host: string): KimiError | undefined {
   const { status } = reply;
-  const body = parseJson(reply.text);
-  const error = oauthErrorSchema.safeParse(body);
-  const isJson = typeof body === "object" && body !== null;
-  // A 401 or 403 page of a proxy or firewall says nothing about the login.
-  if ((error.success && error.data.error === "invalid_grant") || (isJson && (status === 401 || status === 403))) {
+  const error = oauthErrorSchema.safeParse(parseJson(reply.text));
+  if (error.success && error.data.error === "invalid_grant") {
     return new KimiError("login_ended", "Kimi has ended this login. Sign in again.", { status });
   }
+  if (status >= 200 && status < 300) {
+    return undefined;
+  }
+  const what = `Kimi's server ${host} refused to refresh the login (HTTP ${String(status)}), which says nothing about the login itself.`;
   return (
     troubleOf(reply, host, "try again; you are still signed in") ??
-    new KimiError(
-      "refused",
-      `Kimi's server ${host} refused to refresh the login (HTTP ${String(status)}). Try again later; you are still signed in.`,
-      { status },
-    )
+    new KimiError("refused", `${what} Try again in a minute; you are still signed in.`, { what, status })
   );
 }
 
@@ -145,11 +150,11 @@ export async function refreshGrant(
       grant_type: "refresh_token",
       refresh_token: request.refreshToken,
     }).toString(),
-    timeoutMs: request.timeoutMs,
-    signal: request.signal,
+    beforeSend: request.beforeSend,
   });
-  if (reply.status !== 200) {
-    throw grantError(reply, host);
+  const error = grantError(reply, host);
+  if (error !== undefined) {
+    throw error;
   }
   return parseIssuedTokens(reply, host);
 }

@@ -31,7 +31,7 @@ async function settledHome(): Promise<Home> {
 }
 
 function store(home: Home, profileId: string, agentDir?: string): void {
-  const profile = profileFor(home, credential(), "user-1", process.env);
+  const profile = profileFor(home, credential(), "user-1");
   upsertAuthProfile({
     profileId,
     credential: profile as Parameters<typeof upsertAuthProfile>[0]["credential"],
@@ -50,7 +50,7 @@ async function signOut(profileId: string): Promise<void> {
 
 function profileOf(accountId: string | undefined, host: string) {
   const home = newOwnHome(endpointsOf(host, `${host}/v1`));
-  return profileFor(home, credential(), accountId, {});
+  return profileFor(home, credential(), accountId);
 }
 
 describe("the homes of logins made here", () => {
@@ -134,7 +134,7 @@ describe("the homes of logins made here", () => {
 
   it("are found again in a state folder that was moved, and shared with a copy of it", async () => {
     const home = await settledHome();
-    const profile = profileFor(home, credential(), "user-1", process.env);
+    const profile = profileFor(home, credential(), "user-1");
     const copy = path.join(root, "copy");
     await cp(stateDir, copy, { recursive: true });
     vi.stubEnv("OPENCLAW_STATE_DIR", copy);
@@ -149,7 +149,7 @@ describe("the homes of logins made here", () => {
 
   it("are refused to a profile with other addresses", async () => {
     const home = newOwnHome(endpoints);
-    const profile = profileFor(home, credential(), "user-1", process.env);
+    const profile = profileFor(home, credential(), "user-1");
     expect(() => homeOfProfile({ ...profile, issuer: REGIONS["mainland-cn"].oauthHost }, process.env)).toThrow(
       /belongs to another address/,
     );

@@ -56,7 +56,7 @@ describe("the host's pause after a failed call stays", () => {
   ])("%s: for an agent %s", async (stays, _which, agents) => {
     const home = makeHome("kimi-code-cli", path.join(folder, "kimi"), "kimi-code", REGIONS["mainland-cn"]);
     const tokens = withNewTokens({}, { accessToken: "access", refreshToken: "refresh", expiresInS: 900 }, "kimi-code-cli", Date.now());
-    const credential = profileFor(home, tokens, "user-1", process.env) as Parameters<typeof upsertAuthProfile>[0]["credential"];
+    const credential = profileFor(home, tokens, "user-1") as Parameters<typeof upsertAuthProfile>[0]["credential"];
     upsertAuthProfile({ profileId: PROFILE, credential });
     const agentDir = path.join(folder, "agents", "helper", "agent");
 

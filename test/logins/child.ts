@@ -3,7 +3,8 @@
  *
  * It says "ready", then answers each order over the IPC channel; see `processes.ts`.
  */
-import fs from "node:fs/promises";
+import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isKimiError } from "../../src/protocol/errors.ts";
 import type { Home } from "../../src/logins/homes.ts";
@@ -22,12 +23,15 @@ const login = new Login(JSON.parse(homeText) as Home, {
 
 if (mode === "stop-at-rename") {
   // The new tokens are written and not yet in place: the worst moment to die.
-  Object.assign(fs, {
-    rename: () => {
+  const { renameSync } = fs;
+  fs.renameSync = (from, to) => {
+    if (to === login.home.file) {
       process.send?.("renaming");
-      return new Promise(() => undefined);
-    },
-  });
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+    }
+    renameSync(from, to);
+  };
+  syncBuiltinESMExports();
 }
 
 async function call(order: Order): Promise<Result> {

@@ -150,8 +150,7 @@ describe("what a home holds", () => {
   }
   const tombstone = '{"access_token": "", "refresh_token": "", "expires_at": 0, "scope": "s", "token_type": "Bearer", "expires_in": 0}';
   const access = "its access token is missing or damaged";
-  const refresh = "its refresh token is missing or damaged";
-  const expiry = "its expiry time is missing or not in seconds";
+  const refresh = "its refresh token is damaged";
   const none = "it does not hold a login";
   const cut = "it is not complete JSON";
   const deep = `${"[".repeat(30_000)}${"]".repeat(30_000)}`;
@@ -184,17 +183,18 @@ describe("what a home holds", () => {
     ["a space in the access token", changed("access_token", '"at 1"'), { state: "corrupt", reason: access }],
     ["an umlaut in the access token", changed("access_token", '"\u00e4t"'), { state: "corrupt", reason: access }],
     ["an access token of 20 kB", changed("access_token", `"${"a".repeat(20_000)}"`), { state: "corrupt", reason: access }],
-    ["no refresh token", without("refresh_token"), { state: "corrupt", reason: refresh }],
-    ["an empty refresh token", changed("refresh_token", '""'), { state: "corrupt", reason: refresh }],
+    ["no refresh token", without("refresh_token"), { state: "valid", credential: { refreshToken: "" } }],
+    ["an empty refresh token", changed("refresh_token", '""'), { state: "valid", credential: { refreshToken: "" } }],
     ["a list as refresh token", changed("refresh_token", '["rt"]'), { state: "corrupt", reason: refresh }],
     ["a delete character in the refresh token", changed("refresh_token", '"rt\\u007f"'), { state: "corrupt", reason: refresh }],
-    ["no expiry", without("expires_at"), { state: "corrupt", reason: expiry }],
-    ["an expiry of 0", changed("expires_at", "0"), { state: "corrupt", reason: expiry }],
-    ["a negative expiry", changed("expires_at", "-1795427500"), { state: "corrupt", reason: expiry }],
-    ["an expiry in ms", changed("expires_at", "1795427500000"), { state: "corrupt", reason: expiry }],
-    ["an endless expiry", changed("expires_at", "1e999"), { state: "corrupt", reason: expiry }],
-    ["an expiry as text", changed("expires_at", '"1795427500"'), { state: "corrupt", reason: expiry }],
-    ["null as expiry", changed("expires_at", "null"), { state: "corrupt", reason: expiry }],
+    ["no expiry", without("expires_at"), { state: "valid", credential: { expiresAtMs: 0 } }],
+    ["an expiry of 0", changed("expires_at", "0"), { state: "valid", credential: { expiresAtMs: 0 } }],
+    ["a negative expiry", changed("expires_at", "-1795427500"), { state: "valid", credential: { expiresAtMs: 0 } }],
+    ["an expiry in ms", changed("expires_at", "1795427500000"), { state: "valid", credential: { expiresAtMs: 1795427500000000 } }],
+    ["an endless expiry", changed("expires_at", "1e999"), { state: "valid", credential: { expiresAtMs: 0 } }],
+    ["an expiry as text", changed("expires_at", '"1795427500"'), { state: "valid", credential: { expiresAtMs: 1795427500000 } }],
+    ["an expiry in words", changed("expires_at", '"soon"'), { state: "valid", credential: { expiresAtMs: 0 } }],
+    ["null as expiry", changed("expires_at", "null"), { state: "valid", credential: { expiresAtMs: 0 } }],
   ])("is told apart: %s", async (_what, content, wanted) => {
     const file = path.join(await scratch(), "credentials", "kimi-code.json");
     await mkdir(path.dirname(file));

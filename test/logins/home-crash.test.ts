@@ -1,19 +1,15 @@
-import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { rm, utimes, writeFile } from "node:fs/promises";
+import { chown, rm, utimes, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { fingerprint } from "../../src/logins/credential.ts";
+import { tagOf } from "../../src/logins/credential.ts";
 import type { Credential } from "../../src/logins/credential.ts";
-import { findSuccessor } from "../../src/logins/home-file.ts";
+import { findSuccessor } from "../../src/logins/successor.ts";
 import type { Home } from "../../src/logins/homes.ts";
 import { startStandIn } from "../standin/server.ts";
 import type { StandIn } from "../standin/server.ts";
 import { endProcesses, kill, nextMessage, startProcess } from "./processes.ts";
-import { ageLock, KINDS, leftovers, LIFETIME_MS, read, removeScratch, rotated, signedIn, stored } from "./support.ts";
-
-/** The id of a process that is gone. */
-const DEAD = spawnSync(process.execPath, ["--version"]).pid;
+import { ageLock, isRoot, KINDS, leftovers, LIFETIME_MS, NOBODY, read, removeScratch, rotated, signedIn, stored } from "./support.ts";
 
 let standIn: StandIn;
 
@@ -48,41 +44,68 @@ describe.each(KINDS)("a process that dies with new tokens written and not yet in
   });
 });
 
-function tempFile(home: Home, current: Credential, pid: number): string {
-  return `${home.file}.tmp.${pid}.${fingerprint(current.refreshToken).slice(0, 8)}`;
+/** The name of a temporary file of ours for this token. */
+function tempFile(home: Home, { refreshToken }: Pick<Credential, "refreshToken">, random = "0123456789abcdef"): string {
+  return `${home.file}.tmp.${random}.${tagOf(refreshToken)}`;
 }
 
-async function leave(home: Home, content: string, pid: number): Promise<string> {
-  const file = tempFile(home, read(home), pid);
+/** Leaves a temporary file, last changed so many minutes ago. */
+async function leave(file: string, content: string, ageMin = 0): Promise<string> {
   await writeFile(file, content, { mode: 0o600 });
+  const then = new Date(Date.now() - ageMin * 60_000);
+  await utimes(file, then, then);
   return file;
 }
 
-describe("a pair that a dead process left behind", () => {
-  it("is found by the token that it replaces", async () => {
+const GARBAGE: [string, (home: Home) => string][] = [
+  ["room that was never filled", () => " ".repeat(9000)],
+  ["half a login", (home) => JSON.stringify(rotated(home).members).slice(0, 60)],
+  ["an empty file", () => ""],
+  ["the very tokens that it should replace", (home) => JSON.stringify(read(home).members)],
+];
+
+describe("findSuccessor", () => {
+  it.each(["0123456789abcdef", "4194303"])("finds the next tokens by the token that they replace (name %s)", async (random) => {
     const { home } = await signedIn(standIn, "kimi-code-cli");
-    const file = await leave(home, JSON.stringify(rotated(home).members), DEAD);
-    expect(await findSuccessor(home, read(home))).toMatchObject({ accessToken: "at-2", refreshToken: "rt-2" });
+    const file = await leave(tempFile(home, read(home), random), JSON.stringify(rotated(home).members));
+    expect(await findSuccessor(home, read(home))).toMatchObject({ file, credential: { accessToken: "at-2", refreshToken: "rt-2" } });
     expect(existsSync(file)).toBe(true);
   });
 
-  it("is not taken for the successor of another token", async () => {
+  it("finds the next tokens however old they are", async () => {
     const { home } = await signedIn(standIn, "kimi-code-cli");
-    await writeFile(tempFile(home, rotated(home, 7), DEAD), JSON.stringify(rotated(home, 8).members));
+    const file = await leave(tempFile(home, read(home)), JSON.stringify(rotated(home).members), 60 * 24 * 30);
+    expect(await findSuccessor(home, read(home))).toMatchObject({ file });
+  });
+
+  it("takes the newest of several", async () => {
+    const { home } = await signedIn(standIn, "kimi-code-cli");
+    await leave(tempFile(home, read(home), "0000000000000001"), JSON.stringify(rotated(home, 2).members), 5);
+    await leave(tempFile(home, read(home), "0000000000000002"), JSON.stringify(rotated(home, 3).members), 1);
+    await leave(tempFile(home, read(home), "0000000000000003"), JSON.stringify(rotated(home, 4).members), 9);
+    expect(await findSuccessor(home, read(home))).toMatchObject({ credential: { refreshToken: "rt-3" } });
+  });
+
+  it("does not take the successor of another token", async () => {
+    const { home } = await signedIn(standIn, "kimi-code-cli");
+    await leave(tempFile(home, rotated(home, 7)), JSON.stringify(rotated(home, 8).members));
     expect(await findSuccessor(home, read(home))).toBeUndefined();
   });
 
-  it.each<[string, (home: Home) => string]>([
-    ["room that was never filled", () => " ".repeat(9000)],
-    ["half a pair", (home) => JSON.stringify(rotated(home).members).slice(0, 60)],
-    ["an empty file", () => ""],
-    ["the very pair that it should replace", (home) => JSON.stringify(read(home).members)],
-  ])("is cleared away when it is only %s, unless its process lives", async (_what, content) => {
+  it.skipIf(!isRoot)("does not take another user's file (only root can try)", async () => {
     const { home } = await signedIn(standIn, "kimi-code-cli");
-    const suspended = await leave(home, content(home), process.pid);
-    await leave(home, content(home), DEAD);
+    const file = await leave(tempFile(home, read(home)), JSON.stringify(rotated(home).members));
+    await chown(file, NOBODY, NOBODY);
     expect(await findSuccessor(home, read(home))).toBeUndefined();
-    expect(await leftovers(home)).toEqual([path.basename(suspended)]);
+    expect(existsSync(file)).toBe(true);
+  });
+
+  it.each(GARBAGE)("leaves %s alone while a process may need it, and clears it away after ten minutes", async (_what, content) => {
+    const { home } = await signedIn(standIn, "kimi-code-cli");
+    const young = await leave(tempFile(home, read(home), "0000000000000001"), content(home), 9);
+    await leave(tempFile(home, read(home), "0000000000000002"), content(home), 11);
+    expect(await findSuccessor(home, read(home))).toBeUndefined();
+    expect(await leftovers(home)).toEqual([path.basename(young)]);
   });
 
   it("does not bring a folder that cannot be listed down", async () => {
@@ -93,16 +116,13 @@ describe("a pair that a dead process left behind", () => {
   });
 
   it.each([
-    ["goes away", "of a dead process after ten minutes", `${DEAD}.00000001`, 11, false],
-    ["stays", "of a dead process before that", `${DEAD}.00000002`, 9, true],
-    ["stays", "of a live process", `${process.pid}.00000003`, 11, true],
-    ["stays", "with a name that is not ours", `${DEAD}.not-ours`, 11, true],
-  ])("%s when it belongs to another token: one %s", async (_what, _whose, name, ageMin, stays) => {
+    ["clears away a file of another token after ten minutes", "0000000000000001.00000001", 11, false],
+    ["leaves a file of another token before that", "0000000000000002.00000002", 9, true],
+    ["leaves a temporary file of the Kimi Code CLI, however old", "4711.0badcafe", 60 * 24, true],
+    ["leaves a file with a name that is not ours", "0000000000000003.not-ours", 11, true],
+  ])("%s", async (_what, name, ageMin, stays) => {
     const { home } = await signedIn(standIn, "kimi-code-cli");
-    const file = `${home.file}.tmp.${name}`;
-    await writeFile(file, "");
-    const then = new Date(Date.now() - ageMin * 60_000);
-    await utimes(file, then, then);
+    const file = await leave(`${home.file}.tmp.${name}`, "", ageMin);
     expect(await findSuccessor(home, read(home))).toBeUndefined();
     expect(existsSync(file)).toBe(stays);
   });

@@ -4,7 +4,8 @@ import { createServer } from "node:net";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { homeError } from "../../src/logins/home-error.ts";
-import { readHome, reserve } from "../../src/logins/home-file.ts";
+import { readHome } from "../../src/logins/home-file.ts";
+import { reserve } from "../../src/logins/home-replace.ts";
 import type { Home, HomeKind } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
 import { startStandIn } from "../standin/server.ts";
@@ -20,6 +21,7 @@ import {
   modeOf,
   NOBODY,
   ownerText,
+  pause,
   read,
   removeScratch,
   rotated,
@@ -111,7 +113,7 @@ describe.each(KINDS)("replacing the file of the %s home", (kind) => {
     await chmod(home.file, 0o644);
     const place = await reserve(home, read(home));
     expect(await leftovers(home)).toHaveLength(1);
-    await place.commit(rotated(home));
+    expect(await place.store(rotated(home), pause)).toBe("placed");
     expect(await readdir(path.dirname(home.file))).toEqual([path.basename(home.file)]);
     expect(await modeOf(home.file)).toBe(0o600);
     expect(await stored(home)).toMatchObject({ access_token: "at-2", refresh_token: "rt-2", note: "kept", list: [1, { a: null }] });
@@ -124,7 +126,7 @@ describe.each(KINDS)("replacing the file of the %s home", (kind) => {
   it("makes the folder private where its owner does", async () => {
     const { home } = await signedIn(standIn, kind);
     await chmod(path.dirname(home.file), 0o755);
-    await (await reserve(home, read(home))).commit(rotated(home));
+    await (await reserve(home, read(home))).store(rotated(home), pause);
     expect(await modeOf(path.dirname(home.file))).toBe(kind === "kimi-cli" ? 0o755 : 0o700);
   });
 
@@ -133,7 +135,7 @@ describe.each(KINDS)("replacing the file of the %s home", (kind) => {
     await writeLogin(home, pair, { extra: { padding: "x".repeat(20_000) } });
     const reader = await startReader(home.file);
     for (let serial = 2; serial < 60; serial += 1) {
-      await (await reserve(home, read(home))).commit(rotated(home, serial));
+      await (await reserve(home, read(home))).store(rotated(home, serial), pause);
     }
     const seen = await reader.stop();
     expect(seen.torn).toBe(0);
@@ -145,8 +147,8 @@ describe.each(KINDS)("replacing the file of the %s home", (kind) => {
     const { home } = await signedIn(standIn, kind);
     const before = await readFile(home.file);
     const place = await reserve(home, read(home));
-    await place.cancel();
-    await place.cancel();
+    place.cancel();
+    place.cancel();
     expect(await leftovers(home)).toEqual([]);
     expect(await readFile(home.file)).toEqual(before);
   });
@@ -164,6 +166,7 @@ describe.each(KINDS)("replacing the file of the %s home", (kind) => {
     const { home } = await signedIn(standIn, kind, { ageMs: 2 * LIFETIME_MS });
     await giveAway(home.dir);
     const first = await new Login(home, testDeps(standIn.clock.now)).access();
+    standIn.clock.advance(60_000);
     const second = await unprivileged(
       async () => await new Login(home, testDeps(standIn.clock.now)).access({ rejectedAccessToken: first.accessToken }),
     );

@@ -1,8 +1,8 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { chmod, chown, mkdir, readdir, readFile, readlink, writeFile } from "node:fs/promises";
+import { chmod, chown, readdir, readFile, readlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { reserve } from "../../src/logins/home-file.ts";
+import { reserve } from "../../src/logins/home-replace.ts";
 import type { Home } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
 import { startStandIn } from "../standin/server.ts";
@@ -16,6 +16,7 @@ import {
   leftovers,
   LIFETIME_MS,
   NOBODY,
+  pause,
   read,
   removeScratch,
   rotated,
@@ -79,18 +80,17 @@ describe.each(KINDS)("the %s home that cannot be written", (kind) => {
     await giveAway(home.dir);
     await chown(home.file, NOBODY - 1, NOBODY - 1);
     await chmod(home.file, 0o644);
-    expect(await unprivileged(() => refusal(home))).toContain("it belongs to another user");
+    expect(await unprivileged(() => refusal(home))).toContain("the file belongs to another user");
     expect(await leftovers(home)).toEqual([]);
   });
 
-  it("still serves a token that is alive", async () => {
+  it.skipIf(windows)("still serves a token that is alive", async () => {
     const { home, pair } = await signedIn(standIn, kind, { ageMs: LIFETIME_MS / 2 + 1000 });
-    // A folder in the temporary file's place: nothing can be written there, not by root either.
-    const place = await reserve(home, read(home));
-    const [name = ""] = await leftovers(home);
-    await place.cancel();
-    await mkdir(path.join(path.dirname(home.file), name));
-    expect(await new Login(home, testDeps(standIn.clock.now)).access()).toMatchObject({ accessToken: pair.access_token });
+    await giveAway(home.dir);
+    await chmod(path.dirname(home.file), 0o500);
+    const access = await unprivileged(async () => await new Login(home, testDeps(standIn.clock.now)).access());
+    await chmod(path.dirname(home.file), 0o700);
+    expect(access).toMatchObject({ accessToken: pair.access_token });
     expect(standIn.requests).toEqual([]);
   });
 });
@@ -150,18 +150,19 @@ function canFreeze(): boolean {
   return process.platform === "linux" && isRoot && spawnSync("sh", ["-c", probe]).status === 0;
 }
 
-describe("a new pair that cannot be put in place", () => {
-  it.skipIf(!canFreeze())("leaves no file open (needs the right to freeze a file)", async () => {
+describe("Reservation.store", () => {
+  it.skipIf(!canFreeze())("writes over the file when the rename fails, and leaves no file open (needs the right to freeze a file)", async () => {
     const { home } = await signedIn(standIn, "kimi-code-cli");
     const place = await reserve(home, read(home));
     const [name = ""] = await leftovers(home);
     const temp = path.join(path.dirname(home.file), name);
     execFileSync("chattr", ["+i", temp]);
     try {
-      await expect(place.commit(rotated(home))).rejects.toThrow("EPERM");
+      expect(await place.store(rotated(home), pause)).toBe("placed");
     } finally {
       execFileSync("chattr", ["-i", temp]);
     }
+    expect(await stored(home)).toMatchObject({ refresh_token: "rt-2" });
     const open = await readdir("/proc/self/fd");
     const targets = await Promise.all(open.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => "")));
     expect(targets.filter((target) => target.startsWith(home.dir))).toEqual([]);

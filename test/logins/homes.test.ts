@@ -84,7 +84,7 @@ describe("a profile's home", () => {
     ["the Kimi Code CLI's in a folder elsewhere", makeHome("kimi-code-cli", path.resolve("/srv/a@b"), slotFor(custom), custom)],
     ["OpenClaw's own", makeHome("openclaw", path.resolve("/srv/openclaw"), "kimi-code", REGIONS.global)],
   ])("is found again by what the profile stores: %s", (_whose, home) => {
-    expect(homeOfBinding(bindingOf(home, ENV), ENV)).toEqual(home);
+    expect(homeOfBinding(bindingOf(home), ENV)).toEqual(home);
   });
 
   const issuer = "https://auth.kimi.com";

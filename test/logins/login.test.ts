@@ -7,7 +7,7 @@ import { tryHomeLock } from "../../src/logins/locks/home-lock.ts";
 import { Login } from "../../src/logins/login.ts";
 import { startStandIn } from "../standin/server.ts";
 import type { StandIn } from "../standin/server.ts";
-import { KINDS, leftovers, LIFETIME_MS, modeOf, removeScratch, signedIn, stored, testDeps, writeLogin } from "./support.ts";
+import { failureOf, KINDS, leftovers, LIFETIME_MS, modeOf, removeScratch, signedIn, stored, testDeps, writeLogin } from "./support.ts";
 
 let standIn: StandIn;
 
@@ -137,7 +137,7 @@ describe("an aging token", () => {
 
 describe("a token that Kimi has just refused", () => {
   it("is refreshed exactly once, however many callers report it", async () => {
-    const { home, pair } = await signedIn(standIn, "kimi-code-cli");
+    const { home, pair } = await signedIn(standIn, "kimi-code-cli", { ageMs: 60_000 });
     const login = open(home);
     const rejectedAccessToken = pair.access_token;
     const results = await Promise.all(Array.from({ length: 20 }, () => login.access({ rejectedAccessToken, background: true })));
@@ -146,10 +146,34 @@ describe("a token that Kimi has just refused", () => {
     expect(standIn.tokenRequests()).toHaveLength(1);
   });
 
+  it("is not refreshed while it is younger than half a minute, because another one would not help", async () => {
+    const { home, pair } = await signedIn(standIn, "kimi-code-cli", { ageMs: 29_000 });
+    expect(await open(home).access({ rejectedAccessToken: pair.access_token })).toMatchObject({ accessToken: pair.access_token });
+    expect(standIn.requests).toEqual([]);
+  });
+
+  it("is not refreshed more than four times a minute, whatever Kimi says", async () => {
+    standIn.settings.accessTokenLifetimeS = 10;
+    const { home, pair } = await signedIn(standIn, "kimi-code-cli", { ageMs: 60_000 });
+    const login = open(home);
+    for (let call = 0; call < 4; call += 1) {
+      await login.access();
+      standIn.clock.advance(9_000);
+    }
+    const error = await failureOf(login.access());
+    expect(error).toMatchObject({ code: "rate_limited", transient: true });
+    expect(error.message).toBe("This login was already renewed 4 times in the last minute. The next try is in 24 seconds; you are still signed in.");
+    expect(standIn.login(pair.refresh_token)?.refreshCount).toBe(4);
+    standIn.clock.advance(25_000);
+    await login.access();
+    expect(standIn.login(pair.refresh_token)?.refreshCount).toBe(5);
+  });
+
   it("is refreshed again when the next one is refused too", async () => {
-    const { home, pair } = await signedIn(standIn, "kimi-code-cli");
+    const { home, pair } = await signedIn(standIn, "kimi-code-cli", { ageMs: 60_000 });
     const login = open(home);
     const second = await login.access({ rejectedAccessToken: pair.access_token });
+    standIn.clock.advance(31_000);
     const third = await login.access({ rejectedAccessToken: second.accessToken });
     expect(new Set([pair.access_token, second.accessToken, third.accessToken]).size).toBe(3);
     expect(standIn.tokenRequests()).toHaveLength(2);

@@ -4,6 +4,7 @@ import fs from "node:fs";
 import { chmod, chown, mkdir, mkdtemp, readFile, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import path from "node:path";
 import { inspect } from "node:util";
 import { DEFAULT_SLOT } from "../../src/protocol/endpoints.ts";
@@ -14,7 +15,7 @@ import type { Credential } from "../../src/logins/credential.ts";
 import { makeHome } from "../../src/logins/homes.ts";
 import type { Home, HomeKind } from "../../src/logins/homes.ts";
 import { readHome } from "../../src/logins/home-file.ts";
-import { loadKoffi } from "../../src/logins/locks/file-lock.ts";
+import { loadKoffi } from "../../src/logins/locks/koffi.ts";
 import type { LoginDeps } from "../../src/logins/transaction.ts";
 import type { StandIn, TokenReply } from "../standin/server.ts";
 
@@ -119,6 +120,11 @@ export function read(home: Home): Credential {
 export function rotated(home: Home, serial = 2): Credential {
   const tokens = { accessToken: `at-${serial}`, refreshToken: `rt-${serial}`, expiresInS: 900 };
   return withNewTokens(read(home).members, tokens, home.style, Date.now());
+}
+
+/** Waits for a moment of real time, in ms, where a last look needs one. */
+export async function pause(ms: number): Promise<void> {
+  await sleep(ms);
 }
 
 /** Names of the temporary files beside a home's file. */

@@ -42,7 +42,7 @@ describe("hostile KIMI_ variables", () => {
   it("that appear after the sign-in change nothing for a profile", () => {
     for (const kind of KINDS) {
       const home = makeHome(kind, "/data/kimi", "kimi-code", REGIONS["mainland-cn"]);
-      const binding = bindingOf(home, { HOME });
+      const binding = bindingOf(home);
       const hostile = {
         HOME,
         KIMI_CODE_OAUTH_HOST: "https://evil.example",

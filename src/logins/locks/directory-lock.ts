@@ -1,89 +1,253 @@
 /**
  * The Kimi Code CLI's lock: a folder made by proper-lockfile, with the CLI's options, so that each
- * side sees and respects the other's. The CLI ends with an error when its live lock is touched, so
- * nothing but the library ever touches it.
+ * side sees and respects the other's. The CLI ends with an error when its live lock is touched.
+ *
+ * The library goes by the wall clock and by names. What it does to the disk goes through
+ * {@link LockFolder}, which removes a folder only while its time stamp says whose it is, and knows by
+ * the monotonic clock when the lock was last renewed.
  */
 
-import { statSync } from "node:fs";
-import fs from "node:fs/promises";
+import fs, { closeSync, fstatSync, lstatSync, mkdirSync, openSync, rmdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { systemErrorCode } from "../../protocol/errors.ts";
-import { ownerOfNewFile } from "./owner.ts";
-import type { HeldLock } from "./types.ts";
+import { giveToOwner } from "./owner.ts";
+import { type HeldLock, LockBlockedError } from "./types.ts";
 
 /** Age from which a lock counts as abandoned, in ms (the CLI's value). */
 const STALE_MS = 5_000;
 /** How often a held lock is renewed, in ms; the CLI renews at half the stale time. */
 const UPDATE_MS = 1_000;
+/** How long a renewal is trusted by its own process, in ms; less than others wait. */
+const TRUSTED_MS = 4_500;
+/** How much a file system may change a time stamp, in ms; FAT counts in steps of two seconds. */
+const STAMP_STEP_MS = 2_000;
 
-/** Makes the sentinel file and its folder where they are missing. */
-async function makeSentinel(target: string): Promise<void> {
-  const dir = path.dirname(target);
-  if ((await fs.mkdir(dir, { recursive: true })) !== undefined) {
-    const owner = ownerOfNewFile(path.dirname(dir));
-    if (owner !== undefined) {
-      await fs.lchown(dir, owner.uid, owner.gid);
-    }
+type Callback = (error: NodeJS.ErrnoException | null) => void;
+type StatCallback = (error: NodeJS.ErrnoException | null, stat?: fs.Stats) => void;
+
+/** The folder `<target>.lock`, as the library's file system for one lock. */
+class LockFolder {
+  readonly #path: string;
+  /** Time stamp that we gave the folder, ms since the epoch; `undefined` before it is ours. */
+  #stampMs: number | undefined;
+  /** When that was, by the monotonic clock. */
+  #renewedAt = Number.NEGATIVE_INFINITY;
+  #lost = false;
+
+  constructor(target: string) {
+    this.#path = `${target}.lock`;
   }
-  let handle: fs.FileHandle;
-  try {
-    handle = await fs.open(target, "ax");
-  } catch (error) {
-    if (systemErrorCode(error) === "EEXIST") {
+
+  readonly mkdir = (file: string, done: Callback): void => {
+    const startedAt = performance.now();
+    fs.mkdir(file, (error) => {
+      if (error === null) {
+        this.#renewedAt = startedAt;
+        this.#stampMs = lstatSync(file, { throwIfNoEntry: false })?.mtimeMs;
+      }
+      done(error);
+    });
+  };
+
+  readonly utimes = (file: string, atime: Date, mtime: Date, done: Callback): void => {
+    const startedAt = performance.now();
+    // Written in one turn with the look at whose it is.
+    if (!this.#isOurs()) {
+      done(Object.assign(new Error("the lock is another's"), { code: "ENOENT" }));
       return;
     }
-    throw error;
-  }
-  try {
-    const owner = ownerOfNewFile(dir);
-    if (owner !== undefined) {
-      await handle.chown(owner.uid, owner.gid);
+    try {
+      fs.utimesSync(file, atime, mtime);
+      this.#stampMs = mtime.getTime();
+      this.#renewedAt = startedAt;
+    } catch (error) {
+      done(error as NodeJS.ErrnoException);
+      return;
     }
-  } finally {
-    await handle.close();
+    done(null);
+  };
+
+  readonly stat = (file: string, done: StatCallback): void => {
+    fs.stat(file, (error, stat) => {
+      if (error !== null) {
+        done(error);
+        return;
+      }
+      if (this.#stampMs !== undefined && Math.abs(stat.mtimeMs - this.#stampMs) <= STAMP_STEP_MS) {
+        // The library compares exactly; a file system that rounds would cost the lock.
+        stat.mtime = new Date(this.#stampMs);
+      }
+      done(null, stat);
+    });
+  };
+
+  readonly rmdir = (file: string, done: Callback): void => {
+    try {
+      this.rmdirSync(file);
+      done(null);
+    } catch (error) {
+      done(error as NodeJS.ErrnoException);
+    }
+  };
+
+  readonly rmdirSync = (file: string): void => {
+    if (this.#stampMs === undefined ? isAbandoned(file) : this.#isOurs()) {
+      rmdirSync(file);
+    }
+  };
+
+  /** Tells that the library has found the lock lost. */
+  lose(): void {
+    this.#lost = true;
+  }
+
+  /** See {@link HeldLock.isHeld}. */
+  isHeld(): boolean {
+    if (this.#lost || performance.now() - this.#renewedAt > TRUSTED_MS) {
+      return false;
+    }
+    // The monotonic clock stands still while the machine sleeps; the stamp's age does not.
+    return this.#isOurs() && Date.now() - (this.#stampMs ?? 0) < STALE_MS;
+  }
+
+  #isOurs(): boolean {
+    try {
+      const stat = lstatSync(this.#path, { throwIfNoEntry: false });
+      return (
+        stat?.isDirectory() === true &&
+        this.#stampMs !== undefined &&
+        Math.abs(stat.mtimeMs - this.#stampMs) <= STAMP_STEP_MS
+      );
+    } catch {
+      return false;
+    }
+  }
+}
+
+function isAbandoned(file: string): boolean {
+  const stat = lstatSync(file, { throwIfNoEntry: false });
+  return stat !== undefined && stat.mtimeMs < Date.now() - STALE_MS;
+}
+
+/** Makes the folder that locks are in; the CLI makes it too. */
+function makeParent(target: string): void {
+  const dir = path.dirname(target);
+  if (mkdirSync(dir, { recursive: true, mode: 0o755 }) !== undefined) {
+    giveToOwner(dir, path.dirname(dir), "folder");
+  }
+}
+
+/** @throws LockBlockedError for anything but a folder in the lock's place */
+function checkPlace(target: string): void {
+  const file = `${target}.lock`;
+  const stat = lstatSync(file, { throwIfNoEntry: false });
+  if (stat !== undefined && !stat.isDirectory()) {
+    throw new LockBlockedError(file, stat.isSymbolicLink() ? "it is a link" : "it is not a folder");
   }
 }
 
 /**
  * Tries to take the lock.
  *
- * @param target - the lock's sentinel file; the lock itself is the folder `<target>.lock`
+ * @param target - the lock itself is the folder `<target>.lock`
+ * @returns `undefined` while another process holds it
+ * @throws LockBlockedError for what lies in its place for good, else the system's error
  */
 export async function tryDirectoryLock(target: string): Promise<HeldLock | undefined> {
   const { default: lockfile } = await import("proper-lockfile");
-  await makeSentinel(target);
-  let compromised = false;
-  let release: () => Promise<void>;
-  try {
-    release = await lockfile.lock(target, {
+  const folder = new LockFolder(target);
+  const take = async (): Promise<() => Promise<void>> =>
+    await lockfile.lock(target, {
       stale: STALE_MS,
       update: UPDATE_MS,
       realpath: false,
       retries: 0,
+      fs: folder,
       // The library's default throws from a timer, which would end the host.
       onCompromised: () => {
-        compromised = true;
+        folder.lose();
       },
     });
+  let release: () => Promise<void>;
+  try {
+    checkPlace(target);
+    release = await take().catch(async (error: unknown) => {
+      if (systemErrorCode(error) !== "ENOENT") {
+        throw error;
+      }
+      makeParent(target);
+      return await take();
+    });
   } catch (error) {
-    if (systemErrorCode(error) === "ELOCKED") {
-      return undefined;
+    if (error instanceof LockBlockedError) {
+      throw error;
     }
-    throw error;
+    switch (systemErrorCode(error)) {
+      case "ELOCKED":
+        return undefined;
+      case "ENOTEMPTY":
+        throw new LockBlockedError(`${target}.lock`, "it was left behind and is not empty");
+      case "EEXIST":
+      case "ENOENT":
+      case "ENOTDIR":
+        throw new LockBlockedError(path.dirname(target), "it is not a folder");
+      default:
+        throw error;
+    }
   }
   return {
-    get compromised() {
-      return compromised;
-    },
+    isHeld: () => folder.isHeld(),
     async release() {
-      // Rejects when the lock was lost meanwhile; whoever has it now must keep it.
+      // Rejects when the lock was lost; the new holder's folder is left alone.
       await release().catch(() => undefined);
     },
   };
 }
 
-/** True while the lock exists and is being renewed. */
+/** True while the lock exists and is being renewed, as far as its time stamp tells. */
 export function isDirectoryLockLive(target: string): boolean {
-  const stat = statSync(`${target}.lock`, { throwIfNoEntry: false });
-  return stat !== undefined && Date.now() - stat.mtimeMs < STALE_MS;
+  try {
+    const stat = statSync(`${target}.lock`, { throwIfNoEntry: false });
+    // A stamp far ahead was written before the clock was put back.
+    return stat !== undefined && Math.abs(Date.now() - stat.mtimeMs) < STALE_MS;
+  } catch {
+    return false;
+  }
+}
+
+/** A lock's time stamp and identity; it changes with each renewal. */
+export function directoryLockStamp(target: string): string | undefined {
+  let fd: number | undefined;
+  try {
+    // Opening it makes a network disk ask its server, where `stat` may answer from memory.
+    fd = openSync(`${target}.lock`, "r");
+    const { ino, mtimeNs } = fstatSync(fd, { bigint: true });
+    return `${String(ino)}:${String(mtimeNs)}`;
+  } catch {
+    return undefined;
+  } finally {
+    if (fd !== undefined) {
+      closeSync(fd);
+    }
+  }
+}
+
+/**
+ * Removes a lock that has not been renewed for so long that it has no holder.
+ *
+ * @param stamp - its stamp all that time
+ * @throws LockBlockedError when it cannot be removed
+ */
+export function breakDirectoryLock(target: string, stamp: string): void {
+  if (directoryLockStamp(target) !== stamp) {
+    return;
+  }
+  const file = `${target}.lock`;
+  try {
+    rmdirSync(file);
+  } catch (error) {
+    if (systemErrorCode(error) !== "ENOENT") {
+      throw new LockBlockedError(file, "it was left behind and cannot be removed");
+    }
+  }
 }

@@ -3,49 +3,43 @@
  * made through koffi. On Windows the Python CLI locks the file's first byte instead.
  */
 
-import { closeSync, constants, existsSync, fchownSync, openSync } from "node:fs";
-import { createRequire } from "node:module";
+import { closeSync, constants, existsSync, fstatSync, lstatSync, openSync } from "node:fs";
 import path from "node:path";
 import { systemErrorCode } from "../../protocol/errors.ts";
-import { ownerOfNewFile } from "./owner.ts";
-import type { HeldLock } from "./types.ts";
+import { loadKoffi } from "./koffi.ts";
+import { giveToOwner } from "./owner.ts";
+import { type HeldLock, LockBlockedError, LockUnsupportedError } from "./types.ts";
+import { tryRangeLock } from "./windows-range-lock.ts";
 
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const LOCK_UN = 8;
-
-type Koffi = typeof import("koffi");
+/** Calls of `flock` that a signal or a busy lock daemon may interrupt, before it counts as missing. */
+const MAX_CALLS = 5;
 
 interface FlockApi {
   flock(fd: number, operation: number): number;
   errno(): number;
   readonly wouldBlock: number;
+  readonly passing: readonly (number | undefined)[];
 }
 
 let flockApi: FlockApi | undefined;
-
-/** koffi is CommonJS with a native part; it is loaded on first use only. */
-export function loadKoffi(): Koffi {
-  return createRequire(import.meta.url)("koffi") as Koffi;
-}
 
 function loadFlock(): FlockApi {
   if (flockApi === undefined) {
     const koffi = loadKoffi();
     // The C library is part of the running program.
     const flock = koffi.load(null).func("int flock(int fd, int operation)");
+    const { errno } = koffi.os;
     flockApi = {
       flock: (fd, operation) => flock(fd, operation) as number,
       errno: () => koffi.errno(),
-      wouldBlock: koffi.os.errno.EWOULDBLOCK ?? koffi.os.errno.EAGAIN ?? 11,
+      wouldBlock: errno.EWOULDBLOCK ?? errno.EAGAIN ?? 11,
+      passing: [errno.EINTR, errno.ENOLCK],
     };
   }
   return flockApi;
-}
-
-/** Thrown when this machine offers no way to take the Python CLI's lock. */
-export class LockUnsupportedError extends Error {
-  override readonly name = "LockUnsupportedError";
 }
 
 /**
@@ -53,32 +47,52 @@ export class LockUnsupportedError extends Error {
  *
  * @param file - the lock file; made 0600 when it is missing, as the CLI does
  * @throws LockUnsupportedError when the machine or the file system has no such lock
+ * @throws LockBlockedError when the file cannot be a lock
  */
-export async function tryFileLock(file: string): Promise<HeldLock | undefined> {
-  if (process.platform === "win32") {
-    const { tryRangeLock } = await import("./windows-range-lock.ts");
-    return tryRangeLock(file);
-  }
-  return tryFlock(file);
+export function tryFileLock(file: string): HeldLock | undefined {
+  return process.platform === "win32" ? tryRangeLock(file) : tryFlock(file);
 }
 
 /** Opens the lock file, and makes it where it is missing. */
 function openLockFile(file: string): number {
-  const flags = constants.O_CREAT | constants.O_RDWR | constants.O_NOFOLLOW;
-  let fd: number;
+  const flags = constants.O_CREAT | constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   try {
-    fd = openSync(file, flags | constants.O_EXCL, 0o600);
-  } catch (error) {
-    if (systemErrorCode(error) === "EEXIST") {
-      return openSync(file, flags, 0o600);
+    const fd = openSync(file, flags | constants.O_EXCL, 0o600);
+    try {
+      giveToOwner(file, path.dirname(file), "file");
+      return fd;
+    } catch (error) {
+      closeSync(fd);
+      throw error;
     }
-    throw error;
+  } catch (error) {
+    if (systemErrorCode(error) !== "EEXIST") {
+      throw error;
+    }
   }
-  const owner = ownerOfNewFile(path.dirname(file));
-  if (owner !== undefined) {
-    fchownSync(fd, owner.uid, owner.gid);
+  try {
+    return openSync(file, flags, 0o600);
+  } catch (error) {
+    switch (systemErrorCode(error)) {
+      case "ELOOP":
+        throw new LockBlockedError(file, "it is a link");
+      case "EISDIR":
+      case "ENXIO":
+        throw new LockBlockedError(file, "it is not a file");
+      default:
+        throw error;
+    }
   }
-  return fd;
+}
+
+function leadsTo(file: string, fd: number): boolean {
+  try {
+    const named = lstatSync(file, { bigint: true, throwIfNoEntry: false });
+    const open = fstatSync(fd, { bigint: true });
+    return named !== undefined && named.ino === open.ino && named.dev === open.dev;
+  } catch {
+    return false;
+  }
 }
 
 function tryFlock(file: string): HeldLock | undefined {
@@ -89,16 +103,24 @@ function tryFlock(file: string): HeldLock | undefined {
     throw new LockUnsupportedError("flock is not available", { cause: error });
   }
   const fd = openLockFile(file);
-  if (api.flock(fd, LOCK_EX | LOCK_NB) !== 0) {
+  for (let call = 1; api.flock(fd, LOCK_EX | LOCK_NB) !== 0; call += 1) {
     const errno = api.errno();
+    if (call < MAX_CALLS && api.passing.includes(errno)) {
+      continue;
+    }
     closeSync(fd);
     if (errno === api.wouldBlock) {
       return undefined;
     }
     throw new LockUnsupportedError(`flock failed with error ${String(errno)}`);
   }
+  if (!leadsTo(file, fd)) {
+    // The file was replaced between opening and locking; whoever comes next locks the new one.
+    closeSync(fd);
+    return undefined;
+  }
   return {
-    compromised: false,
+    isHeld: () => leadsTo(file, fd),
     async release() {
       api.flock(fd, LOCK_UN);
       closeSync(fd);
@@ -108,11 +130,11 @@ function tryFlock(file: string): HeldLock | undefined {
 
 /** True while another holder has the lock; false also where that cannot be told. */
 export function isFileLocked(file: string): boolean {
-  if (process.platform === "win32" || !existsSync(file)) {
-    return false;
-  }
   try {
-    const lock = tryFlock(file);
+    if (!existsSync(file)) {
+      return false;
+    }
+    const lock = tryFileLock(file);
     void lock?.release();
     return lock === undefined;
   } catch {

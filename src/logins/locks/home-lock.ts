@@ -1,32 +1,26 @@
-/** Taking a home's lock: waiting for it, with a way out as soon as waiting has become pointless. */
+/** Taking a home's lock: waiting for it while it lives, with a way out once a peer has refreshed. */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { KimiError, systemErrorCode } from "../../protocol/errors.ts";
+import { passingReason } from "../home-file.ts";
 import { type Home, ownerLabel } from "../homes.ts";
-import { isDirectoryLockLive, tryDirectoryLock } from "./directory-lock.ts";
-import { isFileLocked, LockUnsupportedError, tryFileLock } from "./file-lock.ts";
-import type { HeldLock } from "./types.ts";
+import {
+  breakDirectoryLock,
+  directoryLockStamp,
+  isDirectoryLockLive,
+  tryDirectoryLock,
+} from "./directory-lock.ts";
+import { isFileLocked, tryFileLock } from "./file-lock.ts";
+import { type HeldLock, LockBlockedError, LockUnsupportedError } from "./types.ts";
 
-/** Longest wait for the lock, in ms (the Kimi Code CLI's limit). */
+/** Longest wait for a lock that lives, in ms (the Kimi Code CLI's limit). */
 const WAIT_LIMIT_MS = 60_000;
+/** Longest wait for the system to get over a passing error, in ms. */
+const PASSING_LIMIT_MS = 5_000;
+/** A directory lock whose stamp has not moved for so long has no holder, whatever its date, in ms. */
+const DEAD_AFTER_MS = 6_000;
 /** Pause between two tries, in ms; both CLIs poll too, at 500 ms and more. */
 const POLL_MS = 15;
-
-/** Errors of a lock that this user will never get, however long it waits. */
-const HOPELESS = new Set([
-  "EACCES",
-  "EPERM",
-  "EROFS",
-  "ENOSPC",
-  "EDQUOT",
-  "ENOENT",
-  // A link or a folder in the place of the lock file.
-  "ELOOP",
-  "EISDIR",
-]);
-
-/** The lock of a home where the platform offers none: the transaction then relies on comparing. */
-const NO_LOCK: HeldLock = { compromised: false, release: async () => undefined };
 
 /** What waiting for a lock ended with. */
 export type LockOutcome<T> =
@@ -34,56 +28,129 @@ export type LockOutcome<T> =
   /** The lock is no longer needed. */
   | { readonly settled: T };
 
-/** Tries to take a home's lock without waiting. */
-export async function tryHomeLock(home: Home): Promise<HeldLock | undefined> {
-  return home.lock.kind === "directory"
-    ? await tryDirectoryLock(home.lock.target)
-    : await tryFileLock(home.lock.path);
+/** Target of the folder that stands in for `flock`; it excludes every process of this plugin. */
+function standInTarget(flockPath: string): string {
+  return flockPath.replace(/\.lock$/, ".openclaw");
+}
+
+/** The directory lock of a home: its own, or the one that stands in for `flock`. */
+function directoryTarget(home: Home): string {
+  return home.lock.kind === "directory" ? home.lock.target : standInTarget(home.lock.path);
+}
+
+async function tryFlockOrStandIn(file: string): Promise<HeldLock | undefined> {
+  let lock: HeldLock | undefined;
+  try {
+    lock = tryFileLock(file);
+  } catch (error) {
+    if (!(error instanceof LockUnsupportedError)) {
+      throw error;
+    }
+    return await tryDirectoryLock(standInTarget(file));
+  }
+  if (lock !== undefined && isDirectoryLockLive(standInTarget(file))) {
+    // A process of ours for which `flock` did not work a moment ago.
+    await lock.release();
+    return undefined;
+  }
+  return lock;
 }
 
 /**
- * Waits for a home's lock.
+ * Tries to take a home's lock without waiting.
  *
- * @param options.whileWaiting - asked before each further try; a value ends the waiting
- * @param options.onUnsupported - told when this machine has no such lock
- * @throws KimiError `home_busy` after a minute, `home_not_writable` when the lock cannot be made
+ * @returns `undefined` while another process holds it
+ * @throws LockBlockedError, or the system's error
+ */
+export async function tryHomeLock(home: Home): Promise<HeldLock | undefined> {
+  return home.lock.kind === "directory"
+    ? await tryDirectoryLock(home.lock.target)
+    : await tryFlockOrStandIn(home.lock.path);
+}
+
+/** The error for a lock that this user will not get, however long it waits. */
+function lockError(home: Home, error: unknown): KimiError {
+  if (error instanceof LockBlockedError) {
+    return new KimiError(
+      "home_not_writable",
+      `The login was not refreshed, because ${error.file} is in the way of its lock: ${error.why}. Delete it and try again; you are still signed in.`,
+    );
+  }
+  const why = passingReason(systemErrorCode(error));
+  return why === undefined
+    ? new KimiError(
+        "home_not_writable",
+        `The login was not refreshed, because its lock ${lockPath(home)} could not be taken. Make that folder writable and try again; you are still signed in.`,
+      )
+    : new KimiError(
+        "home_unavailable",
+        `The login could not be refreshed right now: ${why}. Try again in a moment; you are still signed in.`,
+      );
+}
+
+function lockPath(home: Home): string {
+  return home.lock.kind === "directory" ? `${home.lock.target}.lock` : home.lock.path;
+}
+
+/** Watches a directory lock that another process holds, and removes it once it has no holder. */
+class DeadLockWatch {
+  readonly #target: string;
+  #stamp: string | undefined;
+  #sinceMs = performance.now();
+
+  constructor(target: string) {
+    this.#target = target;
+  }
+
+  /** Called after each try in vain. */
+  look(): void {
+    const stamp = directoryLockStamp(this.#target);
+    if (stamp !== this.#stamp || stamp === undefined) {
+      this.#stamp = stamp;
+      this.#sinceMs = performance.now();
+    } else if (performance.now() - this.#sinceMs >= DEAD_AFTER_MS) {
+      breakDirectoryLock(this.#target, stamp);
+    }
+  }
+}
+
+/**
+ * Waits for a home's lock, for as long as it has a living holder.
+ *
+ * @param whileWaiting - asked before each further try; a value ends the waiting
+ * @throws KimiError `home_busy` after a minute, `home_not_writable` at once when the lock cannot be
+ *   taken at all, `home_unavailable` when the system is in trouble for longer
  */
 export async function waitForHomeLock<T>(
   home: Home,
-  options: {
-    readonly whileWaiting: () => T | undefined;
-    readonly onUnsupported: () => void;
-  },
+  whileWaiting: () => T | undefined,
 ): Promise<LockOutcome<T>> {
-  const deadline = performance.now() + WAIT_LIMIT_MS;
+  const startMs = performance.now();
+  const watch = new DeadLockWatch(directoryTarget(home));
+  let troubleSinceMs: number | undefined;
   for (;;) {
     try {
       const lock = await tryHomeLock(home);
       if (lock !== undefined) {
         return { lock };
       }
+      troubleSinceMs = undefined;
+      watch.look();
     } catch (error) {
-      if (error instanceof LockUnsupportedError) {
-        options.onUnsupported();
-        return { lock: NO_LOCK };
+      const passes = passingReason(systemErrorCode(error)) !== undefined;
+      troubleSinceMs ??= performance.now();
+      if (!passes || performance.now() - troubleSinceMs >= PASSING_LIMIT_MS) {
+        throw lockError(home, error);
       }
-      const code = systemErrorCode(error) ?? "";
-      if (HOPELESS.has(code)) {
-        throw new KimiError(
-          "home_not_writable",
-          `The login was not refreshed, because its lock in ${home.dir} could not be taken. Make that folder writable and try again; you are still signed in.`,
-        );
-      }
-      // Anything else can pass (the CLI retries every error), until the deadline.
     }
-    const settled = options.whileWaiting();
+    const settled = whileWaiting();
     if (settled !== undefined) {
       return { settled };
     }
-    if (performance.now() >= deadline) {
+    if (performance.now() - startMs >= WAIT_LIMIT_MS) {
       throw new KimiError(
         "home_busy",
-        `Another program has been refreshing the ${ownerLabel(home.kind)} login for over a minute. Try again; you are still signed in.`,
+        `Another program has been refreshing the ${ownerLabel(home.kind)} login for over a minute (lock: ${lockPath(home)}). Try again; you are still signed in.`,
       );
     }
     await sleep(POLL_MS);
@@ -95,8 +162,8 @@ export async function waitForHomeLock<T>(
  * nothing: for the host's `register`, which cannot wait.
  */
 export function isHomeLocked(home: Home): boolean {
-  if (home.lock.kind === "directory") {
-    return isDirectoryLockLive(home.lock.target);
-  }
-  return isFileLocked(home.lock.path);
+  return (
+    isDirectoryLockLive(directoryTarget(home)) ||
+    (home.lock.kind === "flock" && isFileLocked(home.lock.path))
+  );
 }

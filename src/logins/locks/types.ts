@@ -1,15 +1,32 @@
 /** A lock on a home that this process holds. */
 export interface HeldLock {
-  /** True once another process may have taken the lock over, e.g. after this one was suspended. */
-  readonly compromised: boolean;
-  /** Gives the lock back; never throws. */
+  /**
+   * False once another process may have the lock, e.g. after this one was suspended or its event loop
+   * stood still. Looks at the disk and at the monotonic clock; synchronous.
+   */
+  isHeld(): boolean;
+  /** Gives the lock back, unless it is another's by now; never throws. */
   release(): Promise<void>;
 }
 
-/**
- * Tries to take a lock without waiting.
- *
- * @returns `undefined` while another process holds it
- * @throws an error with a system code when it cannot be taken at all
- */
-export type TryLock = () => Promise<HeldLock | undefined>;
+/** Thrown when this machine or file system offers no such lock. */
+export class LockUnsupportedError extends Error {
+  override readonly name = "LockUnsupportedError";
+}
+
+/** Thrown when something lies in the place of the lock and will not go away by itself. */
+export class LockBlockedError extends Error {
+  override readonly name = "LockBlockedError";
+  readonly file: string;
+  readonly why: string;
+
+  /**
+   * @param file - what is in the way
+   * @param why - what it is, as the end of a sentence
+   */
+  constructor(file: string, why: string) {
+    super(why);
+    this.file = file;
+    this.why = why;
+  }
+}

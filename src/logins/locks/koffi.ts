@@ -1,0 +1,10 @@
+/** koffi, which calls the system's own functions. CommonJS with a native part, so loaded on first use. */
+
+import { createRequire } from "node:module";
+
+type Koffi = typeof import("koffi");
+
+/** @throws an error where no binary of it exists for this machine */
+export function loadKoffi(): Koffi {
+  return createRequire(import.meta.url)("koffi") as Koffi;
+}

@@ -1,0 +1,132 @@
+/**
+ * How long a login waits before it asks Kimi again.
+ *
+ * Only `invalid_grant` ends a login. Everything else is passing and is asked again: at once for those
+ * who come right after a failure, later where the server asked for patience or refused. Times are by
+ * the wall clock, because a machine that slept has waited too; the shared answer is by the monotonic
+ * one.
+ */
+
+import { KimiError } from "../protocol/errors.ts";
+
+/** How long a failure answers for those who ask right after it, in ms. */
+const SHARED_MS = 2_000;
+/** Waits after a refusal that is not about the token: the first, the second, every further one, in ms. */
+const REFUSAL_WAITS_MS = [60_000, 120_000, 300_000] as const;
+/** Longest wait that a server is granted, in ms. */
+const MAX_WAIT_MS = 300_000;
+/** Most refreshes of one login in {@link WINDOW_MS}. */
+const MAX_REFRESHES = 4;
+const WINDOW_MS = 60_000;
+
+interface Failure {
+  readonly error: KimiError;
+  /** Fingerprint of the refresh token that the failure is about. */
+  readonly of: string;
+  /** Until when it answers for those who ask right after it, by the monotonic clock. */
+  readonly sharedUntil: number;
+  /** When it happened, and when Kimi is asked again, ms since the epoch. */
+  readonly atMs: number;
+  readonly retryAtMs: number;
+}
+
+/** A time to wait in words. */
+function inWords(ms: number): string {
+  const seconds = Math.max(1, Math.ceil(ms / 1_000));
+  if (seconds < 90) {
+    return seconds === 1 ? "1 second" : `${String(seconds)} seconds`;
+  }
+  return `${String(Math.ceil(seconds / 60))} minutes`;
+}
+
+/** An error that says when Kimi is asked again. */
+function withWait(error: KimiError, waitMs: number): KimiError {
+  const { what } = error.details;
+  return what === undefined || waitMs < SHARED_MS
+    ? error
+    : new KimiError(
+        error.code,
+        `${what} The next try is in ${inWords(waitMs)}; you are still signed in.`,
+        { ...error.details, retryAfterMs: waitMs },
+      );
+}
+
+/** The failures and refreshes of one login in this process. */
+export class Refusals {
+  readonly #now: () => number;
+  #failure: Failure | undefined;
+  #refusals = 0;
+  #refreshes: readonly number[] = [];
+
+  /** @param now - current time, ms since the epoch */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /**
+   * The failure that the next request would only repeat.
+   *
+   * @param of - fingerprint of the refresh token that would be sent
+   */
+  known(of: string): KimiError | undefined {
+    const failure = this.#failure;
+    if (failure?.of !== of) {
+      return undefined;
+    }
+    const now = this.#now();
+    // A failure time in the future means that the clock was set back.
+    if (now >= failure.atMs && now < failure.retryAtMs) {
+      return withWait(failure.error, failure.retryAtMs - now);
+    }
+    return performance.now() < failure.sharedUntil ? failure.error : undefined;
+  }
+
+  /**
+   * Notes a failure.
+   *
+   * @returns the error for the caller; it says when Kimi is asked again
+   */
+  note(of: string, error: KimiError): KimiError {
+    const atMs = this.#now();
+    const waitMs = Math.min(Math.max(error.details.retryAfterMs ?? 0, this.#refusalWait(error)), MAX_WAIT_MS);
+    this.#failure = { error, of, sharedUntil: performance.now() + SHARED_MS, atMs, retryAtMs: atMs + waitMs };
+    return withWait(error, waitMs);
+  }
+
+  /** Notes a success. */
+  clear(): void {
+    this.#failure = undefined;
+    this.#refusals = 0;
+  }
+
+  /** Notes that a refresh token was spent. */
+  noteRefresh(): void {
+    this.#refreshes = [...this.#recent(), this.#now()];
+  }
+
+  /** The error when the login was refreshed too often just now; another token would not help. */
+  tooMany(): KimiError | undefined {
+    const recent = this.#recent();
+    const [first] = recent;
+    if (recent.length < MAX_REFRESHES || first === undefined) {
+      return undefined;
+    }
+    const what = `This login was already renewed ${String(recent.length)} times in the last minute.`;
+    const waitMs = first + WINDOW_MS - this.#now();
+    return withWait(new KimiError("rate_limited", `${what} Try again in a minute; you are still signed in.`, { what }), waitMs);
+  }
+
+  #recent(): readonly number[] {
+    const now = this.#now();
+    return this.#refreshes.filter((atMs) => atMs <= now && now - atMs < WINDOW_MS);
+  }
+
+  #refusalWait(error: KimiError): number {
+    if (error.code !== "refused") {
+      return 0;
+    }
+    const waitMs = REFUSAL_WAITS_MS[Math.min(this.#refusals, REFUSAL_WAITS_MS.length - 1)] ?? MAX_WAIT_MS;
+    this.#refusals += 1;
+    return waitMs;
+  }
+}

@@ -1,0 +1,119 @@
+/** Whose login it is, where the access token does not tell. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Home } from "../../src/logins/homes.ts";
+import { Login } from "../../src/logins/login.ts";
+import type { AccountMemory } from "../../src/logins/transaction.ts";
+import { startStandIn } from "../standin/server.ts";
+import type { StandIn } from "../standin/server.ts";
+import { failureOf, KINDS, LIFETIME_MS, removeScratch, signedIn, stored, testDeps, writeLogin } from "./support.ts";
+import type { TestDeps } from "./support.ts";
+
+let standIn: StandIn;
+let deps: TestDeps;
+
+beforeEach(async () => {
+  standIn = await startStandIn();
+  standIn.createAccount({ id: "mine" });
+  standIn.createAccount({ id: "other" });
+  deps = testDeps(standIn.clock.now);
+});
+
+afterEach(async () => {
+  await standIn.close();
+  await removeScratch();
+});
+
+async function mine(kind: (typeof KINDS)[number] = "kimi-code-cli", ageMs = 0): Promise<Home> {
+  return (await signedIn(standIn, kind, { ageMs, accountId: "mine" })).home;
+}
+
+async function otherSignsIn(home: Home, ageMs = 0): Promise<void> {
+  await writeLogin(home, standIn.issueLogin("other"), { issuedAtMs: standIn.clock.now() - ageMs });
+}
+
+function memory(): AccountMemory & { readonly notes: Map<string, string> } {
+  const notes = new Map<string, string>();
+  return {
+    notes,
+    recall: async (of) => notes.get(of),
+    remember: async (of, accountId) => void notes.set(of, accountId),
+  };
+}
+
+describe.each(KINDS)("an opaque login in the %s home", (kind) => {
+  it("is asked about once, and used", async () => {
+    const login = new Login(await mine(kind), deps);
+    for (let call = 0; call < 5; call += 1) {
+      await login.access({ accountId: "mine" });
+    }
+    expect(standIn.requests.map(({ route }) => route)).toEqual(["me"]);
+  });
+
+  it("is refused when it is another account's, and nothing is spent", async () => {
+    const home = await mine(kind);
+    const login = new Login(home, deps);
+    await login.access({ accountId: "mine" });
+    await otherSignsIn(home);
+    expect(await failureOf(login.access({ accountId: "mine" }))).toMatchObject({ code: "account_changed", transient: false });
+    expect(await failureOf(login.access({ accountId: "mine" }))).toMatchObject({ code: "account_changed" });
+    expect(standIn.count("token")).toBe(0);
+    expect(standIn.count("me")).toBe(2);
+  });
+
+  it("is refused when another account's expired login is renewed, and the home keeps that login", async () => {
+    const home = await mine(kind);
+    await otherSignsIn(home, LIFETIME_MS);
+    expect(await failureOf(new Login(home, deps).access({ accountId: "mine" }))).toMatchObject({ code: "account_changed" });
+    const file = await stored(home);
+    expect(standIn.login(String(file["refresh_token"]))).toMatchObject({ accountId: "other" });
+    expect(standIn.isLiveRefresh(String(file["refresh_token"]))).toBe(true);
+  });
+});
+
+describe("tokens that this plugin has renewed", () => {
+  it("belong to the account of the ones before them, and nothing is asked", async () => {
+    const login = new Login(await mine("openclaw"), deps);
+    await login.access({ accountId: "mine" });
+    for (let round = 0; round < 3; round += 1) {
+      standIn.clock.advance(LIFETIME_MS);
+      await login.access({ accountId: "mine" });
+    }
+    expect(standIn.count("me")).toBe(1);
+    expect(standIn.count("token")).toBe(3);
+  });
+
+  it("are known to the next process too", async () => {
+    const home = await mine();
+    const accounts = memory();
+    await new Login(home, { ...deps, accounts }).access({ accountId: "mine" });
+    standIn.clock.advance(LIFETIME_MS);
+    await new Login(home, { ...deps, accounts }).access({ accountId: "mine" });
+    await new Login(home, { ...deps, accounts }).access({ accountId: "mine" });
+    expect(standIn.count("me")).toBe(1);
+    expect(JSON.stringify([...accounts.notes])).not.toContain("standin-");
+  });
+});
+
+describe("while Kimi does not tell whose login it is", () => {
+  it.each([
+    ["answers 503", { kind: "status", status: 503 }],
+    ["breaks the connection", { kind: "reset" }],
+    ["answers something else", { kind: "rawBody", status: 200, contentType: "application/json", body: "{}" }],
+  ] as const)("because it %s, the login is used and asked about a minute later", async (_what, fault) => {
+    const home = await mine();
+    await otherSignsIn(home);
+    standIn.failAlways("me", fault);
+    const login = new Login(home, deps);
+    await login.access({ accountId: "mine" });
+    await login.access({ accountId: "mine" });
+    expect(standIn.count("me")).toBe(1);
+    standIn.heal();
+    standIn.clock.advance(61_000);
+    expect(await failureOf(login.access({ accountId: "mine" }))).toMatchObject({ code: "account_changed" });
+  });
+
+  it("a profile without an account asks nothing", async () => {
+    await new Login(await mine(), deps).access();
+    expect(standIn.requests).toEqual([]);
+  });
+});
