@@ -9,7 +9,13 @@ import {
 } from "./constants.ts";
 import { healAtStart } from "./host/at-start.ts";
 import { useSettings } from "./host/config.ts";
-import { settleBeforeEnd } from "./host/lifetime.ts";
+import {
+  gatewayStarted,
+  gatewayStopped,
+  settleBeforeEnd,
+  settleBeforeStop,
+  STOP_HOOK_TIMEOUT_MS,
+} from "./host/lifetime.ts";
 import { missingAuthMessage } from "./host/missing-auth.ts";
 import { unwatchOwnHomes, watchOwnHomes } from "./host/own-home-watch.ts";
 import { isSameAccount } from "./host/profile-shape.ts";
@@ -83,12 +89,17 @@ export default definePluginEntry({
     api.lifecycle?.onDispose?.(settleBeforeEnd);
     if (api.registrationMode === "full") {
       healAtStart();
+      api.on("gateway_stop", settleBeforeStop, { timeoutMs: STOP_HOOK_TIMEOUT_MS });
       api.registerService({
         id: PLUGIN_ID,
         start: () => {
+          gatewayStarted();
           watchOwnHomes(api.runtime.config.current);
         },
-        stop: unwatchOwnHomes,
+        stop: () => {
+          gatewayStopped();
+          unwatchOwnHomes();
+        },
       });
     }
   },

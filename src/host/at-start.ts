@@ -3,14 +3,25 @@
  * that a crash left. The code that replaces one is loaded only when there is one.
  */
 
-import { readdirSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { onUse } from "../lazy.ts";
 import { personalAccounts } from "./personal-notes.ts";
 import { isFenced, isOwnProfile } from "./profile-shape.ts";
 import { providerAuthSdk, statePathsSdk } from "./sdk.ts";
 
-/** Folders that have a profile store: the shared one (`undefined`) and each agent's. */
+function isFolder(file: string): boolean {
+  try {
+    return statSync(file).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Folders that have a profile store: the shared one (`undefined`), each agent's, and the one that the
+ * environment names. Anything but a folder in their place is passed over.
+ */
 export function profileStoreDirs(): (string | undefined)[] {
   const root = path.join(statePathsSdk().resolveStateDir(process.env), "agents");
   let names: string[];
@@ -19,7 +30,9 @@ export function profileStoreDirs(): (string | undefined)[] {
   } catch {
     names = [];
   }
-  return [undefined, ...names.map((name) => path.join(root, name, "agent"))];
+  const named = process.env.OPENCLAW_AGENT_DIR?.trim();
+  const dirs = names.filter((name) => isFolder(path.join(root, name))).map((name) => path.join(root, name, "agent"));
+  return [undefined, ...new Set(named ? [...dirs, path.resolve(named)] : dirs)];
 }
 
 /** A place to look for profiles: a folder with a store, or one personal account. */
@@ -36,7 +49,11 @@ export function profilePlaces(): ProfilePlace[] {
   ];
 }
 
-/** The profiles in a place, by id; of a personal account's place that one only. */
+/**
+ * The profiles in a place, by id; of a personal account's place that one only.
+ *
+ * @throws the host's error when the store cannot be read
+ */
 export function profilesIn({ agentDir, profileId }: ProfilePlace) {
   const { profiles } = providerAuthSdk().ensureAuthProfileStore(agentDir, {
     allowKeychainPrompt: false,
@@ -47,16 +64,19 @@ export function profilesIn({ agentDir, profileId }: ProfilePlace) {
   );
 }
 
-function anyFence(): boolean {
-  return profilePlaces().some((place) =>
-    profilesIn(place).some(([, profile]) => isOwnProfile(profile) && isFenced(profile)),
-  );
+function hasFence(place: ProfilePlace): boolean {
+  try {
+    return profilesIn(place).some(([, profile]) => isOwnProfile(profile) && isFenced(profile));
+  } catch {
+    // The host tells about a store that it cannot read; the other places do not suffer for it.
+    return false;
+  }
 }
 
 /** Heals fenced profiles; never throws, because a plugin that fails to register helps nobody. */
 export function healAtStart(): void {
   try {
-    if (anyFence()) {
+    if (profilePlaces().some(hasFence)) {
       onUse().healProfiles();
     }
   } catch {

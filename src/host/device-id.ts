@@ -3,6 +3,7 @@
 import { randomUUID } from "node:crypto";
 import fs from "node:fs/promises";
 import path from "node:path";
+import { createPrivateFile, writePrivateFile } from "../private-file.ts";
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -19,22 +20,17 @@ export async function deviceId(folder: string): Promise<string> {
     return stored;
   }
   const fresh = randomUUID();
-  const temp = `${file}.${String(process.pid)}.${fresh.slice(0, 8)}`;
   try {
     await fs.mkdir(folder, { recursive: true, mode: 0o700 });
-    await fs.writeFile(temp, fresh, { mode: 0o600, flag: "wx" });
-    // A link fails where a rename would replace the id that another process has just made.
-    await fs.link(temp, file).catch(async () => {
-      if (!UUID.test((await fs.readFile(file, "utf8").catch(() => "")).trim())) {
-        await fs.copyFile(temp, file);
-        await fs.chmod(file, 0o600);
-      }
-    });
+    if (stored === "") {
+      // Another process may make it at the same moment; the first one counts.
+      createPrivateFile(file, fresh);
+    } else {
+      writePrivateFile(file, fresh);
+    }
     const settled = (await fs.readFile(file, "utf8")).trim();
     return UUID.test(settled) ? settled : fresh;
   } catch {
     return fresh;
-  } finally {
-    await fs.rm(temp, { force: true }).catch(() => undefined);
   }
 }

@@ -9,7 +9,7 @@ import type { LoginRef } from "./login-ref.ts";
 import { readNote, writeNote } from "./notes.ts";
 
 /** The refresh token that Kimi refused, by its fingerprint, and what the user was told. */
-const noteSchema = z.object({ of: z.string(), message: z.string().max(500) });
+const noteSchema = z.object({ of: z.string(), message: z.string().max(8_192) });
 
 function noteOf({ home, accountId }: LoginRef): string {
   return `ended-${loginKey(home, accountId)}.json`;

@@ -1,12 +1,14 @@
 /**
- * Replaces a fence that nobody will settle any more.
+ * Replaces a fence whose refresh will never finish.
  *
  * The host puts a fence in place of a profile's tokens before it refreshes. When the process dies,
  * or Kimi ended the login, the fence stays and the profile is locked. The tokens are in the home, so
  * the profile can be made from it again, unless a refresh of that login is under way: then the fence
- * belongs to a live process.
+ * belongs to a live process. Each place is healed by itself: a store that is broken, busy or full
+ * costs nothing but its own profiles.
  */
 
+import { isMainThread } from "node:worker_threads";
 import { readHome } from "../logins/home-file.ts";
 import { isHomeLocked } from "../logins/locks/home-lock.ts";
 import { type ProfilePlace, profilePlaces, profilesIn } from "./at-start.ts";
@@ -20,38 +22,64 @@ const SETTLE_LIMIT_MS = 10_000;
 /** How long a profile that cannot be healed yet is looked at again, in ms; the host waits for its fence as long. */
 const RECHECK_LIMIT_MS = 120_000;
 
-type Credential = ReturnType<typeof profilesIn>[number][1];
+type Profile = ReturnType<typeof profilesIn>[number][1];
 
-/** What one look at the stores came to. */
-type HealResult = "nothing" | "healed" | "locked";
+/** What one look at the stores came to; the last one that applies counts. */
+type HealResult =
+  | "nothing"
+  | "healed"
+  /** A home is being refreshed. */
+  | "locked"
+  /** A store could not be read or written. */
+  | "failed";
 
-/** Heals every profile that can be healed now and whose fence is meant. */
+/** Heals every profile that can be healed now and whose fence is meant; never throws. */
 export function healOnce(isMeant: (profile: OAuthProfile) => boolean = isFenced): HealResult {
-  const sdk = providerAuthSdk();
-  let result: HealResult = "nothing";
+  const results = new Set<HealResult>();
   for (const place of profilePlaces()) {
-    for (const [profileId, profile] of profilesIn(place)) {
-      if (profile.type !== "oauth" || !isOwnProfile(profile) || !isMeant(profile)) {
-        continue;
+    try {
+      for (const [profileId, profile] of profilesIn(place)) {
+        if (profile.type === "oauth" && isOwnProfile(profile) && isMeant(profile)) {
+          results.add(healProfile(place, profileId, profile));
+        }
       }
-      const healed = healedProfile(profile);
-      if (healed === "locked") {
-        result = "locked";
-        continue;
-      }
-      if (healed === undefined) {
-        continue;
-      }
-      result = result === "locked" ? result : "healed";
-      if (place.profileId !== undefined) {
-        void healPersonal(place.profileId, healed);
-      } else {
-        sdk.upsertAuthProfile({ profileId, credential: healed, ...place });
-        void endCooldown(profileId, place);
-      }
+    } catch {
+      results.add("failed");
     }
   }
-  return result;
+  return (["failed", "locked", "healed"] as const).find((result) => results.has(result)) ?? "nothing";
+}
+
+function healProfile(place: ProfilePlace, profileId: string, profile: Profile & OAuthProfile): HealResult {
+  const healed = healedProfile(profile);
+  if (healed === undefined || healed === "locked") {
+    return healed ?? "nothing";
+  }
+  if (place.profileId !== undefined) {
+    healPersonal(place.profileId, profile, healed);
+    return "healed";
+  }
+  // `register` cannot wait for the host's own conditional write. So the profile is looked at once more,
+  // in the turn of the event loop in which it is written: somebody may have signed in or out since.
+  const now: unknown = profilesIn(place).find(([id]) => id === profileId)?.[1];
+  if (!isSameFence(now, profile)) {
+    return "nothing";
+  }
+  providerAuthSdk().upsertAuthProfile({ profileId, credential: healed, ...place });
+  endCooldown(profileId, place);
+  return "healed";
+}
+
+/** True while a profile holds the very fence that was found, for the same login. */
+function isSameFence(now: unknown, found: OAuthProfile): boolean {
+  return (
+    isOwnProfile(now) &&
+    isFenced(now) &&
+    now.access === found.access &&
+    now.authFlow === found.authFlow &&
+    now.issuer === found.issuer &&
+    now.accountId === found.accountId
+  );
 }
 
 function healedProfile<T extends OAuthProfile>(profile: T): T | "locked" | undefined {
@@ -61,53 +89,74 @@ function healedProfile<T extends OAuthProfile>(profile: T): T | "locked" | undef
       return "locked";
     }
     const state = readHome(home);
-    return projected(profile, state.state === "valid" ? state.credential : undefined);
+    return state.state === "unavailable"
+      ? "locked"
+      : projected(profile, state.state === "valid" ? state.credential : undefined);
   } catch {
     // A profile without a home cannot be healed; the next use says what to do.
     return undefined;
   }
 }
 
+/** A write to a store that nobody waits for; its failure leaves the store as it was. */
+function update(place: ProfilePlace, profileId: string, updater: Updater): void {
+  providerAuthSdk()
+    .updateAuthProfileStoreWithLock({ ...place, profileId, updater })
+    .catch(() => undefined);
+}
+
+type Updater = Parameters<ReturnType<typeof providerAuthSdk>["updateAuthProfileStoreWithLock"]>[0]["updater"];
+
 /**
- * Replaces the fence in a personal account, together with the pause that the host imposed. The host
- * writes these accounts before this function returns, so that whoever reads one next finds it healed.
+ * Replaces the fence in a personal account, together with the cooldown that the host imposed. The host
+ * writes these accounts before its function returns, so the next reader finds it healed.
  */
-async function healPersonal(profileId: string, healed: Credential): Promise<void> {
-  await providerAuthSdk().updateAuthProfileStoreWithLock({
-    profileId,
-    updater: (store) => {
-      const profile: unknown = store.profiles[profileId];
-      if (!isOwnProfile(profile) || !isFenced(profile)) {
-        return false;
-      }
-      store.profiles[profileId] = healed;
-      store.usageStats = {};
-      return true;
-    },
+function healPersonal(profileId: string, found: OAuthProfile, healed: Profile): void {
+  update({}, profileId, (store) => {
+    if (!isSameFence(store.profiles[profileId], found)) {
+      return false;
+    }
+    store.profiles[profileId] = healed;
+    store.usageStats = {};
+    return true;
   });
 }
 
-/** Ends the pause that the host imposed when the fence was put there for good. */
-async function endCooldown(profileId: string, place: ProfilePlace): Promise<void> {
-  await providerAuthSdk().updateAuthProfileStoreWithLock({
-    ...place,
-    profileId,
-    updater: (store) => {
-      if (store.usageStats?.[profileId] === undefined) {
-        return false;
-      }
-      const { [profileId]: _ended, ...others } = store.usageStats;
-      store.usageStats = others;
-      return true;
-    },
+/** Ends the cooldown that the host imposed when the fence was put there for good. */
+function endCooldown(profileId: string, place: ProfilePlace): void {
+  update(place, profileId, (store) => {
+    if (store.usageStats?.[profileId] === undefined) {
+      return false;
+    }
+    const { [profileId]: _ended, ...others } = store.usageStats;
+    store.usageStats = others;
+    return true;
   });
 }
 
-/** Heals now what can be healed, and the rest as soon as its home is free. */
+/** Heals now what can be healed, and the rest as soon as its home is free and its store can be used. */
 export function healProfiles(): void {
-  if (healOnce() === "locked") {
-    recheck(RECHECK_LIMIT_MS, () => healOnce() !== "locked");
+  if (!isMainThread) {
+    return;
   }
+  const first = healOnce();
+  if (first === "locked" || first === "failed") {
+    recheck(RECHECK_LIMIT_MS, () => lookAgain(isFenced) !== "locked");
+  }
+}
+
+/**
+ * Heals again from a timer.
+ *
+ * @throws an error when a store failed, so that it is not asked again at once: a busy one blocks the
+ *   thread for seconds
+ */
+function lookAgain(isMeant: (profile: OAuthProfile) => boolean): HealResult {
+  const result = healOnce(isMeant);
+  if (result === "failed") {
+    throw new Error("a profile store could not be used");
+  }
+  return result;
 }
 
 /**
@@ -116,5 +165,5 @@ export function healProfiles(): void {
  * user has signed in again; without it, each turn asks the home and hears how things are.
  */
 export function liftComingFence(): void {
-  recheck(SETTLE_LIMIT_MS, () => healOnce(isFenceFailed) === "healed");
+  recheck(SETTLE_LIMIT_MS, () => lookAgain(isFenceFailed) === "healed");
 }

@@ -1,27 +1,60 @@
 /**
- * Whether this process lives on after a turn. A refresh may run in the background only where the
- * process ends no sooner than the reply is kept: the gateway waits for that when it stops, a one-shot
- * command ends as soon as its turn has.
+ * Whether this process lives on after a turn, and how it waits for a refresh when it ends.
+ *
+ * A refresh may run in the background only where the process ends no sooner than the reply is kept:
+ * the gateway waits for that when it stops, a one-shot command ends as soon as its turn has. The
+ * gateway is known by its services: the host starts them nowhere else. Its process title does not
+ * tell, because its worker threads and one-shot `openclaw gateway …` commands have the same one.
  */
 
+import { isMainThread } from "node:worker_threads";
 import { settleLogins } from "../logins/open-logins.ts";
+import { processState } from "../process-state.ts";
 
-/** The name that the host gives its gateway's process, in all of its threads. */
-const GATEWAY_TITLE = "openclaw-gateway";
-/** How long the end of a process waits for a refresh, in ms; the host allows 5 s. */
-const SETTLE_LIMIT_MS = 4_000;
+/** Longest wait when the gateway stops, in ms: a request and what follows it. The host allows 325 s in all. */
+const STOP_LIMIT_MS = 65_000;
+/** Longest wait when only the plugin is replaced, in ms; the host allows 5 s, and the process lives on. */
+const REPLACE_LIMIT_MS = 4_000;
+/** The host's reason for stopping when it replaces the plugin in a running gateway. */
+const REPLACEMENT = "plugin replacement";
 
-/** True in the gateway. */
-export function isLongLived(): boolean {
-  return process.title === GATEWAY_TITLE;
+/** How long the host must let {@link settleBeforeStop} run, in ms. */
+export const STOP_HOOK_TIMEOUT_MS = STOP_LIMIT_MS + 1_000;
+
+function gateway(): { running: boolean } {
+  return processState("gateway", () => ({ running: false }));
 }
 
-/** Waits, when the host ends the plugin, until no refresh is under way. */
-export async function settleBeforeEnd(): Promise<void> {
+/** Notes that the gateway runs in this process. */
+export function gatewayStarted(): void {
+  gateway().running = true;
+}
+
+/** Notes that the gateway stops, or gives up this copy of the plugin. */
+export function gatewayStopped(): void {
+  gateway().running = false;
+}
+
+/** True in the gateway's main thread. */
+export function isLongLived(): boolean {
+  return isMainThread && gateway().running;
+}
+
+async function settle(limitMs: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, SETTLE_LIMIT_MS);
+    timer = setTimeout(resolve, limitMs);
   });
   await Promise.race([settleLogins(), limit]);
   clearTimeout(timer);
+}
+
+/** Waits, when the gateway stops, until no refresh is under way. */
+export async function settleBeforeStop({ reason }: { readonly reason?: string | undefined }): Promise<void> {
+  await settle(reason === REPLACEMENT ? REPLACE_LIMIT_MS : STOP_LIMIT_MS);
+}
+
+/** Waits, when the host gives up a copy of the plugin, until no refresh is under way. */
+export async function settleBeforeEnd(): Promise<void> {
+  await settle(REPLACE_LIMIT_MS);
 }

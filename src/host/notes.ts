@@ -2,6 +2,7 @@
 
 import fs from "node:fs/promises";
 import path from "node:path";
+import { writePrivateFile } from "../private-file.ts";
 import { pluginStateDir } from "./state-dir.ts";
 
 /** The JSON of a note; `undefined` when there is none. Its shape is the caller's to check. */
@@ -16,12 +17,10 @@ export async function readNote(name: string): Promise<unknown> {
 /** Replaces a note in one step; a failure is not an error. */
 export async function writeNote(name: string, value: unknown): Promise<void> {
   const file = path.join(pluginStateDir(), name);
-  const temp = `${file}.${String(process.pid)}.${String(process.hrtime.bigint())}`;
   try {
     await fs.mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
-    await fs.writeFile(temp, `${JSON.stringify(value)}\n`, { mode: 0o600 });
-    await fs.rename(temp, file);
+    writePrivateFile(file, `${JSON.stringify(value)}\n`);
   } catch {
-    await fs.rm(temp, { force: true }).catch(() => undefined);
+    // The next one is tried again.
   }
 }

@@ -1,92 +1,192 @@
 /**
- * Removes own homes that no profile names any more: signing out of a profile ends its login here.
+ * Takes away own homes that no profile names any more: signing out of a profile ends its login here.
  *
  * The host tells nobody that a profile was removed, so the profiles are compared with the homes: by
- * the gateway once a minute, and by each sign-in. A home goes only when every place that can hold a
- * profile was read and none names it; where that is in doubt, all homes stay.
+ * the gateway once a minute, and by each sign-in. Not seen is not gone: a store can be broken, busy,
+ * in another container or in a folder that this process does not know. So a home goes at once only
+ * when its profile was seen before and every store that is noted for it was read and does not name it
+ * now; one whose profile was never seen goes by its age; and each is put aside for a day first.
  */
 
-import fs from "node:fs/promises";
+import { readdirSync, statSync } from "node:fs";
+import path from "node:path";
 import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
 import { PROVIDER_ID } from "../constants.ts";
 import { type Home, makeHome } from "../logins/homes.ts";
 import { REGIONS } from "../protocol/endpoints.ts";
 import { profilesIn, profileStoreDirs } from "./at-start.ts";
-import { pluginStateDir } from "./state-dir.ts";
-import { isBeingClaimed, removeOwnHome, unclaimedMark } from "./own-home.ts";
-import { OWN_SLOT, slotsWith } from "./own-slots.ts";
+import { isBeingClaimed, unclaimedMark } from "./own-home.ts";
+import { ASIDE, asideSince, bringBack, deleteFiles, putAside, removeOwnHome } from "./own-home-removal.ts";
+import { noteStore, readStores } from "./own-home-stores.ts";
+import { OWN_SLOT, ownHomesDir, slotsWith } from "./own-slots.ts";
 import { personalAccounts } from "./personal-notes.ts";
 import { isOwnProfile, ownSlotOf } from "./profile-shape.ts";
 import { agentScopeSdk, providerAuthSdk } from "./sdk.ts";
+import { pluginStateDir } from "./state-dir.ts";
 
-/** Every folder with a profile store: the shared one (`undefined`) and each agent's, wherever it is. */
-function allStoreDirs(config: OpenClawConfig): (string | undefined)[] {
-  const { listAgentIds, resolveAgentDir } = agentScopeSdk();
-  const configured = listAgentIds(config).map((id) => resolveAgentDir(config, id));
-  return [...new Set([...profileStoreDirs(), ...configured])];
+/** Grace for a home whose profile was never seen, since its last change, in ms. */
+const GRACE_MS = 60 * 60_000;
+/** How long a home stays aside before it is deleted, in ms. */
+const ASIDE_MS = 24 * 60 * 60_000;
+
+/** What the stores say. */
+interface Naming {
+  /** Stores that name a slot. */
+  readonly named: ReadonlyMap<string, readonly (string | undefined)[]>;
+  /** Stores that could not be read; any of them may name any slot. */
+  readonly inDoubt: ReadonlySet<string | undefined>;
+  /** True when the config knows of a profile of ours that no store shows. */
+  readonly isUnseen: boolean;
 }
 
-/**
- * The slots that profiles name.
- *
- * @returns `undefined` when the config knows of a profile of ours that no store shows: then this is
- *   not the whole truth, and nothing may be removed
- * @throws whatever reading a store throws
- */
-function namedSlots(config: OpenClawConfig): Set<string> | undefined {
+/** A home is taken away by its files alone; its addresses do not matter. */
+function homeOf(slot: string): Home {
+  return makeHome("openclaw", pluginStateDir(), slot, REGIONS["mainland-cn"]);
+}
+
+function configuredDirs(config: OpenClawConfig): string[] {
+  try {
+    const { listAgentIds, resolveAgentDir } = agentScopeSdk();
+    return listAgentIds(config).map((id) => resolveAgentDir(config, id));
+  } catch {
+    return [];
+  }
+}
+
+/** True for a place that can hold a store: the shared one, and any folder. */
+function canHoldStore(agentDir: string | undefined): boolean {
+  return agentDir === undefined || statSync(agentDir, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+/** Reads every store that is known: listed, configured, or noted beside a home. */
+function readNaming(config: OpenClawConfig, homes: readonly Home[]): Naming {
   const sdk = providerAuthSdk();
-  const slots = new Set<string>();
+  const noted = homes.flatMap((home) => readStores(home).stores).map((store) => store || undefined);
+  const named = new Map<string, (string | undefined)[]>();
+  const inDoubt = new Set<string | undefined>();
   const seen = new Set<string>();
-  for (const agentDir of allStoreDirs(config)) {
-    const store = sdk.ensureAuthProfileStore(agentDir, { allowKeychainPrompt: false });
-    for (const [profileId, profile] of Object.entries<unknown>(store.profiles)) {
-      seen.add(profileId);
-      const slot = isOwnProfile(profile) ? ownSlotOf(profile) : undefined;
-      if (slot !== undefined) {
-        slots.add(slot);
+  for (const agentDir of new Set([...profileStoreDirs(), ...configuredDirs(config), ...noted])) {
+    try {
+      if (!canHoldStore(agentDir)) {
+        continue;
       }
+      const store = sdk.ensureAuthProfileStore(agentDir, { allowKeychainPrompt: false });
+      for (const [profileId, profile] of Object.entries<unknown>(store.profiles)) {
+        seen.add(profileId);
+        const slot = isOwnProfile(profile) ? ownSlotOf(profile) : undefined;
+        if (slot !== undefined) {
+          named.set(slot, [...(named.get(slot) ?? []), agentDir]);
+        }
+      }
+    } catch {
+      inDoubt.add(agentDir);
     }
   }
-  const unseen = Object.entries(config.auth?.profiles ?? {}).some(
+  const isUnseen = Object.entries(config.auth?.profiles ?? {}).some(
     ([profileId, profile]) => profile.provider === PROVIDER_ID && !seen.has(profileId),
   );
-  return unseen ? undefined : slots;
+  return { named, inDoubt, isUnseen };
 }
 
-/** The slots that personal accounts used before they were connected again. */
-function replacedPersonalSlots(): string[] {
+function ageMs(file: string): number {
+  const stat = statSync(file, { throwIfNoEntry: false });
+  return stat === undefined ? Number.POSITIVE_INFINITY : Math.abs(Date.now() - stat.mtimeMs);
+}
+
+/** True when a home that no store names may go. */
+function mayGo(home: Home, { inDoubt, isUnseen }: Naming, wasBeingClaimed: boolean): boolean {
+  const { stores, claimed } = readStores(home);
+  if (claimed) {
+    // Signed out, unless one of its own stores cannot be read; what others are like does not matter.
+    return !stores.some((store) => inDoubt.has(store || undefined));
+  }
+  if (wasBeingClaimed || ageMs(home.file) < GRACE_MS) {
+    return false;
+  }
+  // Its own note tells where to look; without one, any store may name it.
+  return stores.length > 0
+    ? !stores.some((store) => inDoubt.has(store || undefined))
+    : inDoubt.size === 0 && !isUnseen;
+}
+
+/** The homes that personal accounts used before they were connected again. */
+function replacedPersonalHomes(): Home[] {
   return personalAccounts().flatMap(({ slot, profileId }) => {
-    const [found] = profilesIn({ profileId });
-    // An account that cannot be seen may still be there.
-    const now: unknown = found?.[1];
-    return isOwnProfile(now) && ownSlotOf(now) !== slot ? [slot] : [];
+    try {
+      const [found] = profilesIn({ profileId });
+      // An account that cannot be seen may still be there.
+      const now: unknown = found?.[1];
+      return isOwnProfile(now) && ownSlotOf(now) !== slot ? [homeOf(slot)] : [];
+    } catch {
+      return [];
+    }
   });
 }
 
-/**
- * Removes the homes that no profile names.
- *
- * @returns how many were removed
- */
-export async function sweepOwnHomes(config: OpenClawConfig): Promise<number> {
-  const dir = pluginStateDir();
-  // A home is removed by its files alone; its addresses do not matter.
-  const homeOf = (slot: string): Home => makeHome("openclaw", dir, slot, REGIONS["mainland-cn"]);
-  const homes = slotsWith(".json", OWN_SLOT).map(homeOf);
-  // Asked before the profiles are read: a sign-in that is over by then has stored its profile.
-  const claimed = await Promise.all(homes.map(isBeingClaimed));
-  const named = homes.length === 0 ? undefined : namedSlots(config);
-  const lost = replacedPersonalSlots().map(homeOf);
-  for (const [index, home] of named === undefined ? [] : homes.entries()) {
-    if (named?.has(home.slot) === true) {
-      await fs.rm(unclaimedMark(home), { force: true });
-    } else if (claimed[index] === false) {
-      lost.push(home);
+/** Clears away what a sign-in that was killed left: files of a home that is not there, by their age. */
+function clearLeftovers(): void {
+  let names: string[];
+  try {
+    names = readdirSync(ownHomesDir());
+  } catch {
+    return;
+  }
+  const homes = new Set(names.filter((name) => name.endsWith(".json") || name.endsWith(ASIDE)).map((name) => name.replace(/\.json(?:\.removed)?$/, "")));
+  deleteFiles(
+    names
+      .filter((name) => {
+        const [, slot, rest] = /^([\w-]+)\.json(\..+)$/.exec(name) ?? [];
+        return slot !== undefined && rest !== ".removed" && OWN_SLOT.test(slot) && !homes.has(slot);
+      })
+      .map((name) => path.join(ownHomesDir(), name))
+      .filter((file) => ageMs(file) >= GRACE_MS),
+  );
+}
+
+/** Runs one step; what goes wrong there costs that step, and the next look tries again. */
+async function each<T>(items: readonly T[], act: (item: T) => Promise<boolean>): Promise<number> {
+  let count = 0;
+  for (const item of items) {
+    try {
+      count += (await act(item)) ? 1 : 0;
+    } catch {
+      // The others do not suffer for it.
     }
   }
-  let removed = 0;
-  for (const home of lost) {
-    removed += (await removeOwnHome(home)) ? 1 : 0;
+  return count;
+}
+
+/**
+ * Takes away the homes that no profile names.
+ *
+ * @returns how many were put aside
+ */
+export async function sweepOwnHomes(config: OpenClawConfig): Promise<number> {
+  const homes = slotsWith(".json", OWN_SLOT).map(homeOf);
+  const aside = slotsWith(ASIDE, OWN_SLOT).map(homeOf);
+  // Asked before the profiles are read: a sign-in that is over by then has stored its profile.
+  const claiming = new Set(homes.filter(isBeingClaimed));
+  const personal = replacedPersonalHomes();
+  clearLeftovers();
+  if (homes.length + aside.length + personal.length === 0) {
+    return 0;
   }
-  return removed;
+  const naming = readNaming(config, [...homes, ...aside]);
+  for (const home of [...homes, ...aside]) {
+    const stores = naming.named.get(home.slot) ?? [];
+    for (const agentDir of stores) {
+      noteStore(home, agentDir, true);
+    }
+    if (stores.length > 0) {
+      bringBack(home);
+      deleteFiles([unclaimedMark(home)]);
+    }
+  }
+  const unnamed = (home: Home): boolean => !naming.named.has(home.slot);
+  await each(aside.filter(unnamed), async (home) => {
+    const sinceMs = asideSince(home);
+    return sinceMs !== undefined && Math.abs(Date.now() - sinceMs) >= ASIDE_MS && (await removeOwnHome(home));
+  });
+  const lost = homes.filter((home) => unnamed(home) && mayGo(home, naming, claiming.has(home)));
+  return await each([...lost, ...personal], putAside);
 }

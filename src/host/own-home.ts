@@ -9,17 +9,19 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
-import fs from "node:fs/promises";
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { type Credential, fingerprint, formatCredential } from "../logins/credential.ts";
 import { type Home, makeHome } from "../logins/homes.ts";
-import { tryHomeLock } from "../logins/locks/home-lock.ts";
+import { isGone, processMark } from "../logins/process-mark.ts";
+import { createPrivateFile, PrivateFile, writePrivateFile } from "../private-file.ts";
 import type { Endpoints } from "../protocol/endpoints.ts";
-import { KimiError, systemErrorCode } from "../protocol/errors.ts";
+import { KimiError } from "../protocol/errors.ts";
+import { bringBack, deleteFiles } from "./own-home-removal.ts";
+import { noteStore, storesFile } from "./own-home-stores.ts";
 import { pluginStateDir } from "./state-dir.ts";
 
-/** How long a home may wait for its profile to be stored, in ms. */
+/** How long a sign-in may take to store its profile, in ms; a wizard goes on with other questions first. */
 const UNCLAIMED_LIMIT_MS = 24 * 60 * 60_000;
 
 /** The end of a slot: stands for the addresses that the login belongs to. */
@@ -34,116 +36,96 @@ export function newOwnHome(endpoints: Endpoints, prefix: "login" | "personal" = 
 }
 
 /**
- * The mark of a home whose profile nobody has seen yet: the host stores a profile some time after
- * the sign-in has returned. It holds the id of the process that signs in.
+ * The mark of a home whose profile was not seen yet: the host stores a profile some time after the
+ * sign-in has returned. It tells the process that signs in.
  */
 export function unclaimedMark(home: Pick<Home, "file">): string {
   return `${home.file}.unclaimed`;
 }
 
-/** True while the process that signed in may still be about to store the profile. */
-export async function isBeingClaimed(home: Pick<Home, "file">): Promise<boolean> {
+/**
+ * True while the process that signed in may still be about to store the profile. A process in another
+ * container cannot be seen, so only one that is certainly gone ends this early.
+ */
+export function isBeingClaimed(home: Pick<Home, "file">): boolean {
   const mark = unclaimedMark(home);
   try {
-    const { mtimeMs } = await fs.stat(mark);
-    if (Date.now() - mtimeMs > UNCLAIMED_LIMIT_MS) {
-      return false;
-    }
-    const pid = Number(await fs.readFile(mark, "utf8"));
-    return pid > 0 && process.kill(pid, 0);
-  } catch (error) {
-    // EPERM would mean a live process of another user.
-    return systemErrorCode(error) === "EPERM";
+    const ageMs = Date.now() - statSync(mark).mtimeMs;
+    return Math.abs(ageMs) < UNCLAIMED_LIMIT_MS && !isGone(readFileSync(mark, "utf8"));
+  } catch {
+    return false;
   }
 }
 
 /**
- * Checks, before anyone is asked to approve a sign-in, that its tokens will have a place.
+ * Makes the folders of a home; a file system without rights keeps its own.
+ *
+ * @throws the system's error
+ */
+export function makeFolders(home: Home): void {
+  for (const folder of [home.dir, path.dirname(home.file)]) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    try {
+      chmodSync(folder, 0o700);
+    } catch {
+      // vfat, CIFS and the like refuse it.
+    }
+  }
+}
+
+/**
+ * Checks, before anyone is asked to approve a sign-in, that its tokens will have a place: does what
+ * keeping them will do.
  *
  * @throws KimiError `home_not_writable`
  */
-export async function checkOwnHomesWritable(): Promise<void> {
-  let dir = path.join(pluginStateDir(), "credentials");
-  while (!existsSync(dir) && path.dirname(dir) !== dir) {
-    dir = path.dirname(dir);
-  }
+export function checkOwnHomesWritable(): void {
+  const dir = pluginStateDir();
+  const probe = path.join(dir, "credentials", "probe");
+  let file: PrivateFile | undefined;
   try {
-    // The slash makes it an error when a file is in the folder's place.
-    await fs.access(`${dir}${path.sep}`, fs.constants.W_OK | fs.constants.X_OK);
+    makeFolders(makeHome("openclaw", dir, "probe", { region: "custom", oauthHost: "", apiBase: "" }));
+    file = PrivateFile.create(probe);
+    file.write(" ".repeat(8 * 1024));
+    file.syncNow();
+    file.rehearse();
   } catch {
     throw notWritable();
+  } finally {
+    file?.discard();
   }
 }
 
 function notWritable(): KimiError {
   return new KimiError(
     "home_not_writable",
-    `A new login could not be kept in ${pluginStateDir()}. Make that folder writable and sign in again.`,
+    `A new login could not be saved in ${pluginStateDir()}. Make that folder writable and sign in again.`,
   );
 }
 
 /**
  * Puts a new login into its home: complete and on the disk, or not at all.
  *
+ * @param agentDir - folder of the agent whose store will name it; `undefined` for the shared store
  * @throws KimiError `home_not_writable`; nothing is left behind then
  */
-export async function createOwnHome(home: Home, credential: Credential): Promise<void> {
-  const dir = path.dirname(home.file);
-  const temp = `${home.file}.tmp.${String(process.pid)}.${randomBytes(4).toString("hex")}`;
+export function createOwnHome(home: Home, credential: Credential, agentDir?: string): void {
   try {
-    for (const folder of [home.dir, dir]) {
-      await fs.mkdir(folder, { recursive: true, mode: 0o700 });
-      await fs.chmod(folder, 0o700);
-    }
-    await fs.writeFile(unclaimedMark(home), String(process.pid), { flag: "wx", mode: 0o600 });
-    const handle = await fs.open(temp, "wx", 0o600);
-    try {
-      await handle.writeFile(formatCredential(credential, home.style));
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await fs.rename(temp, home.file);
+    makeFolders(home);
+    writePrivateFile(unclaimedMark(home), processMark());
+    noteStore(home, agentDir, false);
+    createPrivateFile(home.file, formatCredential(credential, home.style), { durable: true });
   } catch {
-    for (const file of [temp, home.file, unclaimedMark(home)]) {
-      await fs.rm(file, { force: true }).catch(() => undefined);
-    }
+    deleteFiles([home.file, unclaimedMark(home), storesFile(home)]);
     throw notWritable();
   }
 }
 
 /**
- * Removes a home with everything that belongs to it. Under its lock, so that a refresh under way
- * ends first; a later one finds no login there and makes none.
- *
- * @returns false when a refresh is under way, and nothing was removed
- */
-export async function removeOwnHome(home: Home): Promise<boolean> {
-  const lock = await tryHomeLock(home);
-  if (lock === undefined) {
-    return false;
-  }
-  try {
-    const dir = path.dirname(home.file);
-    const name = path.basename(home.file);
-    for (const entry of await fs.readdir(dir).catch(() => [])) {
-      if (entry === name || entry.startsWith(`${name}.`)) {
-        await fs.rm(path.join(dir, entry), { force: true });
-      }
-    }
-  } finally {
-    await lock.release();
-  }
-  if (home.lock.kind === "directory") {
-    await fs.rm(home.lock.target, { force: true });
-  }
-  return true;
-}
-
-/**
  * The home of a profile in the state folder that is in use now. A profile names its home by its full
  * path, so that a copy of a state folder shares the login with the original and does not split its
- * chain; a folder that was moved takes its homes along.
+ * chain; a folder that was moved takes its homes along. A home that was put aside is brought back: a
+ * profile that asks for it is still there.
  *
  * @throws KimiError `login_missing` when the home belongs to other addresses than the profile says:
  *   tokens of the one must not be sent to the other
@@ -156,7 +138,10 @@ export function presentOwnHome(home: Home): Home {
     );
   }
   const dir = pluginStateDir();
-  return home.dir === dir || existsSync(home.dir)
-    ? home
-    : makeHome(home.kind, dir, home.slot, home.endpoints);
+  const present =
+    home.dir === dir || existsSync(home.dir)
+      ? home
+      : makeHome(home.kind, dir, home.slot, home.endpoints);
+  bringBack(present);
+  return present;
 }

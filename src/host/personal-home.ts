@@ -7,22 +7,13 @@
  * then on.
  */
 
-import { randomBytes } from "node:crypto";
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { formatCredential } from "../logins/credential.ts";
 import type { Home } from "../logins/homes.ts";
-import { KimiError, systemErrorCode } from "../protocol/errors.ts";
+import { createPrivateFile } from "../private-file.ts";
+import { KimiError } from "../protocol/errors.ts";
+import { makeFolders } from "./own-home.ts";
 import { PERSONAL_SLOT } from "./own-slots.ts";
 import { hasTokens, type OAuthProfile } from "./profile-shape.ts";
 
@@ -51,30 +42,14 @@ export function ensurePersonalHome(home: Home, profile: OAuthProfile): void {
   if (!PERSONAL_SLOT.test(home.slot) || !hasTokens(profile) || existsSync(home.file)) {
     return;
   }
-  const dir = path.dirname(home.file);
-  const temp = `${home.file}.tmp.${String(process.pid)}.${randomBytes(4).toString("hex")}`;
   try {
-    for (const folder of [home.dir, dir]) {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
-      chmodSync(folder, 0o700);
-    }
-    const fd = openSync(temp, "wx", 0o600);
-    try {
-      writeFileSync(fd, contentOf(profile, home));
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    // A link fails where a rename would replace the home that another process has just made.
-    linkSync(temp, home.file);
-  } catch (error) {
-    if (systemErrorCode(error) !== "EEXIST") {
-      throw new KimiError(
-        "home_not_writable",
-        `This account's login could not be kept in ${dir}. Make that folder writable and try again; you are still signed in.`,
-      );
-    }
-  } finally {
-    rmSync(temp, { force: true });
+    makeFolders(home);
+    // Another process may make it at the same moment, from the same tokens.
+    createPrivateFile(home.file, contentOf(profile, home), { durable: true });
+  } catch {
+    throw new KimiError(
+      "home_not_writable",
+      `This account's login could not be saved in ${path.dirname(home.file)}. Make that folder writable and try again; you are still signed in.`,
+    );
   }
 }

@@ -4,8 +4,9 @@
  * the account is used, and a fence that a crash left in it can be found.
  */
 
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
+import { writePrivateFile } from "../private-file.ts";
 import { ownHomesDir, PERSONAL_SLOT, slotsWith } from "./own-slots.ts";
 
 const NOTE = ".json.account";
@@ -17,13 +18,11 @@ export function notePersonalAccount(slot: string, profileId: string): void {
   if (!PERSONAL_SLOT.test(slot) || noted.has(file)) {
     return;
   }
-  const temp = `${file}.${String(process.pid)}`;
   try {
-    writeFileSync(temp, profileId, { mode: 0o600 });
-    renameSync(temp, file);
+    writePrivateFile(file, profileId);
     noted.add(file);
   } catch {
-    // Without the note the account works, and only a fence in it could not be found.
+    // The account works without the note; only a leftover fence in it would go unnoticed.
   }
 }
 

@@ -1,10 +1,22 @@
 /** Reading and correcting this provider's profiles in OpenClaw's store. */
 
+import { existsSync } from "node:fs";
+import path from "node:path";
 import type { Credential } from "../logins/credential.ts";
 import { isCurrent, projected } from "./profile.ts";
+import { noteStore } from "./own-home-stores.ts";
+import { OWN_SLOT, ownHomesDir } from "./own-slots.ts";
 import { notePersonalAccount } from "./personal-notes.ts";
 import { isFenced, isOwnProfile, type OAuthProfile, ownSlotOf } from "./profile-shape.ts";
 import { providerAuthSdk } from "./sdk.ts";
+
+/** Notes which store a home's profile was read from, so that the home is not taken for a lost one. */
+function noteOwnStore(slot: string, agentDir: string | undefined): void {
+  const file = path.join(ownHomesDir(), `${slot}.json`);
+  if (OWN_SLOT.test(slot) && existsSync(file)) {
+    noteStore({ file }, agentDir, true);
+  }
+}
 
 /** Reads one profile of this provider. */
 export function readProfile(
@@ -26,6 +38,7 @@ export function readProfile(
   const slot = ownSlotOf(profile);
   if (slot !== undefined) {
     notePersonalAccount(slot, profileId);
+    noteOwnStore(slot, agentDir);
   }
   return profile;
 }

@@ -1,6 +1,7 @@
 /** The bearer of a model call, from the login that its run belongs to. */
 
 import { loginOf } from "../host/context.ts";
+import { noteIfEnded } from "../host/ended.ts";
 import { isLongLived } from "../host/lifetime.ts";
 import type { LoginRef } from "../host/login-ref.ts";
 import { loginOfRun } from "./runs.ts";
@@ -33,13 +34,18 @@ export function accessOfRun(
     header: run.header,
     login: { home: run.home, accountId: run.accountId },
     token: async (rejected) => {
-      const tokens = await login.access({
-        signal,
-        accountId: run.accountId,
-        rejectedAccessToken: rejected,
-        background: isLongLived(),
-      });
-      return tokens.accessToken;
+      try {
+        const tokens = await login.access({
+          signal,
+          accountId: run.accountId,
+          rejectedAccessToken: rejected,
+          background: isLongLived(),
+        });
+        return tokens.accessToken;
+      } catch (error) {
+        await noteIfEnded(error, run);
+        throw error;
+      }
     },
   };
 }

@@ -71,6 +71,11 @@ export class Login {
     this.#accounts = new AccountCheck(home, deps);
   }
 
+  /** True while a refresh is under way. */
+  get isBusy(): boolean {
+    return this.#flight !== undefined;
+  }
+
   /** The refresh under way, if any; it settles without rejecting. */
   get settled(): Promise<void> {
     return (

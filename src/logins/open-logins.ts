@@ -8,7 +8,13 @@ export function openLogins(): Map<string, Login> {
   return processState("logins", () => new Map<string, Login>());
 }
 
-/** Waits until no refresh is under way, so that a process can end without losing one. */
+/** Waits until no refresh is under way, including one that begins while it waits. */
 export async function settleLogins(): Promise<void> {
-  await Promise.all(Array.from(openLogins().values(), (login) => login.settled));
+  for (let logins = busyLogins(); logins.length > 0; logins = busyLogins()) {
+    await Promise.all(logins.map((login) => login.settled));
+  }
+}
+
+function busyLogins(): Login[] {
+  return [...openLogins().values()].filter((login) => login.isBusy);
 }

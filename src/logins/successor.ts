@@ -106,7 +106,8 @@ export async function isBeingRenewed(home: Home, current: Credential, wait: "req
   const tag = tagOf(current.refreshToken);
   const limitMs = wait === "request" ? REQUEST_MS : STALE_MS;
   for (const { file, ours, tag: itsTag } of await tempFilesOf(home)) {
-    if (ours && itsTag === tag && Math.abs(await ageMs(file)) < limitMs && !isGone(await headOf(file))) {
+    const isOpen = ours && itsTag === tag && isTrusted(file, home) && Math.abs(await ageMs(file)) < limitMs;
+    if (isOpen && !isGone(await headOf(file))) {
       return true;
     }
   }

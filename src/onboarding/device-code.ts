@@ -7,12 +7,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { ProviderAuthContext, ProviderAuthResult } from "openclaw/plugin-sdk/provider-auth";
 import { DEFAULT_MODEL_REF, DEFAULT_PROFILE_ID } from "../constants.ts";
 import { requestHeaders } from "../host/context.ts";
-import {
-  checkOwnHomesWritable,
-  createOwnHome,
-  newOwnHome,
-  removeOwnHome,
-} from "../host/own-home.ts";
+import { checkOwnHomesWritable, createOwnHome, newOwnHome } from "../host/own-home.ts";
+import { removeOwnHome } from "../host/own-home-removal.ts";
 import { sweepOwnHomes } from "../host/own-home-sweep.ts";
 import { profileFor } from "../host/profile.ts";
 import { type Credential, withNewTokens } from "../logins/credential.ts";
@@ -101,10 +97,15 @@ async function approvedTokens(
   );
 }
 
-/** Gives a new login its home, and takes it away again when the sign-in was cancelled meanwhile. */
-async function keep(home: Home, credential: Credential, checkpoint: () => void): Promise<void> {
+/** Gives a new login its home, and takes it away again when the sign-in was canceled in the meantime. */
+async function keep(
+  home: Home,
+  credential: Credential,
+  agentDir: string | undefined,
+  checkpoint: () => void,
+): Promise<void> {
   checkpoint();
-  await createOwnHome(home, credential);
+  createOwnHome(home, credential, agentDir);
   try {
     checkpoint();
   } catch (error) {
@@ -134,7 +135,7 @@ export async function runDeviceCode(
   // What a personal sign-in returns is kept by the host; it may write nothing itself.
   const personal = isPersonalAccount(ctx);
   if (!personal) {
-    await checkOwnHomesWritable();
+    checkOwnHomesWritable();
     await sweepOwnHomes(ctx.config).catch(() => undefined);
   }
   const request = {
@@ -149,7 +150,7 @@ export async function runDeviceCode(
   const credential = withNewTokens({}, tokens, home.style, deps.now());
   const accountId = await accountIdOf(home, credential, ctx.signal);
   if (!personal) {
-    await keep(home, credential, checkpoint);
+    await keep(home, credential, ctx.agentDir, checkpoint);
   }
   return {
     profiles: [

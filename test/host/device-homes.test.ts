@@ -1,23 +1,35 @@
 import { existsSync } from "node:fs";
-import { cp, mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { type OpenClawConfig, updateAuthProfileStoreWithLock, upsertAuthProfile } from "openclaw/plugin-sdk/provider-auth";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { profilePlaces, profilesIn } from "../../src/host/at-start.ts";
-import { createOwnHome, isBeingClaimed, newOwnHome, removeOwnHome, unclaimedMark } from "../../src/host/own-home.ts";
+import { createOwnHome, isBeingClaimed, newOwnHome, unclaimedMark } from "../../src/host/own-home.ts";
+import { removeOwnHome } from "../../src/host/own-home-removal.ts";
 import { sweepOwnHomes } from "../../src/host/own-home-sweep.ts";
 import { notePersonalAccount, personalAccounts } from "../../src/host/personal-notes.ts";
 import { homeOfProfile, profileFor } from "../../src/host/profile.ts";
 import { isSameAccount } from "../../src/host/profile-shape.ts";
 import { withNewTokens } from "../../src/logins/credential.ts";
 import type { Home } from "../../src/logins/homes.ts";
+import { processMark } from "../../src/logins/process-mark.ts";
 import { tryHomeLock } from "../../src/logins/locks/home-lock.ts";
 import { endpointsOf, REGIONS } from "../../src/protocol/endpoints.ts";
 
 const endpoints = REGIONS.global;
-/** A process that has certainly ended: larger than any id that a system gives out. */
-const NO_PROCESS = "4194305";
+const HOUR_MS = 60 * 60_000;
+
+/** The mark of a process that has certainly ended: its id is larger than any that a system gives out. */
+function deadMark(): string {
+  return processMark().replace(/"pid":\d+/u, '"pid":4194305');
+}
+
+/** Lets a file look as if it had last changed so long ago. */
+async function age(file: string, ms: number): Promise<void> {
+  const then = new Date(Date.now() - ms);
+  await utimes(file, then, then);
+}
 
 const credential = () =>
   withNewTokens({}, { accessToken: "access", refreshToken: "refresh", expiresInS: 900 }, "kimi-code-cli", Date.now());
@@ -25,9 +37,15 @@ const credential = () =>
 /** A home whose sign-in is long over, as after the end of the process that made it. */
 async function settledHome(): Promise<Home> {
   const home = newOwnHome(endpoints);
-  await createOwnHome(home, credential());
-  await writeFile(unclaimedMark(home), NO_PROCESS);
+  createOwnHome(home, credential());
+  await writeFile(unclaimedMark(home), deadMark());
+  await age(home.file, HOUR_MS);
   return home;
+}
+
+/** The files in the folder of homes. */
+async function filesBeside(home: Home): Promise<string[]> {
+  return (await readdir(path.dirname(home.file))).toSorted();
 }
 
 function store(home: Home, profileId: string, agentDir?: string): void {
@@ -70,19 +88,111 @@ describe("the homes of logins made here", () => {
     await rm(root, { recursive: true, force: true });
   });
 
-  it("stay while a profile names them, and go with everything that is theirs when it is removed", async () => {
+  it("stay while a profile names them, and are put aside with everything that is theirs when it is removed", async () => {
     const kept = await settledHome();
     const ended = await settledHome();
     store(kept, "kimi-code:default");
     store(ended, "kimi-code:work");
     expect(await sweepOwnHomes(config)).toBe(0);
 
-    await writeFile(`${ended.file}.tmp.1.00000000`, "left by a crash");
-    await (await tryHomeLock(ended))?.release();
+    await writeFile(`${ended.file}.tmp.0123456789abcdef.00000000`, "left by a crash");
     await signOut("kimi-code:work");
     expect(await sweepOwnHomes(config)).toBe(1);
-    expect(await readdir(path.dirname(kept.file))).toEqual([path.basename(kept.file)]);
+    const name = path.basename(ended.file);
+    const own = (await filesBeside(kept)).filter((entry) => entry.startsWith(ended.slot));
+    expect(own).toEqual([`${name}.removed`, `${name}.stores`]);
+    expect(existsSync(kept.file)).toBe(true);
     expect(await readdir(path.join(kept.dir, "oauth"))).toEqual([]);
+  });
+
+  it("that were put aside are deleted after a day, and not before", async () => {
+    const home = await settledHome();
+    store(home, "kimi-code:work");
+    await sweepOwnHomes(config);
+    await signOut("kimi-code:work");
+    await sweepOwnHomes(config);
+    await age(`${home.file}.removed`, 23 * HOUR_MS);
+    await sweepOwnHomes(config);
+    expect(existsSync(`${home.file}.removed`)).toBe(true);
+    await age(`${home.file}.removed`, 25 * HOUR_MS);
+    await sweepOwnHomes(config);
+    expect(await filesBeside(home)).toEqual([]);
+  });
+
+  it("that were put aside come back when a profile that names them is seen again", async () => {
+    const home = await settledHome();
+    store(home, "kimi-code:work");
+    await sweepOwnHomes(config);
+    await signOut("kimi-code:work");
+    expect(await sweepOwnHomes(config)).toBe(1);
+    store(home, "kimi-code:work");
+    expect(await sweepOwnHomes(config)).toBe(0);
+    expect(existsSync(home.file)).toBe(true);
+  });
+
+  it("that were put aside come back when their profile is used", async () => {
+    const home = await settledHome();
+    store(home, "kimi-code:work");
+    await sweepOwnHomes(config);
+    await signOut("kimi-code:work");
+    await sweepOwnHomes(config);
+    expect(existsSync(home.file)).toBe(false);
+    homeOfProfile(profileFor(home, credential(), "user-1"), process.env);
+    expect(existsSync(home.file)).toBe(true);
+    expect(existsSync(`${home.file}.removed`)).toBe(false);
+  });
+
+  it("go although another agent's store is broken, and a stray file lies among the agents", async () => {
+    const zoe = path.join(stateDir, "agents", "zoe", "agent");
+    const bob = path.join(stateDir, "agents", "bob", "agent");
+    const home = await settledHome();
+    store(home, "kimi-code:work", zoe);
+    expect(await sweepOwnHomes(config)).toBe(0);
+    await updateAuthProfileStoreWithLock({ agentDir: zoe, updater: (found) => delete found.profiles["kimi-code:work"] });
+    await mkdir(bob, { recursive: true });
+    const database = (await readdir(zoe)).find((name) => name.endsWith(".sqlite")) ?? "";
+    await writeFile(path.join(bob, database), Buffer.alloc(8_192, 7));
+    await writeFile(path.join(stateDir, "agents", ".DS_Store"), "");
+    expect(await sweepOwnHomes(config)).toBe(1);
+    expect(existsSync(home.file)).toBe(false);
+  });
+
+  it("stay while a store that named them cannot be read", async () => {
+    const zoe = path.join(stateDir, "agents", "zoe", "agent");
+    const home = await settledHome();
+    store(home, "kimi-code:work", zoe);
+    await sweepOwnHomes(config);
+    for (const name of await readdir(zoe)) {
+      await writeFile(path.join(zoe, name), Buffer.alloc(8_192, 7));
+    }
+    expect(await sweepOwnHomes(config)).toBe(0);
+    expect(existsSync(home.file)).toBe(true);
+  });
+
+  it("stay for a profile in a folder that only the sign-in knew of", async () => {
+    const elsewhere = path.join(root, "elsewhere");
+    await mkdir(elsewhere);
+    const home = newOwnHome(endpoints);
+    createOwnHome(home, credential(), elsewhere);
+    await writeFile(unclaimedMark(home), deadMark());
+    await age(home.file, 48 * HOUR_MS);
+    store(home, "kimi-code:default", elsewhere);
+    expect(await sweepOwnHomes(config)).toBe(0);
+    expect(existsSync(home.file)).toBe(true);
+  });
+
+  it("leave no file of a sign-in that was killed before it had a home", async () => {
+    const home = newOwnHome(endpoints);
+    createOwnHome(home, credential());
+    const temp = `${home.file}.tmp.0123456789abcdef`;
+    await rename(home.file, temp);
+    await sweepOwnHomes(config);
+    expect(existsSync(temp)).toBe(true);
+    for (const name of await filesBeside(home)) {
+      await age(path.join(path.dirname(home.file), name), HOUR_MS);
+    }
+    await sweepOwnHomes(config);
+    expect(await filesBeside(home)).toEqual([]);
   });
 
   it("stay for a profile of any agent, wherever the agent keeps it", async () => {
@@ -99,15 +209,35 @@ describe("the homes of logins made here", () => {
 
   it("stay while the sign-in that made them may still store its profile", async () => {
     const home = newOwnHome(endpoints);
-    await createOwnHome(home, credential());
-    expect(await isBeingClaimed(home)).toBe(true);
+    createOwnHome(home, credential());
+    await age(home.file, 2 * HOUR_MS);
+    expect(isBeingClaimed(home)).toBe(true);
     expect(await sweepOwnHomes(config)).toBe(0);
-    await writeFile(unclaimedMark(home), NO_PROCESS);
+    await writeFile(unclaimedMark(home), deadMark());
+    expect(isBeingClaimed(home)).toBe(false);
+    expect(await sweepOwnHomes(config)).toBe(1);
+  });
+
+  it("stay for an hour after a sign-in whose process is gone", async () => {
+    const home = await settledHome();
+    await age(home.file, HOUR_MS - 60_000);
+    expect(await sweepOwnHomes(config)).toBe(0);
+    await age(home.file, HOUR_MS + 60_000);
+    expect(await sweepOwnHomes(config)).toBe(1);
+  });
+
+  it("stay while a sign-in of another container may still store its profile", async () => {
+    const home = await settledHome();
+    await writeFile(unclaimedMark(home), processMark().replace(/"space":"[^"]*"/u, '"space":"elsewhere"').replace(/"pid":\d+/u, '"pid":4194305'));
+    await age(home.file, 5 * HOUR_MS);
+    expect(await sweepOwnHomes(config)).toBe(0);
+    await age(unclaimedMark(home), 25 * HOUR_MS);
     expect(await sweepOwnHomes(config)).toBe(1);
   });
 
   it("stay when the config knows of a profile that no store shows", async () => {
     const home = await settledHome();
+    await rm(`${home.file}.stores`);
     config = { auth: { profiles: { "kimi-code:default": { provider: "kimi-code", mode: "oauth" } } } };
     expect(await sweepOwnHomes(config)).toBe(0);
     expect(existsSync(home.file)).toBe(true);
@@ -186,7 +316,7 @@ describe("the note of a personal account's home", () => {
 
   it("keeps the home of an account that cannot be seen", async () => {
     const home = newOwnHome(endpoints, "personal");
-    await createOwnHome(home, credential());
+    createOwnHome(home, credential());
     notePersonalAccount(home.slot, "personal:owner:1");
     expect(await sweepOwnHomes({})).toBe(0);
     expect(existsSync(home.file)).toBe(true);

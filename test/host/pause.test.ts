@@ -38,7 +38,7 @@ describe("the host's pause after a failed call stays", () => {
   beforeEach(async () => {
     folder = await mkdtemp(path.join(tmpdir(), "kimi-pause-"));
     vi.stubEnv("OPENCLAW_STATE_DIR", folder);
-    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   });
 
   afterEach(async () => {

@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { ensureAuthProfileStore, upsertAuthProfile } from "openclaw/plugin-sdk/provider-auth";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { gatewayStarted, gatewayStopped } from "../../src/host/lifetime.ts";
 import { showInProfile } from "../../src/host/projection.ts";
 import type { Credential } from "../../src/logins/credential.ts";
 
 const PROFILE = "kimi-code:default";
-const TITLE = process.title;
 const BOUND = {
   type: "oauth" as const,
   provider: "kimi-code",
@@ -45,7 +45,7 @@ describe("a home's tokens are shown in the profile", () => {
   });
 
   afterEach(async () => {
-    process.title = TITLE;
+    gatewayStopped();
     vi.useRealTimers();
     vi.unstubAllEnvs();
     await rm(folder, { recursive: true, force: true });
@@ -57,7 +57,7 @@ describe("a home's tokens are shown in the profile", () => {
   });
 
   it("in a gateway once for all runs that ask together, with the tokens of that later time", async () => {
-    process.title = "openclaw-gateway";
+    gatewayStarted();
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     let serial = 1;
     const asked = vi.fn<() => Credential>(() => tokens(serial));

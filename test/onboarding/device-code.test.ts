@@ -85,6 +85,7 @@ describe("signing in with a device code", () => {
     expect(await readdir(root)).toEqual(["state"]);
     expect(await stored()).toEqual([
       `credentials/${home.slot}.json`,
+      `credentials/${home.slot}.json.stores`,
       `credentials/${home.slot}.json.unclaimed`,
     ]);
   });

@@ -93,7 +93,7 @@ describe.skipIf(process.platform === "win32")("a login made here", () => {
     try {
       const own = newOwnHome(REGIONS["mainland-cn"]);
       const tokens = { accessToken: "at-1", refreshToken: "rt-1", expiresInS: 900 };
-      await createOwnHome(own, withNewTokens({}, tokens, own.style, Date.now()));
+      createOwnHome(own, withNewTokens({}, tokens, own.style, Date.now()));
       expect(await modeOf(own.file)).toBe(0o600);
       expect(await modeOf(path.dirname(own.file))).toBe(0o700);
       expect(await modeOf(own.dir)).toBe(0o700);

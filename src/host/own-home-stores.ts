@@ -1,0 +1,68 @@
+/**
+ * Which profile stores name a home of ours.
+ *
+ * The host tells nobody where its stores are: an agent's may be anywhere, also where only the command
+ * that signed in knew of it. So the stores that name a home are noted beside it, and whether its
+ * profile was ever seen there.
+ */
+
+import { readFileSync } from "node:fs";
+import { isMainThread } from "node:worker_threads";
+import type { Home } from "../logins/homes.ts";
+import { writePrivateFile } from "../private-file.ts";
+import { processState } from "../process-state.ts";
+import { isRecord } from "../record.ts";
+
+/** The note of a home. */
+export interface StoresNote {
+  /** Folders of agents; the empty text stands for the store that all share. */
+  readonly stores: readonly string[];
+  /** True once a profile in one of them was seen to name the home. */
+  readonly claimed: boolean;
+}
+
+/** The note's file. */
+export function storesFile(home: Pick<Home, "file">): string {
+  return `${home.file}.stores`;
+}
+
+/** Reads a home's note; one that cannot be read says nothing. */
+export function readStores(home: Pick<Home, "file">): StoresNote {
+  try {
+    const note: unknown = JSON.parse(readFileSync(storesFile(home), "utf8"));
+    if (isRecord(note) && Array.isArray(note.stores)) {
+      const stores = note.stores.filter((store) => typeof store === "string");
+      return { stores, claimed: note.claimed === true };
+    }
+  } catch {
+    // There is none.
+  }
+  return { stores: [], claimed: false };
+}
+
+/**
+ * Notes that a store names a home, or will.
+ *
+ * @param agentDir - the store's folder; `undefined` for the one that all share
+ * @param claimed - a profile in it was seen to name the home
+ */
+export function noteStore(home: Pick<Home, "file">, agentDir: string | undefined, claimed: boolean): void {
+  const store = agentDir ?? "";
+  const noted = processState("home-stores", () => new Set<string>());
+  const key = [home.file, store, claimed].join("\0");
+  if (!isMainThread || noted.has(key)) {
+    return;
+  }
+  const note = readStores(home);
+  if (!note.stores.includes(store) || note.claimed !== (note.claimed || claimed)) {
+    try {
+      writePrivateFile(storesFile(home), JSON.stringify({
+        stores: [...new Set([...note.stores, store])],
+        claimed: note.claimed || claimed,
+      }));
+    } catch {
+      return; // The login works without the note; the next use tries again.
+    }
+  }
+  noted.add(key);
+}
