@@ -8,6 +8,7 @@ import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
 import { PLUGIN_ID } from "../constants.ts";
 import type { Home } from "../logins/homes.ts";
 import { processState } from "../process-state.ts";
+import { type ProxyMode, setProxyMode } from "../protocol/connection.ts";
 import type { StatedIdentity } from "../protocol/identity.ts";
 import { isRecord } from "../record.ts";
 
@@ -19,6 +20,8 @@ export interface Settings {
   readonly region?: "mainland-cn" | "global" | undefined;
   /** What to say to Kimi instead of this plugin's own name; only as Kimi has told the user. */
   readonly identity?: StatedIdentity;
+  /** How this plugin's own requests reach Kimi; the host's rules for proxies unless set. */
+  readonly proxy?: ProxyMode | undefined;
   /** Model ids that lists and pickers leave out. */
   readonly hideModels?: readonly string[] | undefined;
 }
@@ -39,6 +42,7 @@ export function readSettings(value: unknown): Settings {
   return {
     home: oneOf(raw.home, ["kimi-code-cli", "kimi-cli"]),
     region: oneOf(raw.region, ["mainland-cn", "global"]),
+    proxy: oneOf(raw.proxy, ["host", "direct"]),
     identity: { product: text(identity.product), platform: text(identity.platform) },
     hideModels: hidden.flatMap((id) => text(id) ?? []),
   };
@@ -56,6 +60,7 @@ function holder(): { current: Settings } {
 /** Takes over the settings that the host hands to `register`. */
 export function useSettings(value: unknown): void {
   holder().current = readSettings(value);
+  setProxyMode(holder().current.proxy ?? "host");
 }
 
 /** The settings of this process, for code that no config reaches. */

@@ -97,7 +97,7 @@ export function ownerDir(kind: "kimi-cli" | "kimi-code-cli", env: Env): string {
 export function cliHomes(env: Env): Home[] {
   const tsDir = ownerDir("kimi-code-cli", env);
   const pairs: Endpoints[] = [];
-  const fromEnv = endpointsFromEnv(env, "kimi-code-cli");
+  const fromEnv = endpointsFromEnv(env);
   if (fromEnv !== undefined) {
     pairs.push(fromEnv);
   }
@@ -114,7 +114,7 @@ export function cliHomes(env: Env): Home[] {
     "kimi-cli",
     ownerDir("kimi-cli", env),
     DEFAULT_SLOT,
-    endpointsFromEnv(env, "kimi-cli") ?? REGIONS["mainland-cn"],
+    endpointsFromEnv(env) ?? REGIONS["mainland-cn"],
   );
   return [...homes.values(), python];
 }

@@ -21,7 +21,7 @@ function isRegion(value: unknown): value is Region {
  * with it, so that no login gets the two halves of different regions.
  */
 function fromEnv(env: Env): Endpoints | undefined {
-  const pair = endpointsFromEnv(env, "kimi-cli");
+  const pair = endpointsFromEnv(env);
   const hostIsSet = Boolean(env.KIMI_CODE_OAUTH_HOST || env.KIMI_OAUTH_HOST);
   if (pair === undefined || (hostIsSet && env.KIMI_CODE_BASE_URL)) {
     return pair;

@@ -83,6 +83,7 @@ export async function sendDeviceForm(
       },
       body: new URLSearchParams({ client_id: CLIENT_ID, ...fields }).toString(),
       timeoutMs,
+      acceptCut: fields.device_code !== undefined,
       signal: request.signal,
     });
   } catch (error) {

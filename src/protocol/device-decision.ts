@@ -14,7 +14,7 @@ import {
 import { tokenEndpointOf } from "./endpoints.ts";
 import { isKimiError, KimiError } from "./errors.ts";
 import { type HttpReply, REQUEST_TIMEOUT_MS } from "./http.ts";
-import { oauthErrorSchema, parseJson } from "./schemas.ts";
+import { oauthErrorSchema, parseJsonWithin } from "./schemas.ts";
 import { type IssuedTokens, parseIssuedTokens } from "./token-endpoint.ts";
 
 const DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code";
@@ -48,7 +48,7 @@ type PollAnswer = { readonly tokens: DeviceTokens } | "pending" | "slow_down" | 
 
 /** Reads the answer to a poll (RFC 8628, section 3.5); pending comes with 400 and with 200. */
 function readPoll(reply: HttpReply, host: string, replyLost: boolean): PollAnswer {
-  const body = parseJson(reply.text);
+  const body = parseJsonWithin(reply.text);
   const error = oauthErrorSchema.safeParse(body);
   switch (error.success ? error.data.error : undefined) {
     case "authorization_pending":
@@ -75,8 +75,8 @@ function readPoll(reply: HttpReply, host: string, replyLost: boolean): PollAnswe
     default:
       throw unexpectedReply(reply, host);
   }
-  if (reply.status !== 200) {
-    throw unexpectedReply(reply, host);
+  if (reply.status < 200 || reply.status >= 300) {
+    throw reply.cut === undefined ? unexpectedReply(reply, host) : atSignIn(reply.cut);
   }
   let tokens: IssuedTokens;
   try {

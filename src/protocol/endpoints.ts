@@ -96,14 +96,11 @@ export function endpointsOf(oauthHost: string, apiBase: string): Endpoints {
   return known ?? { region: "custom", oauthHost, apiBase };
 }
 
-/** Host variable that counts; the Kimi Code CLI joins the two by `??`, the Python CLI by `or`. */
-function oauthHostVariable(
-  env: Env,
-  cli: "kimi-cli" | "kimi-code-cli",
-): { readonly name: string; readonly value: string } | undefined {
+/** Host variable that counts; an empty one counts as unset, and hides no login. */
+function oauthHostVariable(env: Env): { readonly name: string; readonly value: string } | undefined {
   for (const name of ["KIMI_CODE_OAUTH_HOST", "KIMI_OAUTH_HOST"]) {
     const value = env[name];
-    if (value !== undefined && (value !== "" || cli === "kimi-code-cli")) {
+    if (value?.trim()) {
       return { name, value };
     }
   }
@@ -116,12 +113,9 @@ function oauthHostVariable(
  * @returns `undefined` when the environment names none, so that the region decides
  * @throws KimiError `endpoint_invalid` for an address that cannot be used
  */
-export function endpointsFromEnv(
-  env: Env,
-  cli: "kimi-cli" | "kimi-code-cli",
-): Endpoints | undefined {
-  const host = oauthHostVariable(env, cli);
-  const base = env.KIMI_CODE_BASE_URL || undefined;
+export function endpointsFromEnv(env: Env): Endpoints | undefined {
+  const host = oauthHostVariable(env);
+  const base = env.KIMI_CODE_BASE_URL?.trim() ? env.KIMI_CODE_BASE_URL : undefined;
   if (host === undefined && base === undefined) {
     return undefined;
   }

@@ -1,19 +1,17 @@
-/**
- * One HTTP exchange with Kimi: bounded in time and size, no redirect followed, failures sorted.
- *
- * The host's proxy settings apply: it puts its proxy into undici's global dispatcher, which all copies
- * of undici share. Where it has not done so, the proxy variables of the environment count.
- */
+/** One HTTP exchange with Kimi: bounded in time and size, no redirect followed, failures sorted. */
 
 import type { Dispatcher } from "undici";
-import { KimiError, systemErrorCode } from "./errors.ts";
+import { routeTo } from "./connection.ts";
+import { decodeBody } from "./decode.ts";
+import { KimiError } from "./errors.ts";
+import { transportError } from "./transport-error.ts";
 
 /** Longest time for one exchange, body included, in ms (the Kimi Code CLI's limit). */
 export const REQUEST_TIMEOUT_MS = 30_000;
 /** Largest reply read from the token endpoint, in bytes; a real one has about 2 kB. */
 export const MAX_REPLY_BYTES = 256 * 1024;
 /** Longest `Retry-After` that is believed, in ms. */
-const MAX_RETRY_AFTER_MS = 24 * 60 * 60 * 1000;
+const MAX_RETRY_AFTER_MS = 5 * 60_000;
 
 /** A request to one of Kimi's servers. */
 export interface HttpRequest {
@@ -31,56 +29,18 @@ export interface HttpRequest {
    * socket. When it throws, nothing is sent, and the exchange rejects with that very error.
    */
   readonly beforeSend?: (() => void) | undefined;
+  /** True for a caller that makes do with what arrives of a body; see {@link HttpReply.cut}. */
+  readonly acceptCut?: boolean;
 }
 
-/** A complete reply; the body is text that may hold secrets and must not reach a message. */
+/** A reply; the body is text that may hold secrets and must not reach a message. */
 export interface HttpReply {
   readonly status: number;
   readonly text: string;
   /** What `Retry-After` asked for, in ms from now. */
   readonly retryAfterMs?: number | undefined;
-}
-
-/** Plain words for the errors that users meet most. */
-function describeFailure(code: string | undefined): string {
-  switch (code) {
-    case "ECONNREFUSED":
-      return "the connection was refused";
-    case "ENOTFOUND":
-    case "EAI_AGAIN":
-      return "its name could not be resolved";
-    case "UND_ERR_CONNECT_TIMEOUT":
-    case "UND_ERR_HEADERS_TIMEOUT":
-    case "UND_ERR_BODY_TIMEOUT":
-    case "ABORT_TIMEOUT":
-      return "it did not answer in time";
-    case "ECONNRESET":
-    case "UND_ERR_SOCKET":
-    case "EPIPE":
-      return "the connection broke";
-    default:
-      return describeTlsFailure(code ?? "");
-  }
-}
-
-function describeTlsFailure(code: string): string {
-  if (code.includes("CERT") || code.startsWith("UNABLE_TO_")) {
-    return "its certificate could not be verified";
-  }
-  return /TLS|SSL|EPROTO/.test(code)
-    ? "no secure connection could be made"
-    : "the connection failed";
-}
-
-/** The error for an exchange that ended without a reply. */
-function transportError(url: string, code: string | undefined, sent: boolean): KimiError {
-  const host = new URL(url).host;
-  const what = `Kimi's server ${host} could not be reached: ${describeFailure(code)}.`;
-  return new KimiError(
-    "network",
-    `${what} Check the network or proxy and try again; you are still signed in.`,
-    { what, retryable: true, mayHaveReachedServer: sent },
-  );
+  /** Set when the body did not come to its end; the text is what arrived. */
+  readonly cut?: KimiError;
 }
 
 /**
@@ -96,18 +56,6 @@ export function parseRetryAfter(value: string | undefined, nowMs: number): numbe
   const text = value.trim();
   const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - nowMs;
   return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS) : undefined;
-}
-
-let environmentProxy: Dispatcher | undefined;
-
-/** The host's dispatcher where it set one, else one that goes by the proxy variables. */
-function dispatcherFor(undici: typeof import("undici")): Dispatcher {
-  const shared = undici.getGlobalDispatcher();
-  if (shared.constructor.name !== "Agent") {
-    return shared;
-  }
-  environmentProxy ??= new undici.EnvHttpProxyAgent();
-  return environmentProxy;
 }
 
 /** Calls back when a connection is there and the request is about to be written to it. */
@@ -126,20 +74,30 @@ function watchSending(dispatcher: Dispatcher, onSend: () => void): Dispatcher {
   );
 }
 
-async function readLimited(
-  body: AsyncIterable<Uint8Array>,
-  maxBytes: number,
-): Promise<string | undefined> {
+/** A body as far as it came. */
+interface Body {
+  readonly bytes: Uint8Array;
+  /** Why it ended early: the limit, or the error of the connection. */
+  readonly end: "complete" | "too large" | { readonly error: unknown };
+}
+
+async function readBody(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Body> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of body) {
-    size += chunk.byteLength;
-    if (size > maxBytes) {
-      return undefined;
+  let end: Body["end"] = "complete";
+  try {
+    for await (const chunk of body) {
+      size += chunk.byteLength;
+      if (size > maxBytes) {
+        end = "too large";
+        break;
+      }
+      chunks.push(chunk);
     }
-    chunks.push(chunk);
+  } catch (error) {
+    end = { error };
   }
-  return Buffer.concat(chunks).toString("utf8");
+  return { bytes: Buffer.concat(chunks), end };
 }
 
 /**
@@ -149,11 +107,14 @@ async function readLimited(
  * none.
  *
  * @throws KimiError `network` without a reply, `bad_reply` for one that is too large, `aborted`
- *   when the signal fired
+ *   when the signal fired; what `beforeSend` threw
  */
 export async function exchange(request: HttpRequest): Promise<HttpReply> {
   const undici = await import("undici");
+  const url = new URL(request.url);
+  const { dispatcher, proxy } = routeTo(undici, url);
   const timeoutMs = request.timeoutMs ?? REQUEST_TIMEOUT_MS;
+  const maxBytes = request.maxBytes ?? MAX_REPLY_BYTES;
   const timeout = AbortSignal.timeout(timeoutMs);
   const signal = request.signal ? AbortSignal.any([request.signal, timeout]) : timeout;
   let sent = false;
@@ -167,38 +128,55 @@ export async function exchange(request: HttpRequest): Promise<HttpReply> {
     }
     sent = true;
   };
-  let status: number;
-  let text: string | undefined;
-  let retryAfter: string | undefined;
+  const failure = (error: unknown): KimiError => {
+    if (request.signal?.aborted === true) {
+      return new KimiError("aborted", "The request was canceled.");
+    }
+    return transportError({ url, proxy, error, timedOut: timeout.aborted, sent });
+  };
+  let reply: Dispatcher.ResponseData;
   try {
-    const reply = await undici.request(request.url, {
-      dispatcher: watchSending(dispatcherFor(undici), onSend),
+    reply = await undici.request(request.url, {
+      dispatcher: watchSending(dispatcher, onSend),
       method: request.method,
-      headers: request.headers,
+      headers: { "Accept-Encoding": "identity", ...request.headers },
       body: request.body ?? null,
       headersTimeout: timeoutMs,
       bodyTimeout: timeoutMs,
       signal,
     });
-    status = reply.statusCode;
-    const header = reply.headers["retry-after"];
-    retryAfter = typeof header === "string" ? header : undefined;
-    text = await readLimited(reply.body, request.maxBytes ?? MAX_REPLY_BYTES);
   } catch (error) {
-    if (request.signal?.aborted === true) {
-      throw new KimiError("aborted", "The request was canceled.");
-    }
-    if (stopped !== undefined) {
-      throw stopped.reason;
-    }
-    throw transportError(request.url, timeout.aborted ? "ABORT_TIMEOUT" : systemErrorCode(error), sent);
+    throw stopped === undefined ? failure(error) : stopped.reason;
   }
-  if (text === undefined) {
-    throw new KimiError(
-      "bad_reply",
-      `${new URL(request.url).host} sent a reply that is too large to be Kimi's. Check the network or proxy and try again; you are still signed in.`,
-      { status, mayHaveReachedServer: true },
-    );
+  const { bytes, end } = await readBody(reply.body, maxBytes);
+  const status = reply.statusCode;
+  const cut =
+    end === "complete"
+      ? undefined
+      : end === "too large"
+        ? tooLarge(url.host, status)
+        : failure(end.error);
+  if (cut !== undefined && (request.acceptCut !== true || cut.code === "aborted")) {
+    throw cut;
   }
-  return { status, text, retryAfterMs: parseRetryAfter(retryAfter, Date.now()) };
+  return {
+    status,
+    text: decodeBody(bytes, headerOf(reply, "content-encoding") ?? "", maxBytes),
+    retryAfterMs: parseRetryAfter(headerOf(reply, "retry-after"), Date.now()),
+    ...(cut === undefined ? {} : { cut }),
+  };
+}
+
+function headerOf({ headers }: Dispatcher.ResponseData, name: string): string | undefined {
+  const value = headers[name];
+  return Array.isArray(value) ? value.join(", ") : value;
+}
+
+function tooLarge(host: string, status: number): KimiError {
+  const what = `${host} sent a reply that is too large to be Kimi's.`;
+  return new KimiError(
+    "bad_reply",
+    `${what} Check the network or proxy and try again; you are still signed in.`,
+    { what, status, mayHaveReachedServer: true },
+  );
 }

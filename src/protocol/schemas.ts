@@ -17,7 +17,8 @@ const token = z
  */
 export const tokenReplySchema = z.object({
   access_token: token,
-  refresh_token: token.optional(),
+  // Empty or null: the server keeps the old one. One that cannot be used is no better.
+  refresh_token: token.optional().catch(undefined),
   expires_in: z.unknown().optional(),
   scope: z.string().max(1024).optional().catch(undefined),
   token_type: z.string().max(64).optional().catch(undefined),
@@ -28,6 +29,11 @@ export const oauthErrorSchema = z.object({ error: z.string().max(128) });
 
 /** What is used of `GET /me`. */
 export const meReplySchema = z.object({ user_id: z.string().min(1).max(256) });
+
+/** Parses the JSON object in a text that may have something before or after it; never throws. */
+export function parseJsonWithin(text: string): unknown {
+  return parseJson(text) ?? parseJson(text.slice(text.indexOf("{"), text.lastIndexOf("}") + 1));
+}
 
 /** Parses JSON without throwing. */
 export function parseJson(text: string): unknown {

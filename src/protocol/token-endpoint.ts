@@ -6,8 +6,10 @@
 import { CLIENT_ID, type Endpoints, tokenEndpointOf } from "./endpoints.ts";
 import { KimiError } from "./errors.ts";
 import { exchange, type HttpReply } from "./http.ts";
-import { oauthErrorSchema, parseJson, tokenReplySchema } from "./schemas.ts";
+import { oauthErrorSchema, parseJsonWithin, tokenReplySchema } from "./schemas.ts";
 
+/** Limit for the exchange, in ms: a late reply is not thrown away, because its token is spent. */
+const GRANT_TIMEOUT_MS = 60_000;
 /** Lifetime assumed when the server names none that can be used, in seconds. */
 const FALLBACK_LIFETIME_S = 900;
 /** Longest lifetime believed, in seconds. */
@@ -46,8 +48,11 @@ function lifetimeSeconds(value: unknown): number {
  * @throws KimiError `bad_reply` when it holds no usable access token
  */
 export function parseIssuedTokens(reply: HttpReply, host: string): IssuedTokens {
-  const parsed = tokenReplySchema.safeParse(parseJson(reply.text));
+  const parsed = tokenReplySchema.safeParse(parseJsonWithin(reply.text));
   if (!parsed.success) {
+    if (reply.cut !== undefined) {
+      throw reply.cut;
+    }
     throw new KimiError(
       "bad_reply",
       `${host} answered with something other than Kimi's tokens. Check the network or proxy and try again; you are still signed in.`,
@@ -111,8 +116,8 @@ export function troubleOf(reply: HttpReply, host: string, again: string): KimiEr
  */
 function grantError(reply: HttpReply, host: string): KimiError | undefined {
   const { status } = reply;
-  const error = oauthErrorSchema.safeParse(parseJson(reply.text));
-  if (error.success && error.data.error === "invalid_grant") {
+  const error = oauthErrorSchema.safeParse(parseJsonWithin(reply.text));
+  if (reply.cut === undefined && error.success && error.data.error === "invalid_grant") {
     return new KimiError("login_ended", "Kimi has ended this login. Sign in again.", { status });
   }
   if (status >= 200 && status < 300) {
@@ -150,6 +155,8 @@ export async function refreshGrant(
       grant_type: "refresh_token",
       refresh_token: request.refreshToken,
     }).toString(),
+    timeoutMs: GRANT_TIMEOUT_MS,
+    acceptCut: true,
     beforeSend: request.beforeSend,
   });
   const error = grantError(reply, host);

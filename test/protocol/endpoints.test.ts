@@ -126,36 +126,28 @@ describe("the environment", () => {
     ["both host variables", { KIMI_CODE_OAUTH_HOST: HOST, KIMI_OAUTH_HOST: OLD }, HOST, API_COM],
     ["a base only", { KIMI_CODE_BASE_URL: BASE }, AUTH_COM, BASE],
     ["a pair with slashes", { KIMI_CODE_OAUTH_HOST: `${HOST}/`, KIMI_CODE_BASE_URL: `${BASE}//` }, HOST, BASE],
-  ])("that names %s means the same to both CLIs", (_what, env, oauthHost, apiBase) => {
-    const read = [endpointsFromEnv(env, "kimi-cli"), endpointsFromEnv(env, "kimi-code-cli")];
+  ])("that names %s leads to those addresses", (_what, env, oauthHost, apiBase) => {
     const wanted = oauthHost === undefined ? undefined : { region: "custom", oauthHost, apiBase };
-    expect(read).toEqual([wanted, wanted]);
+    expect(endpointsFromEnv(env)).toEqual(wanted);
   });
 
   it("that names a region's pair leads to that region", () => {
     const env = { KIMI_CODE_OAUTH_HOST: `${AUTH_AI}/`, KIMI_CODE_BASE_URL: API_AI };
-    expect(endpointsFromEnv(env, "kimi-code-cli")).toEqual(REGIONS.global);
+    expect(endpointsFromEnv(env)).toEqual(REGIONS.global);
   });
 
-  it("with an empty host variable is ignored by the Python CLI, which then looks at the old name", () => {
-    const empty = { KIMI_CODE_OAUTH_HOST: "" };
-    expect(endpointsFromEnv(empty, "kimi-cli")).toBeUndefined();
-    expect(endpointsFromEnv({ ...empty, KIMI_OAUTH_HOST: OLD }, "kimi-cli")?.oauthHost).toBe(OLD);
+  it.each(["", " ", "\n"])("takes an empty variable (%j) for one that is not set", (empty) => {
+    const variables = { KIMI_CODE_OAUTH_HOST: empty, KIMI_OAUTH_HOST: empty, KIMI_CODE_BASE_URL: empty };
+    expect(endpointsFromEnv(variables)).toBeUndefined();
+    expect(endpointsFromEnv({ ...variables, KIMI_OAUTH_HOST: OLD })?.oauthHost).toBe(OLD);
   });
 
   it.each<[string, Env]>([
-    ["alone", { KIMI_CODE_OAUTH_HOST: "" }],
-    ["beside the old name", { KIMI_CODE_OAUTH_HOST: "", KIMI_OAUTH_HOST: OLD }],
-  ])("with an empty host variable %s counts as set for the Kimi Code CLI, and cannot be used", (_where, env) => {
-    expect(() => endpointsFromEnv(env, "kimi-code-cli")).toThrow("in KIMI_CODE_OAUTH_HOST is empty");
-  });
-
-  it.each<[string, Env, "kimi-cli" | "kimi-code-cli"]>([
-    ["KIMI_CODE_OAUTH_HOST", { KIMI_CODE_OAUTH_HOST: "http://a.example" }, "kimi-cli"],
-    ["KIMI_OAUTH_HOST", { KIMI_OAUTH_HOST: "http://a.example" }, "kimi-code-cli"],
-    ["KIMI_OAUTH_HOST", { KIMI_CODE_OAUTH_HOST: "", KIMI_OAUTH_HOST: "http://a.example" }, "kimi-cli"],
-    ["KIMI_CODE_BASE_URL", { KIMI_CODE_BASE_URL: "http://a.example" }, "kimi-code-cli"],
-  ])("with an address that cannot be used is refused, naming %s (%j, %s)", (variable, env, cli) => {
-    expect(() => endpointsFromEnv(env, cli)).toThrow(`The Kimi address in ${variable} does not use https.`);
+    ["KIMI_CODE_OAUTH_HOST", { KIMI_CODE_OAUTH_HOST: "http://a.example" }],
+    ["KIMI_OAUTH_HOST", { KIMI_OAUTH_HOST: "http://a.example" }],
+    ["KIMI_OAUTH_HOST", { KIMI_CODE_OAUTH_HOST: "", KIMI_OAUTH_HOST: "http://a.example" }],
+    ["KIMI_CODE_BASE_URL", { KIMI_CODE_BASE_URL: "http://a.example" }],
+  ])("with an address that cannot be used is refused, naming %s (%j)", (variable, env) => {
+    expect(() => endpointsFromEnv(env)).toThrow(`The Kimi address in ${variable} does not use https.`);
   });
 });
