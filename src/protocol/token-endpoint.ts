@@ -53,10 +53,11 @@ export function parseIssuedTokens(reply: HttpReply, host: string): IssuedTokens 
     if (reply.cut !== undefined) {
       throw reply.cut;
     }
+    const what = `${host} answered with something other than Kimi's tokens.`;
     throw new KimiError(
       "bad_reply",
-      `${host} answered with something other than Kimi's tokens. Check the network or proxy and try again; you are still signed in.`,
-      { status: reply.status, mayHaveReachedServer: true },
+      `${what} Check the network or proxy and try again; you are still signed in.`,
+      { what, status: reply.status, mayHaveReachedServer: true },
     );
   }
   const { access_token, refresh_token, expires_in, scope, token_type } = parsed.data;
@@ -100,13 +101,11 @@ export function troubleOf(reply: HttpReply, host: string, again: string): KimiEr
       retryAfterMs,
     });
   }
-  return status >= 300 && status < 400
-    ? new KimiError(
-        "refused",
-        `${host} tried to send the sign-in request to another address, and it was stopped. Check the network or proxy and ${again}.`,
-        { status },
-      )
-    : undefined;
+  if (status >= 300 && status < 400) {
+    const what = `${host} tried to redirect the sign-in request, so it was blocked.`;
+    return new KimiError("refused", `${what} Check the network or proxy and ${again}.`, { what, status });
+  }
+  return undefined;
 }
 
 /**

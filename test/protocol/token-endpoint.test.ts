@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { endpointsOf } from "../../src/protocol/endpoints.ts";
 import type { KimiErrorCode, KimiErrorDetails } from "../../src/protocol/errors.ts";
-import { parseRetryAfter } from "../../src/protocol/http.ts";
+import { exchange, parseRetryAfter } from "../../src/protocol/http.ts";
 import { identityHeaders } from "../../src/protocol/identity.ts";
 import { refreshGrant } from "../../src/protocol/token-endpoint.ts";
 import type { IssuedTokens } from "../../src/protocol/token-endpoint.ts";
@@ -29,13 +29,12 @@ afterEach(async () => {
   await standIn.close();
 });
 
-function spend(options: { timeoutMs?: number; signal?: AbortSignal; oauthHost?: string } = {}): Promise<IssuedTokens> {
-  const { oauthHost = standIn.oauthHost, ...rest } = options;
+function spend({ oauthHost = standIn.oauthHost, beforeSend }: { oauthHost?: string; beforeSend?: () => void } = {}): Promise<IssuedTokens> {
   return refreshGrant({
     endpoints: endpointsOf(oauthHost, standIn.apiBase),
     headers: identityHeaders("device-1"),
     refreshToken: pair.refresh_token,
-    ...rest,
+    beforeSend,
   });
 }
 
@@ -155,8 +154,8 @@ describe("a refusal", () => {
     ["400 invalid_grant", () => withServerText(400, { error: "invalid_grant" })],
     ["401 invalid_grant", () => withServerText(401, { error: "invalid_grant" })],
     ["402 invalid_grant", () => withServerText(402, { error: "invalid_grant" })],
-    ["401 with JSON", () => withServerText(401)],
-    ["403 with JSON", () => withServerText(403)],
+    ["403 invalid_grant", () => withServerText(403, { error: "invalid_grant" })],
+    ["200 invalid_grant", () => withServerText(200, { error: "invalid_grant" })],
   ])("%s means that Kimi has ended the login", async (_what, fault) => {
     standIn.failNext("token", fault());
     expect(await cleanFailure(spend())).toMatchObject({ code: "login_ended", transient: false });
@@ -172,13 +171,15 @@ describe("a refusal", () => {
   });
 
   it.each<[string, () => Fault, KimiErrorCode, KimiErrorDetails]>([
+    ["401 with JSON", () => withServerText(401), "refused", { status: 401 }],
+    ["403 with JSON", () => withServerText(403), "refused", { status: 403 }],
     ["401 with a web page", () => ({ kind: "status", status: 401, body: PAGE }), "refused", { status: 401 }],
     ["403 with a web page", () => ({ kind: "status", status: 403, body: PAGE }), "refused", { status: 403 }],
     ["403 with no body", () => ({ kind: "status", status: 403 }), "refused", { status: 403 }],
     ["400 with another error", () => withServerText(400, { error: "invalid_client" }), "refused", { status: 400 }],
     ["402", () => withServerText(402), "refused", { status: 402 }],
     ["404", () => ({ kind: "status", status: 404, body: PAGE }), "refused", { status: 404 }],
-    ["204", () => ({ kind: "status", status: 204 }), "refused", { status: 204 }],
+    ["204", () => ({ kind: "status", status: 204 }), "bad_reply", { status: 204, mayHaveReachedServer: true }],
     ["429", () => withServerText(429), "rate_limited", { status: 429, retryable: true }],
     ["500", () => withServerText(500), "server_unavailable", { status: 500, retryable: true, mayHaveReachedServer: true }],
     ["502", () => ({ kind: "status", ...GATEWAY_HTML }), "server_unavailable", { status: 502, retryable: true, mayHaveReachedServer: true }],
@@ -188,7 +189,8 @@ describe("a refusal", () => {
     standIn.failNext("token", fault());
     const error = await cleanFailure(spend());
     expect(error).toMatchObject({ code, transient: true });
-    expect(error.details).toEqual(details);
+    expect(error.details).toMatchObject(details);
+    expect(error.message.startsWith(error.details.what ?? "")).toBe(true);
     expect(error.message).toContain("you are still signed in");
     expect(standIn.isLiveRefresh(pair.refresh_token)).toBe(true);
   });
@@ -214,13 +216,12 @@ describe("a refusal", () => {
 
 describe("a connection", () => {
   it.each<[string, Fault, string]>([
-    ["that the server never answers on", { kind: "hang" }, "it did not answer in time"],
     ["that is reset before any byte", { kind: "reset" }, "the connection broke"],
     ["that is reset after the server acted", { kind: "rotateThenDrop" }, "the connection broke"],
     ["that breaks in the middle of the reply", { kind: "resetMidBody" }, "the connection broke"],
   ])("%s may have brought the request there", async (_what, fault, why) => {
     standIn.failNext("token", fault);
-    const error = await cleanFailure(spend({ timeoutMs: 250 }));
+    const error = await cleanFailure(spend());
     expect(error.message).toBe(
       `Kimi's server ${new URL(standIn.origin).host} could not be reached: ${why}. Check the network or proxy and try again; you are still signed in.`,
     );
@@ -248,18 +249,34 @@ describe("a connection", () => {
     expect(standIn.requests).toEqual([]);
   });
 
+  it("that the server never answers on may have brought the request there", async () => {
+    standIn.failNext("models", { kind: "hang" });
+    const error = await cleanFailure(exchange({ method: "GET", url: `${standIn.apiBase}/models`, headers: {}, timeoutMs: 250 }));
+    expect(error.message).toContain("could not be reached: it did not answer in time.");
+    expect(error).toMatchObject({ code: "network", details: { retryable: true, mayHaveReachedServer: true } });
+  });
+
   it("that the caller gives up is not called a network failure", async () => {
-    standIn.failNext("token", { kind: "hang" });
+    standIn.failNext("models", { kind: "hang" });
     const leaving = new AbortController();
-    const failure = cleanFailure(spend({ signal: leaving.signal }));
-    await standIn.waitFor("token");
+    const failure = cleanFailure(exchange({ method: "GET", url: `${standIn.apiBase}/models`, headers: {}, signal: leaving.signal }));
+    await standIn.waitFor("models");
     leaving.abort(new Error(pair.refresh_token));
     expect(await failure).toMatchObject({ code: "aborted", details: {} });
   });
 
   it("is not made at all for a caller who has given up already", async () => {
-    expect(await cleanFailure(spend({ signal: AbortSignal.abort() }))).toMatchObject({ code: "aborted" });
+    const request = { method: "GET", url: `${standIn.apiBase}/models`, headers: {}, signal: AbortSignal.abort() } as const;
+    expect(await cleanFailure(exchange(request))).toMatchObject({ code: "aborted" });
     expect(standIn.requests).toEqual([]);
+  });
+
+  it("brings no byte to the server when the last look says no, and that very error comes back", async () => {
+    const reason = new Error("the home has changed");
+    await expect(spend({ beforeSend: () => { throw reason; } })).rejects.toBe(reason);
+    await spend();
+    expect(standIn.count("token")).toBe(1);
+    expect(standIn.reusedRefreshTokens).toBe(0);
   });
 });
 
@@ -273,12 +290,12 @@ describe("Retry-After", () => {
     ["of no seconds", "0", 0],
     ["of seven seconds", "7", 7_000],
     ["with white space", " 7 ", 7_000],
-    ["of a day", "86400", 86_400_000],
-    ["of centuries", "99999999999", 86_400_000],
+    ["of a day", "86400", 300_000],
+    ["of centuries", "99999999999", 300_000],
     ["of 400 digits", "9".repeat(400), undefined],
     ["with a date to come", "Tue, 01 Jan 2030 00:00:30 GMT", 30_000],
     ["with a date gone by", "Mon, 31 Dec 2029 23:59:00 GMT", 0],
-    ["with a date far away", "Sun, 01 Jan 2040 00:00:00 GMT", 86_400_000],
+    ["with a date far away", "Sun, 01 Jan 2040 00:00:00 GMT", 300_000],
   ])("%s is believed as far as it makes sense", (_what, value, wanted) => {
     expect(parseRetryAfter(value, NOW)).toBe(wanted);
   });
