@@ -89,7 +89,7 @@ export default definePluginEntry({
     api.lifecycle?.onDispose?.(settleBeforeEnd);
     if (api.registrationMode === "full") {
       healAtStart();
-      api.on("gateway_stop", settleBeforeStop, { timeoutMs: STOP_HOOK_TIMEOUT_MS });
+      api.on?.("gateway_stop", settleBeforeStop, { timeoutMs: STOP_HOOK_TIMEOUT_MS });
       api.registerService({
         id: PLUGIN_ID,
         start: () => {

@@ -47,6 +47,9 @@ async function locked(home: Home, act: (files: readonly string[]) => void): Prom
   } finally {
     await lock.release();
   }
+  if (home.lock.kind === "directory") {
+    deleteFiles([home.lock.target]);
+  }
   return true;
 }
 

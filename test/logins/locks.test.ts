@@ -81,14 +81,15 @@ describe("the Kimi Code CLI's lock", () => {
     expect(existsSync(lock)).toBe(false);
   });
 
-  it("is an empty folder, as the CLI makes it", async () => {
+  it("is an empty folder beside an empty file, as the CLI makes it", async () => {
     const target = path.join(await scratch(), "oauth", "kimi-code");
     const lock = await tryDirectoryLock(target);
     expect(await tryDirectoryLock(target)).toBeUndefined();
-    expect(await readdir(path.dirname(target))).toEqual(["kimi-code.lock"]);
+    expect(await readdir(path.dirname(target))).toEqual(["kimi-code", "kimi-code.lock"]);
     expect(await readdir(`${target}.lock`)).toEqual([]);
+    expect((await stat(target)).size).toBe(0);
     await lock?.release();
-    expect(await readdir(path.dirname(target))).toEqual([]);
+    expect(await readdir(path.dirname(target))).toEqual(["kimi-code"]);
   });
 
   it.each<[string, (lock: string) => Promise<unknown>]>([

@@ -165,6 +165,9 @@ describe("the Kimi Code CLI and the plugin on one login", { timeout: TIMEOUT_MS 
   });
 
   it("make one refresh when both see the same token refused", async () => {
+    // Tokens that were issued a minute ago; younger ones are not refreshed by force.
+    const members = { ...(await stored(home)), expires_at: Math.floor(Date.now() / 1000) + 840 };
+    await writeFile(home.file, `${JSON.stringify(members, null, 2)}\n`);
     const { access_token } = await stored(home);
     standIn.revokeAccess(String(access_token));
     const gate = Promise.withResolvers<void>();

@@ -1,5 +1,5 @@
 /** The Python CLI's store, used by Python and by the plugin in turn and at once. */
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Home } from "../../src/logins/homes.ts";
@@ -60,6 +60,12 @@ function shape(text: string): string {
   return text.replace(/standin-(access|refresh)-[\w-]+/gu, "$1").replace(/\d+\.\d+/u, "0");
 }
 
+/** Lets the tokens look as if they had been issued a minute ago; younger ones are not refreshed by force. */
+async function age(): Promise<void> {
+  const text = await readFile(home.file, "utf8");
+  await writeFile(home.file, text.replace(/("expires_at": )[\d.]+/u, `$1${String(Date.now() / 1000 + 840)}`));
+}
+
 /** Both hold the chain's newest token, nothing was spent twice, and nothing is left over. */
 async function agreement(): Promise<object> {
   const file = await stored(home);
@@ -81,6 +87,7 @@ describe.skipIf(!hasPython)("Python and the plugin on one login (needs Python wi
     expect(second).toMatchObject({ result: "refreshed", locked: true });
     const login = open();
     expect(await login.access()).toMatchObject({ accessToken: second.access_token });
+    await age();
     const third = await login.access({ rejectedAccessToken: second.access_token });
     expect(await pythonTurn()).toEqual({ result: "fresh", access_token: third.accessToken });
     const fourth = await pythonTurn("force");

@@ -87,7 +87,7 @@ describe.skipIf(windows).each(KINDS)("in the %s home", (kind) => {
       await chown(place, NOBODY, NOBODY);
     }
     await access(home);
-    for (const place of [home.file, home.lock.kind === "flock" ? home.lock.path : path.dirname(home.lock.target)]) {
+    for (const place of [home.file, home.lock.kind === "flock" ? home.lock.path : home.lock.target]) {
       expect(await stat(place)).toMatchObject({ uid: NOBODY, gid: NOBODY });
     }
   });

@@ -129,12 +129,24 @@ function isAbandoned(file: string): boolean {
   return stat !== undefined && stat.mtimeMs < Date.now() - STALE_MS;
 }
 
-/** Makes the folder that locks are in; the CLI makes it too. */
-function makeParent(target: string): void {
+/** Makes the folder that locks are in and the empty file beside each lock, as the CLI does. */
+function makeSentinel(target: string): void {
+  if (lstatSync(target, { throwIfNoEntry: false }) !== undefined) {
+    return;
+  }
   const dir = path.dirname(target);
   if (mkdirSync(dir, { recursive: true, mode: 0o755 }) !== undefined) {
     giveToOwner(dir, path.dirname(dir), "folder");
   }
+  try {
+    closeSync(openSync(target, "ax"));
+  } catch (error) {
+    if (systemErrorCode(error) === "EEXIST") {
+      return;
+    }
+    throw error;
+  }
+  giveToOwner(target, dir, "file");
 }
 
 /** @throws LockBlockedError for anything but a folder in the lock's place */
@@ -156,8 +168,11 @@ function checkPlace(target: string): void {
 export async function tryDirectoryLock(target: string): Promise<HeldLock | undefined> {
   const { default: lockfile } = await import("proper-lockfile");
   const folder = new LockFolder(target);
-  const take = async (): Promise<() => Promise<void>> =>
-    await lockfile.lock(target, {
+  let release: () => Promise<void>;
+  try {
+    checkPlace(target);
+    makeSentinel(target);
+    release = await lockfile.lock(target, {
       stale: STALE_MS,
       update: UPDATE_MS,
       realpath: false,
@@ -167,16 +182,6 @@ export async function tryDirectoryLock(target: string): Promise<HeldLock | undef
       onCompromised: () => {
         folder.lose();
       },
-    });
-  let release: () => Promise<void>;
-  try {
-    checkPlace(target);
-    release = await take().catch(async (error: unknown) => {
-      if (systemErrorCode(error) !== "ENOENT") {
-        throw error;
-      }
-      makeParent(target);
-      return await take();
     });
   } catch (error) {
     if (error instanceof LockBlockedError) {
