@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { type Dispatcher, getGlobalDispatcher, setGlobalDispatcher } from "undici";
 import type { HomeKind } from "../../src/logins/homes.ts";
-import { Machine, type Mode } from "./machine.ts";
+import { ACCIDENTS, Machine, type Mode } from "./machine.ts";
 import { type Random, randomFrom } from "./random.ts";
 
 /** What a day is made from. */
@@ -50,6 +50,7 @@ async function burst(machine: Machine, random: Random): Promise<void> {
       rejected: random.chance(0.015),
       peer: random.chance(0.12),
       oneShot: random.chance(0.06),
+      accident: random.chance(0.03) ? random.pick(ACCIDENTS) : undefined,
     });
     machine.timeline.skip(random.between(4_000, 240_000));
   }

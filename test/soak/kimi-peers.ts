@@ -116,7 +116,7 @@ abstract class KimiCli implements Peer {
   }
 
   protected keep(reply: Reply): void {
-    storeLogin(this.home, JSON.parse(reply.body) as TokenReply, this.timeline.now());
+    storeLogin(this.home, JSON.parse(String(reply.body)) as TokenReply, this.timeline.now());
   }
 }
 

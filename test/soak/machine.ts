@@ -1,12 +1,16 @@
 /** A machine with a login, the processes that share it, and the rules that must hold. */
 
-import { readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import path from "node:path";
+import { Worker } from "node:worker_threads";
 import { isKimiError } from "../../src/protocol/errors.ts";
 import { type Home, type HomeKind, makeHome } from "../../src/logins/homes.ts";
 import type { DayResult } from "./day.ts";
 import { KimiCodeCli, type Peer, PythonCli, storeLogin } from "./kimi-peers.ts";
 import { Network } from "./network.ts";
-import { type CallResult, canCrash, CRASH_POINTS, type CrashPoint, crashAtRename, PluginProcess } from "./plugin-process.ts";
+import { type CallResult, canCrash, CRASH_POINTS, type CrashPoint, PluginProcess, watchDisk } from "./plugin-process.ts";
 import type { Random } from "./random.ts";
 import { Timeline } from "./timeline.ts";
 import { Weather } from "./weather.ts";
@@ -22,7 +26,13 @@ export interface Moment {
   readonly peer: boolean;
   /** A process that lives for one turn. */
   readonly oneShot: boolean;
+  /** Something beside the network goes wrong. */
+  readonly accident?: Accident | undefined;
 }
+
+/** What can go wrong on the machine itself. */
+export const ACCIDENTS = ["suspended", "mounted", "worker", "signs-in", "signs-out"] as const;
+export type Accident = (typeof ACCIDENTS)[number];
 
 const ENDPOINTS = {
   region: "custom",
@@ -47,7 +57,7 @@ export class Machine implements Disposable {
   readonly #mode: Mode;
   readonly #random: Random;
   readonly #weather: Weather;
-  readonly #renames: Disposable;
+  readonly #disk: Disposable;
   readonly #problems: string[] = [];
   #gateway: PluginProcess;
   #peer: Peer;
@@ -57,6 +67,9 @@ export class Machine implements Disposable {
   #chain = "";
   #lastTurnMs = Number.NEGATIVE_INFINITY;
   #disturbedMs = Number.NEGATIVE_INFINITY;
+  /** What the owner does while the disk syncs new tokens. */
+  #ownerAct: "signs-in" | "signs-out" | undefined;
+  #syncsBefore = 0;
   #counts = { calls: 0, crashes: 0, lostWithReply: 0, lost: 0, waits: 0 };
 
   constructor(folder: string, kind: HomeKind, mode: Mode, startMs: number, lengthMs: number, random: Random) {
@@ -68,12 +81,18 @@ export class Machine implements Disposable {
     this.#weather = new Weather(random, startMs, lengthMs, {
       losesReplies: mode === "harsh",
       slowestMs: mode === "harsh" ? VERY_SLOW_MS : SLOW_MS,
+      sharedWithCli: kind !== "openclaw",
     });
     this.network.trouble = () => this.#weather.at(this.timeline.now());
     this.network.doomed = (actor, point) => this.#gateway.actor === actor && this.#gateway.meets(point);
     this.network.kill = async () => await this.#gateway.crash();
-    this.#renames = crashAtRename(() => {
-      this.network.noteUndelivered(this.#chain);
+    this.#disk = watchDisk(this.#home.file, {
+      onUnplaced: () => {
+        this.network.noteUndelivered(this.#chain);
+      },
+      onSync: () => {
+        this.#whileSyncing();
+      },
     });
     this.#gateway = this.#newProcess("gateway");
     this.#peer = this.#newPeer();
@@ -81,7 +100,7 @@ export class Machine implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#renames[Symbol.dispose]();
+    this.#disk[Symbol.dispose]();
   }
 
   /** Notes something that must not happen. */
@@ -126,6 +145,9 @@ export class Machine implements Disposable {
 
   /** One moment of the day, to its end. */
   async turn(moment: Moment): Promise<void> {
+    if (moment.accident !== undefined) {
+      await this.#accident(moment.accident);
+    }
     const rejectedAccessToken = moment.rejected ? this.#revoke() : undefined;
     const active = this.timeline.now() - this.#lastTurnMs <= ACTIVE_MS;
     const callers = Array.from({ length: moment.callers }, async () => {
@@ -142,6 +164,109 @@ export class Machine implements Disposable {
     this.#lastTurnMs = this.timeline.now();
     await this.#restart();
     this.#keepUp();
+  }
+
+  /** Something goes wrong on the machine, and is over afterwards. */
+  async #accident(accident: Accident): Promise<void> {
+    // The token is past half its life, so that there is something to refresh.
+    this.timeline.skip(this.#random.between(460_000, 880_000));
+    this.#disturbedMs = this.timeline.now();
+    switch (accident) {
+      case "suspended":
+        // Another process goes on for as long as it stands still, and takes its lock over.
+        this.#gateway.suspendForMs = this.#random.between(6_000, 120_000);
+        await this.timeline.settle(Promise.all([this.#gatewayCall(), this.#oneShotTurn()]));
+        this.#gateway.suspendForMs = 0;
+        break;
+      case "mounted":
+        await this.#whileMounted();
+        break;
+      case "worker":
+        await this.#workerTurn();
+        break;
+      case "signs-in":
+      case "signs-out":
+        // The first sync is for the room, the second one for the tokens.
+        this.#syncsBefore = this.#random.whole(0, 1);
+        this.#ownerAct = accident;
+        await this.timeline.settle(this.#gatewayCall());
+        await this.timeline.settle(this.#gateway.idle());
+        this.#ownerAct = undefined;
+        if (!existsSync(this.#home.file)) {
+          this.#signIn();
+        }
+        break;
+    }
+    await this.timeline.settle(this.#gateway.idle());
+    await this.#restart();
+    this.#keepUp();
+  }
+
+  async #gatewayCall(): Promise<void> {
+    const result = await this.#gateway.call({ background: true });
+    if (result !== "died" && "error" in result && isKimiError(result.error) && result.error.code === "login_missing") {
+      return; // The owner has signed out.
+    }
+    this.#judge(result, false);
+  }
+
+  /** The owner acts while the new tokens are synced; what it did must stand afterwards. */
+  #whileSyncing(): void {
+    if (this.#ownerAct !== undefined && this.#syncsBefore > 0) {
+      this.#syncsBefore -= 1;
+      return;
+    }
+    const act = this.#ownerAct;
+    this.#ownerAct = undefined;
+    if (act === "signs-out") {
+      rmSync(this.#home.file);
+    } else if (act === "signs-in") {
+      this.#signIn();
+      const signedIn = this.#stored().refresh_token;
+      void this.timeline.at(this.timeline.now() + 60_000, () => {
+        if (existsSync(this.#home.file) && !this.network.isLive(this.#stored().refresh_token)) {
+          this.problem(`a new sign-in was overwritten: ${signedIn.slice(0, 4)}`);
+        }
+      });
+    }
+  }
+
+  /** The file is mounted alone for a while, so that it cannot be replaced. */
+  async #whileMounted(): Promise<void> {
+    if (spawnSync("mount", ["--bind", this.#home.file, this.#home.file]).status !== 0) {
+      return;
+    }
+    let result: CallResult;
+    try {
+      const before = this.network.requests;
+      result = await this.timeline.settle(this.#gateway.call({ background: true }));
+      await this.timeline.settle(this.#gateway.idle());
+      if (this.network.requests !== before) {
+        this.problem("a token was spent although the file cannot be replaced");
+      }
+    } finally {
+      spawnSync("umount", [this.#home.file]);
+    }
+    if (result === "died" || !("error" in result) || !isKimiError(result.error) || result.error.code !== "home_not_writable") {
+      this.#judge(result, false);
+    }
+    // What could not be written answers for those who ask right after it.
+    this.timeline.skip(5_000);
+  }
+
+  /** A worker thread wants a token while the main thread stands still. */
+  async #workerTurn(): Promise<void> {
+    const before = readFileSync(this.#home.file, "utf8");
+    const worker = new Worker(path.join(import.meta.dirname, "..", "logins", "thread.ts"), {
+      workerData: { home: this.#home, options: { rejectedAccessToken: this.#stored().access_token } },
+    });
+    const answer = once(worker, "message");
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+    const [result] = (await answer) as [string];
+    await worker.terminate();
+    if (result !== "home_busy, transient" || readFileSync(this.#home.file, "utf8") !== before) {
+      this.problem(`a worker thread did more than to look: ${result.slice(0, 40)}`);
+    }
   }
 
   /** Ends the day: no more trouble, and everybody must still be signed in. */

@@ -1,5 +1,6 @@
 /** A simulated network with the stand-in's token book at its far end; troubles come on demand. */
 
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { Dispatcher } from "undici";
 import { makeAccount } from "../standin/accounts.ts";
 import { CLIENT_ID, TokenBook, type TokenReply } from "../standin/tokens.ts";
@@ -18,8 +19,15 @@ export type Trouble =
   /** The server acts, and the connection breaks before its reply. */
   | { readonly kind: "reply-lost" }
   | { readonly kind: "status"; readonly status: 429 | 500 | 502 | 503 | 504; readonly retryAfterS?: number }
+  /** A proxy on the way refuses the request, in JSON. */
+  | { readonly kind: "proxy" }
+  /** The reply arrives in an odd form. */
+  | { readonly kind: "odd"; readonly form: OddForm }
   /** The reply takes this long. */
   | { readonly kind: "slow"; readonly ms: number };
+
+/** Forms of a reply that can be read all the same. */
+export type OddForm = "gzip" | "br" | "mark" | "cut" | "created";
 
 /** Where a doomed process dies on its way through the network. */
 export type Doom = "before-sent" | "after-rotated";
@@ -28,7 +36,9 @@ export type Doom = "before-sent" | "after-rotated";
 export interface Reply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  readonly body: string | Uint8Array;
+  /** The connection breaks after the body. */
+  readonly cut?: boolean;
 }
 
 /** One login as the server sees it. */
@@ -147,12 +157,16 @@ export class Network extends Dispatcher {
   }
 
   /** Sends a form to the token endpoint. */
-  async post(actor: Actor, body: string): Promise<Reply> {
+  async post(actor: Actor, body: string, onSend: () => void = () => undefined): Promise<Reply> {
     const trouble = this.trouble();
     await actor.wait(this.#random.between(20, 150), { locked: true });
+    if (trouble.kind === "refused") {
+      throw new ConnectionError("ECONNREFUSED");
+    }
+    onSend();
     switch (trouble.kind) {
-      case "refused":
-        throw new ConnectionError("ECONNREFUSED");
+      case "proxy":
+        return { status: 403, headers: {}, body: '{"message":"blocked by corporate proxy policy"}' };
       case "dropped":
         throw new ConnectionError("ECONNRESET");
       case "timeout":
@@ -179,7 +193,7 @@ export class Network extends Dispatcher {
       throw new ConnectionError("ECONNRESET");
     }
     await actor.wait(trouble.kind === "slow" ? trouble.ms : this.#random.between(20, 400), { locked: true });
-    return reply;
+    return trouble.kind === "odd" ? oddly(reply, trouble.form) : reply;
   }
 
   #serve(body: string): Reply {
@@ -215,7 +229,6 @@ export class Network extends Dispatcher {
       throw new Error(`unexpected request: ${options.method} ${options.path}`);
     }
     const controller = new FlowController();
-    handler.onRequestStart?.(controller, undefined);
     void this.#deliver(actor, options.body, controller, handler);
     return true;
   }
@@ -228,14 +241,38 @@ export class Network extends Dispatcher {
   ): Promise<void> {
     let reply: Reply;
     try {
-      reply = await this.post(actor, typeof body === "string" ? body : "");
+      reply = await this.post(actor, typeof body === "string" ? body : "", () => {
+        // The last look at the home; what it throws stops the request.
+        handler.onRequestStart?.(controller, undefined);
+      });
     } catch (error) {
       handler.onResponseError?.(controller, error as Error);
       return;
     }
     handler.onResponseStart?.(controller, reply.status, reply.headers, "");
     handler.onResponseData?.(controller, Buffer.from(reply.body));
-    handler.onResponseEnd?.(controller, {});
+    if (reply.cut === true) {
+      handler.onResponseError?.(controller, new ConnectionError("ECONNRESET"));
+    } else {
+      handler.onResponseEnd?.(controller, {});
+    }
+  }
+}
+
+/** Puts a reply into an odd form. */
+function oddly(reply: Reply, form: OddForm): Reply {
+  const { headers, body } = reply;
+  switch (form) {
+    case "gzip":
+      return { ...reply, headers: { ...headers, "content-encoding": "gzip" }, body: gzipSync(body) };
+    case "br":
+      return { ...reply, headers: { ...headers, "content-encoding": "br" }, body: brotliCompressSync(body) };
+    case "mark":
+      return { ...reply, body: `\uFEFF${String(body)}` };
+    case "cut":
+      return { ...reply, cut: true };
+    case "created":
+      return reply.status === 200 ? { ...reply, status: 201 } : reply;
   }
 }
 

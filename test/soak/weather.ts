@@ -9,6 +9,8 @@ export interface WeatherOptions {
   readonly losesReplies: boolean;
   /** Longest reply, in ms. */
   readonly slowestMs: number;
+  /** A Kimi CLI sends requests too. */
+  readonly sharedWithCli: boolean;
 }
 
 interface Spell {
@@ -21,6 +23,10 @@ interface Spell {
 /** Part of the requests that meet trouble on a fine day. */
 const STRAY_TROUBLE = 0.02;
 
+function loseReply(): Trouble {
+  return { kind: "reply-lost" };
+}
+
 function troubles(random: Random, options: WeatherOptions): readonly [() => Trouble, ...(() => Trouble)[]] {
   const common: [() => Trouble, ...(() => Trouble)[]] = [
     () => ({ kind: "refused" }),
@@ -30,7 +36,12 @@ function troubles(random: Random, options: WeatherOptions): readonly [() => Trou
     () => ({ kind: "status", status: 429, retryAfterS: random.whole(1, 90) }),
     () => ({ kind: "slow", ms: random.between(1_000, options.slowestMs) }),
   ];
-  return options.losesReplies ? [...common, () => ({ kind: "reply-lost" })] : common;
+  // A Kimi CLI takes any 403 for the end of its login, and cannot read every one of these forms.
+  const pluginOnly: (() => Trouble)[] = [
+    () => ({ kind: "proxy" }),
+    () => ({ kind: "odd", form: random.pick(["gzip", "br", "mark", "cut", "created"]) }),
+  ];
+  return [...common, ...(options.sharedWithCli ? [] : pluginOnly), ...(options.losesReplies ? [loseReply] : [])];
 }
 
 /** The weather of one day: some bad spells, and stray trouble in between. */
