@@ -51,7 +51,10 @@ async function settle(limitMs: number): Promise<void> {
 
 /** Waits, when the gateway stops, until no refresh is under way. */
 export async function settleBeforeStop({ reason }: { readonly reason?: string | undefined }): Promise<void> {
-  await settle(reason === REPLACEMENT ? REPLACE_LIMIT_MS : STOP_LIMIT_MS);
+  // A plugin that is only replaced leaves the process, and the refresh in it, alive.
+  if (reason !== REPLACEMENT) {
+    await settle(STOP_LIMIT_MS);
+  }
 }
 
 /** Waits, when the host gives up a copy of the plugin, until no refresh is under way. */

@@ -159,7 +159,7 @@ export class Login {
     if (stays && isAlive(credential, now)) {
       return credential;
     }
-    const tooMany = this.#refusals.tooMany();
+    const tooMany = this.#refusals.tooMany(keyOf(credential));
     if (tooMany !== undefined) {
       if (isAlive(credential, now)) {
         return credential;
@@ -213,8 +213,7 @@ export class Login {
   }
 
   async #refresh(credential: Credential, options: AccessOptions): Promise<Credential> {
-    // One without a refresh token is known by its access token.
-    const of = fingerprint(credential.refreshToken || credential.accessToken);
+    const of = keyOf(credential);
     if (this.#endedOf === of) {
       // Made again each time, because there may be another login to name by now.
       throw loginEnded(this.home, this.#replyLostOf === of);
@@ -267,7 +266,7 @@ export class Login {
         });
         this.#unsaved = result.unsaved;
         if (result.supersededRefreshToken !== undefined) {
-          this.#refusals.noteRefresh();
+          this.#refusals.noteRefresh(keyOf(result.credential));
           await this.#accounts.carryOver(result.supersededRefreshToken, result.credential);
         }
         if (result.away !== undefined) {
@@ -295,6 +294,11 @@ export class Login {
       }
     }
   }
+}
+
+/** What a login's tokens are known by; without a refresh token it is the access token. */
+function keyOf({ refreshToken, accessToken }: Credential): string {
+  return fingerprint(refreshToken || accessToken);
 }
 
 /** Waits for a result until the signal fires; the work itself goes on. */

@@ -57,6 +57,8 @@ export class Refusals {
   #failure: Failure | undefined;
   #refusals = 0;
   #refreshes: readonly number[] = [];
+  /** Fingerprint of the refresh token that the last of them gave. */
+  #lastOf: string | undefined;
 
   /** @param now - current time, ms since the epoch */
   constructor(now: () => number) {
@@ -99,13 +101,25 @@ export class Refusals {
     this.#refusals = 0;
   }
 
-  /** Notes that a refresh token was spent. */
-  noteRefresh(): void {
+  /**
+   * Notes that a refresh token was spent.
+   *
+   * @param of - fingerprint of the one that came for it
+   */
+  noteRefresh(of: string): void {
     this.#refreshes = [...this.#recent(), this.#now()];
+    this.#lastOf = of;
   }
 
-  /** The error when the login was refreshed too often just now; another token would not help. */
-  tooMany(): KimiError | undefined {
+  /**
+   * The error when this login was refreshed too often just now; another token would not help.
+   *
+   * @param of - fingerprint of the refresh token that would be sent
+   */
+  tooMany(of: string): KimiError | undefined {
+    if (of !== this.#lastOf) {
+      this.#refreshes = []; // The owner has signed in again, or a peer has renewed it.
+    }
     const recent = this.#recent();
     const [first] = recent;
     if (recent.length < MAX_REFRESHES || first === undefined) {

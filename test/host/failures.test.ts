@@ -184,13 +184,20 @@ describe("a failure of Kimi's API", () => {
     expect(standIn.count("chat")).toBe(2);
   });
 
+  /** Tokens that were issued a minute ago; younger ones are not refreshed by force. */
+  const aMinuteOld = async (): Promise<void> => {
+    await writeCliLogin(host, standIn, standIn.issueLogin(), 840);
+  };
+
   it("for an expired bearer costs one refresh and one more call, and nobody sees it", async () => {
+    await aMinuteOld();
     standIn.failNext("chat", { kind: "status", ...bodies.INVALID_BEARER });
     expect(await chat.say("hi")).toEqual({ ok: true, text: "pong" });
     expect(asked()).toEqual(["chat 401", "token 200", "chat 200"]);
   });
 
   it("for a bearer that stays refused ends after one refresh, and the login is kept", async () => {
+    await aMinuteOld();
     standIn.failAlways("chat", { kind: "status", ...bodies.INVALID_BEARER });
     const turn = await chat.say("hi");
     expect(turn.text).toBe(
@@ -203,6 +210,7 @@ describe("a failure of Kimi's API", () => {
   });
 
   it("for a model id with brackets, whose text the host hides, is not taken for a dead login", async () => {
+    await aMinuteOld();
     standIn.failAlways("chat", { kind: "status", ...bodies.unknownModelLike("k3[1m]", "k3") });
     expect(await chat.say("hi")).toEqual({ ok: false, text: NOT_FOUND });
     expect(asked()).toEqual(["chat 401", "token 200", "chat 401"]);

@@ -41,7 +41,8 @@ describe("a running gateway on a Kimi CLI login", () => {
 
   beforeEach(async () => {
     standIn.heal();
-    await writeCliLogin(host, standIn, standIn.issueLogin());
+    // Issued a minute ago: younger tokens are not refreshed by force.
+    await writeCliLogin(host, standIn, standIn.issueLogin(), 840);
     standIn.clear();
   });
 

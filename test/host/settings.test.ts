@@ -52,7 +52,9 @@ describe("the settings", () => {
   };
 
   it("decide whose login onboarding uses where both Kimi CLIs have one", () => {
-    expect(host.readAuthProfiles()["kimi-code:default"]).toMatchObject({ authFlow: "kimi-cli:kimi-code" });
+    expect(host.readAuthProfiles()["kimi-code:default"]).toMatchObject({
+      authFlow: `kimi-cli:kimi-code@${path.dirname(path.dirname(pythonCredentialFile(host)))}`,
+    });
   });
 
   it("say by default who is really asking, with a device id of this installation's own", async () => {

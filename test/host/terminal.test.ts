@@ -43,7 +43,7 @@ it("asks in a terminal which of several logins to use, and stores the chosen one
   expect(code).toBe(0);
   expect(host.readAuthProfiles()["kimi-code:default"]).toMatchObject({
     access: (await readCredential(file)).access_token,
-    authFlow: `kimi-code-cli:${standIn.cliSlot}`,
+    authFlow: `kimi-code-cli:${standIn.cliSlot}@${path.dirname(path.dirname(file))}`,
   });
   expect(terminal.screen()).not.toContain(first.access_token);
   expect(terminal.screen()).not.toContain(first.refresh_token);
