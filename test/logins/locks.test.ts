@@ -1,5 +1,6 @@
-import { existsSync } from "node:fs";
+import fs, { existsSync } from "node:fs";
 import { mkdir, readdir, rmdir, stat, utimes } from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Home } from "../../src/logins/homes.ts";
@@ -102,6 +103,34 @@ describe("the Kimi Code CLI's lock", () => {
     await disturb(`${target}.lock`);
     expect(lock?.isHeld()).toBe(false);
     await expect(lock?.release()).resolves.toBeUndefined();
+  });
+});
+
+describe("a lock that was taken over and given back in this same process", () => {
+  it("throws nothing out of a timer, also when its disk fails", async () => {
+    const target = path.join(await scratch(), "oauth", "kimi-code");
+    const first = await tryDirectoryLock(target);
+    const stamp = (await stat(`${target}.lock`)).mtime;
+    await utimes(`${target}.lock`, new Date(0), new Date(0));
+    const second = await tryDirectoryLock(target);
+    await second?.release();
+    // As if it were the first one's again.
+    await mkdir(`${target}.lock`);
+    await utimes(`${target}.lock`, stamp, stamp);
+    const failed = Promise.withResolvers<void>();
+    const { utimesSync } = fs;
+    fs.utimesSync = () => {
+      failed.resolve();
+      throw Object.assign(new Error("EIO: i/o error"), { code: "EIO" });
+    };
+    syncBuiltinESMExports();
+    try {
+      await failed.promise;
+    } finally {
+      fs.utimesSync = utimesSync;
+      syncBuiltinESMExports();
+    }
+    expect(first?.isHeld()).toBe(false);
   });
 });
 

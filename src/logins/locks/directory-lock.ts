@@ -19,8 +19,6 @@ const STALE_MS = 5_000;
 const UPDATE_MS = 1_000;
 /** How long a renewal is trusted by its own process, in ms; less than others wait. */
 const TRUSTED_MS = 4_500;
-/** How much a file system may change a time stamp, in ms; FAT counts in steps of two seconds. */
-const STAMP_STEP_MS = 2_000;
 
 type Callback = (error: NodeJS.ErrnoException | null) => void;
 type StatCallback = (error: NodeJS.ErrnoException | null, stat?: fs.Stats) => void;
@@ -28,10 +26,13 @@ type StatCallback = (error: NodeJS.ErrnoException | null, stat?: fs.Stats) => vo
 /** The folder `<target>.lock`, as the library's file system for one lock. */
 class LockFolder {
   readonly #path: string;
-  /** Time stamp that we gave the folder, ms since the epoch; `undefined` before it is ours. */
+  /** The folder's time stamp as the disk keeps it, ms since the epoch; `undefined` before it is ours. */
   #stampMs: number | undefined;
+  /** The same as the library gave it; FAT counts in steps of two seconds. */
+  #givenStamp: Date | undefined;
   /** When that was, by the monotonic clock. */
   #renewedAt = Number.NEGATIVE_INFINITY;
+  #isTaken = false;
   #lost = false;
 
   constructor(target: string) {
@@ -43,13 +44,14 @@ class LockFolder {
     fs.mkdir(file, (error) => {
       if (error === null) {
         this.#renewedAt = startedAt;
-        this.#stampMs = lstatSync(file, { throwIfNoEntry: false })?.mtimeMs;
+        this.#stampMs = stampOf(file);
       }
       done(error);
     });
   };
 
-  readonly utimes = (file: string, atime: Date, mtime: Date, done: Callback): void => {
+  readonly utimes = (file: string, atime: Date, mtime: Date, callback: Callback): void => {
+    const done = this.#guarded(callback);
     const startedAt = performance.now();
     // Written in one turn with the look at whose it is.
     if (!this.#isOurs()) {
@@ -58,7 +60,8 @@ class LockFolder {
     }
     try {
       fs.utimesSync(file, atime, mtime);
-      this.#stampMs = mtime.getTime();
+      this.#stampMs = stampOf(file);
+      this.#givenStamp = mtime;
       this.#renewedAt = startedAt;
     } catch (error) {
       done(error as NodeJS.ErrnoException);
@@ -67,15 +70,16 @@ class LockFolder {
     done(null);
   };
 
-  readonly stat = (file: string, done: StatCallback): void => {
+  readonly stat = (file: string, callback: StatCallback): void => {
+    const done = this.#guarded(callback);
     fs.stat(file, (error, stat) => {
       if (error !== null) {
         done(error);
         return;
       }
-      if (this.#stampMs !== undefined && Math.abs(stat.mtimeMs - this.#stampMs) <= STAMP_STEP_MS) {
-        // The library compares exactly; a file system that rounds would cost the lock.
-        stat.mtime = new Date(this.#stampMs);
+      if (this.#givenStamp !== undefined && stat.mtimeMs === this.#stampMs) {
+        // The library compares with what it gave; a file system that rounds would cost the lock.
+        stat.mtime = this.#givenStamp;
       }
       done(null, stat);
     });
@@ -96,9 +100,31 @@ class LockFolder {
     }
   };
 
+  /** Tells that the library has taken the lock, and renews it from a timer from now on. */
+  take(): void {
+    this.#isTaken = true;
+  }
+
   /** Tells that the library has found the lock lost. */
   lose(): void {
     this.#lost = true;
+  }
+
+  /**
+   * A callback of the library's that throws nothing out of its timer: it does when another lock on the
+   * same target has come and gone in this process.
+   */
+  #guarded<T extends unknown[]>(callback: (...args: T) => void): (...args: T) => void {
+    return (...args) => {
+      try {
+        callback(...args);
+      } catch (error) {
+        if (!this.#isTaken) {
+          throw error;
+        }
+        this.lose();
+      }
+    };
   }
 
   /** See {@link HeldLock.isHeld}. */
@@ -112,16 +138,17 @@ class LockFolder {
 
   #isOurs(): boolean {
     try {
-      const stat = lstatSync(this.#path, { throwIfNoEntry: false });
-      return (
-        stat?.isDirectory() === true &&
-        this.#stampMs !== undefined &&
-        Math.abs(stat.mtimeMs - this.#stampMs) <= STAMP_STEP_MS
-      );
+      return this.#stampMs !== undefined && stampOf(this.#path) === this.#stampMs;
     } catch {
       return false;
     }
   }
+}
+
+/** A folder's time stamp, ms since the epoch. */
+function stampOf(folder: string): number | undefined {
+  const stat = lstatSync(folder, { throwIfNoEntry: false });
+  return stat?.isDirectory() === true ? stat.mtimeMs : undefined;
 }
 
 function isAbandoned(file: string): boolean {
@@ -200,6 +227,7 @@ export async function tryDirectoryLock(target: string): Promise<HeldLock | undef
         throw error;
     }
   }
+  folder.take();
   return {
     isHeld: () => folder.isHeld(),
     async release() {
