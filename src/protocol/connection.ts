@@ -100,7 +100,8 @@ function makeDispatcher(undici: Undici, proxy: Proxy | undefined): Dispatcher {
     return new undici.Agent({ allowH2: false, connect: connectOptions() });
   }
   return proxy.kind === "http"
-    ? new undici.ProxyAgent({ uri: proxy.url.href, allowH2: false, connect: connectOptions() })
+    ? // Always a tunnel, so that what the proxy answers is never taken for Kimi's answer.
+      new undici.ProxyAgent({ uri: proxy.url.href, proxyTunnel: true, allowH2: false, connect: connectOptions() })
     : new undici.Agent({ allowH2: false, connect: socksConnector(undici, proxy) });
 }
 

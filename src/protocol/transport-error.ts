@@ -55,6 +55,12 @@ function isCertificateError(code: string): boolean {
   return code.includes("CERT") || code.startsWith("UNABLE_TO_");
 }
 
+/** The SOCKS client keeps the code of a failed connection in its message only. */
+function codeInWords(error: unknown): string {
+  const message = error instanceof Error ? error.message : "";
+  return message === "Proxy connection timed out" ? "ETIMEDOUT" : (/\b(E[A-Z]{4,})\b/.exec(message)?.[1] ?? "");
+}
+
 /** What a proxy answered to the wish for a connection; undici and the SOCKS client say it in words only. */
 function proxyAnswer(error: unknown): number | "refused" | undefined {
   for (let current = error; current instanceof Error; current = current.cause) {
@@ -62,7 +68,7 @@ function proxyAnswer(error: unknown): number | "refused" | undefined {
     if (status !== undefined) {
       return Number(status);
     }
-    if (/^Socks[45]?\b.*(?:reject|fail|denied|invalid)|Authentication failed/i.test(current.message)) {
+    if (/Socks[45]/i.test(current.message)) {
       return "refused";
     }
   }
@@ -94,14 +100,14 @@ function proxyTrouble({ proxy, error, sent, url }: TransportFailure, code: strin
 /** The error for an exchange that ended without a reply. */
 export function transportError(failure: TransportFailure): KimiError {
   const { url, proxy, error, timedOut, sent } = failure;
-  const code = timedOut ? "ABORT_TIMEOUT" : (systemErrorCode(error) ?? "");
+  const code = timedOut ? "ABORT_TIMEOUT" : (systemErrorCode(error) ?? codeInWords(error));
   const through = proxy === undefined || sent ? "" : ` through the proxy ${proxy.label}`;
   const [what, advice] =
     proxyTrouble(failure, code) ??
     (isCertificateError(code)
       ? [
           `Kimi's server ${url.host} could not be reached${through}: its certificate could not be verified.`,
-          "If your network has a certificate of its own, set NODE_EXTRA_CA_CERTS to its file, or NODE_USE_SYSTEM_CA=1",
+          "If your network has a certificate of its own, set NODE_EXTRA_CA_CERTS to its file, or NODE_USE_SYSTEM_CA=1,",
         ]
       : [
           `Kimi's server ${url.host} could not be reached${through}: ${describe(code)}.`,
