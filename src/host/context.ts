@@ -6,7 +6,7 @@ import type { Home } from "../logins/homes.ts";
 import type { Login } from "../logins/login.ts";
 import { openLogin } from "../logins/registry.ts";
 import { identityHeaders } from "../protocol/identity.ts";
-import type { AccountMemory } from "../logins/transaction.ts";
+import type { AccountMemory } from "../logins/login-deps.ts";
 import { settings } from "./config.ts";
 import { deviceId } from "./device-id.ts";
 import { loginKey } from "./login-key.ts";

@@ -9,7 +9,7 @@ import type { Credential } from "../logins/credential.ts";
 import { homeError } from "../logins/home-error.ts";
 import { readHome } from "../logins/home-file.ts";
 import { type Home, ownerLabel } from "../logins/homes.ts";
-import { checkAccount } from "../logins/transaction.ts";
+import { checkAccount } from "../logins/account-check.ts";
 import { isKimiError } from "../protocol/errors.ts";
 import { regionLabel } from "../protocol/endpoints.ts";
 import { endedMessage } from "./ended.ts";

@@ -6,7 +6,7 @@ import { isLongLived } from "../host/lifetime.ts";
 import { homeOfProfile } from "../host/profile.ts";
 import { readProfile } from "../host/profile-store.ts";
 import { showInProfile } from "../host/projection.ts";
-import { checkAccount } from "../logins/transaction.ts";
+import { checkAccount } from "../logins/account-check.ts";
 import { baseUrlFor } from "./models.ts";
 import { noteRun } from "./runs.ts";
 

@@ -8,13 +8,30 @@
 
 import { isKimiError } from "../protocol/errors.ts";
 import { fetchAccountId } from "../protocol/me.ts";
-import { type Credential, fingerprint } from "./credential.ts";
+import { type Credential, fingerprint, keyOf } from "./credential.ts";
 import { isAlive } from "./freshness.ts";
+import { accountChanged } from "./home-error.ts";
 import type { Home } from "./homes.ts";
-import { checkAccount, type LoginDeps } from "./transaction.ts";
+import type { LoginDeps } from "./login-deps.ts";
 
 /** Pause before Kimi is asked again after it did not tell, in ms. */
 const ASK_AGAIN_MS = 60_000;
+
+/**
+ * Refuses a login that belongs to another account than the profile.
+ *
+ * @throws KimiError `account_changed` when both accounts are known and differ
+ */
+export function checkAccount(
+  home: Home,
+  credential: Pick<Credential, "accountId">,
+  accountId: string | undefined,
+): void {
+  const actual = credential.accountId;
+  if (accountId !== undefined && actual !== undefined && actual !== accountId) {
+    throw accountChanged(home);
+  }
+}
 
 /** What of a caller's wishes counts here. */
 interface Expectation {
@@ -132,9 +149,4 @@ export class AccountCheck {
     }
     this.#known.set(of, accountId);
   }
-}
-
-/** A chain without a refresh token is known by its access token. */
-function keyOf({ refreshToken, accessToken }: Credential): string {
-  return fingerprint(refreshToken === "" ? accessToken : refreshToken);
 }

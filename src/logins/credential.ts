@@ -209,6 +209,11 @@ export function fingerprint(value: string): string {
   return createHash("sha256").update(value, "utf8").digest("hex");
 }
 
+/** What a login's tokens are known by: its refresh token, or without one its access token. */
+export function keyOf({ refreshToken, accessToken }: Pick<Credential, "refreshToken" | "accessToken">): string {
+  return fingerprint(refreshToken || accessToken);
+}
+
 /** Short form of a token's fingerprint, for the name of the file that will replace it. */
 export function tagOf(refreshToken: string): string {
   return fingerprint(refreshToken).slice(0, 8);

@@ -10,14 +10,16 @@
 import { statSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
 import { isKimiError, KimiError } from "../protocol/errors.ts";
+import { abortable } from "./abortable.ts";
 import { AccountCheck } from "./account-check.ts";
-import { type Credential, fingerprint } from "./credential.ts";
+import { type Credential, keyOf } from "./credential.ts";
 import { isAlive, isYoung, judge } from "./freshness.ts";
 import { homeError, loginEnded } from "./home-error.ts";
 import { readHome } from "./home-file.ts";
 import type { Home } from "./homes.ts";
 import { Refusals } from "./refusals.ts";
-import { type LoginDeps, refreshOnce, type UnsavedTokens } from "./transaction.ts";
+import type { LoginDeps } from "./login-deps.ts";
+import { refreshOnce, type UnsavedTokens } from "./transaction.ts";
 
 /** Requests of one refresh, as in both CLIs. */
 const MAX_ATTEMPTS = 3;
@@ -294,27 +296,4 @@ export class Login {
       }
     }
   }
-}
-
-/** What a login's tokens are known by; without a refresh token it is the access token. */
-function keyOf({ refreshToken, accessToken }: Credential): string {
-  return fingerprint(refreshToken || accessToken);
-}
-
-/** Waits for a result until the signal fires; the work itself goes on. */
-async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) {
-    return await work;
-  }
-  work.catch(() => undefined);
-  signal.throwIfAborted();
-  return await new Promise<T>((resolve, reject) => {
-    const onAbort = (): void => {
-      reject(signal.reason as Error);
-    };
-    signal.addEventListener("abort", onAbort, { once: true });
-    work.then(resolve, reject).finally(() => {
-      signal.removeEventListener("abort", onAbort);
-    });
-  });
 }

@@ -3,7 +3,7 @@
 import type { Home } from "./homes.ts";
 import { Login } from "./login.ts";
 import { openLogins } from "./open-logins.ts";
-import type { LoginDeps } from "./transaction.ts";
+import type { LoginDeps } from "./login-deps.ts";
 
 /** The login of a home; the first caller's dependencies stay. */
 export function openLogin(home: Home, deps: LoginDeps): Login {

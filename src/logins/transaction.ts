@@ -15,36 +15,18 @@
 
 import { isKimiError, KimiError } from "../protocol/errors.ts";
 import { refreshGrant } from "../protocol/token-endpoint.ts";
+import { checkAccount } from "./account-check.ts";
 import { type Credential, withNewTokens } from "./credential.ts";
 import { isAlive, judge } from "./freshness.ts";
-import { accountChanged, homeError, loginEnded, notRenewable } from "./home-error.ts";
+import { homeError, loginEnded, notRenewable } from "./home-error.ts";
 import { readHome } from "./home-file.ts";
 import { checkOwner, lookAt, notWritable, reserve } from "./home-replace.ts";
 import type { Home } from "./homes.ts";
+import type { LoginDeps } from "./login-deps.ts";
 import { waitForHomeLock } from "./locks/home-lock.ts";
 import type { HeldLock } from "./locks/types.ts";
 import { obstacleTo } from "./replaceable.ts";
 import { adoptSuccessor, clearSuperseded, findSuccessor, isBeingRenewed } from "./successor.ts";
-
-/** What the transaction needs from outside. */
-export interface LoginDeps {
-  /** Headers that identify this plugin. */
-  readonly headers: () => Promise<Readonly<Record<string, string>>>;
-  /** Told once when something works less safely than it should. */
-  readonly notice: (message: string) => void;
-  /** Current time, ms since the epoch. */
-  readonly now: () => number;
-  /** Waits, in ms. */
-  readonly sleep: (ms: number) => Promise<void>;
-  /** Remembers across processes whose login some tokens are; without it each process asks Kimi. */
-  readonly accounts?: AccountMemory | undefined;
-}
-
-/** Accounts of logins, by the fingerprint of their refresh token. */
-export interface AccountMemory {
-  readonly recall: (of: string) => Promise<string | undefined>;
-  readonly remember: (of: string, accountId: string) => Promise<void>;
-}
 
 /** Why and for whom a refresh is made. */
 export interface RefreshRequest {
@@ -86,22 +68,6 @@ const MAX_ROUNDS = 5;
 /** Thrown when the lock or the home changed hands before anything was sent: nothing has happened. */
 class Overtaken extends Error {
   override readonly name = "Overtaken";
-}
-
-/**
- * Refuses a login that belongs to another account than the profile.
- *
- * @throws KimiError `account_changed` when both accounts are known and differ
- */
-export function checkAccount(
-  home: Home,
-  credential: Pick<Credential, "accountId">,
-  accountId: string | undefined,
-): void {
-  const actual = credential.accountId;
-  if (accountId !== undefined && actual !== undefined && actual !== accountId) {
-    throw accountChanged(home);
-  }
 }
 
 function readValid(home: Home): Credential {

@@ -1,7 +1,7 @@
 /**
  * From a reply's bytes to its text, by all means.
  *
- * Requests ask for no compression, and something in between may compress all the same, or break off.
+ * Requests ask for no compression, and something in between may compress anyway, or break off.
  * What has arrived may be the only copy of new tokens, so whatever can be read of it is read.
  */
 

@@ -69,7 +69,7 @@ function parse(setting: Setting): Proxy {
 }
 
 /**
- * True when `NO_PROXY` takes an address out: a list of hosts and domains, with a port where it shall
+ * True when `NO_PROXY` takes an address out: a list of hosts and domains, with a port where it should
  * count, or `*`.
  */
 function isExempt(target: URL, env: Env): boolean {

@@ -4,7 +4,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Home, makeHome } from "../../src/logins/homes.ts";
-import type { LoginDeps } from "../../src/logins/transaction.ts";
+import type { LoginDeps } from "../../src/logins/login-deps.ts";
 import { identityHeaders } from "../../src/protocol/identity.ts";
 import { ownerText } from "../logins/support.ts";
 import type { ServerProcess } from "./server-process.ts";

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Home } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
-import type { AccountMemory } from "../../src/logins/transaction.ts";
+import type { AccountMemory } from "../../src/logins/login-deps.ts";
 import { startStandIn } from "../standin/server.ts";
 import type { StandIn } from "../standin/server.ts";
 import { failureOf, KINDS, LIFETIME_MS, removeScratch, signedIn, stored, testDeps, writeLogin } from "./support.ts";

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { tagOf } from "../../src/logins/credential.ts";
 import type { Home } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
-import type { LoginDeps } from "../../src/logins/transaction.ts";
+import type { LoginDeps } from "../../src/logins/login-deps.ts";
 import { startStandIn } from "../standin/server.ts";
 import type { StandIn, TokenReply } from "../standin/server.ts";
 import { ageLock, failureOf, homeFor, KINDS, leftovers, LIFETIME_MS, ownerText, removeScratch, signedIn, stored, testDeps, writeLogin } from "./support.ts";

@@ -16,7 +16,7 @@ import { makeHome } from "../../src/logins/homes.ts";
 import type { Home, HomeKind } from "../../src/logins/homes.ts";
 import { readHome } from "../../src/logins/home-file.ts";
 import { loadKoffi } from "../../src/logins/locks/koffi.ts";
-import type { LoginDeps } from "../../src/logins/transaction.ts";
+import type { LoginDeps } from "../../src/logins/login-deps.ts";
 import type { StandIn, TokenReply } from "../standin/server.ts";
 
 /** Lifetime of the stand-in's access tokens, in ms. */

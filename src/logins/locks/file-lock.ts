@@ -115,7 +115,7 @@ function tryFlock(file: string): HeldLock | undefined {
     throw new LockUnsupportedError(`flock failed with error ${String(errno)}`);
   }
   if (!leadsTo(file, fd)) {
-    // The file was replaced between opening and locking; whoever comes next locks the new one.
+    // The file was replaced between opening and locking; the next one to come locks the new one.
     closeSync(fd);
     return undefined;
   }

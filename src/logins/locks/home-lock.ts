@@ -102,7 +102,7 @@ class DeadLockWatch {
     this.#target = target;
   }
 
-  /** Called after each try in vain. */
+  /** Called after each try that failed. */
   look(): void {
     const stamp = directoryLockStamp(this.#target);
     if (stamp !== this.#stamp || stamp === undefined) {
