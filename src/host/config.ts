@@ -8,7 +8,7 @@ import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
 import { PLUGIN_ID } from "../constants.ts";
 import type { Home } from "../logins/homes.ts";
 import { processState } from "../process-state.ts";
-import { type ProxyMode, setProxyMode } from "../protocol/connection.ts";
+import { type ProxyMode, setProxyMode } from "../protocol/proxy-mode.ts";
 import type { StatedIdentity } from "../protocol/identity.ts";
 import { isRecord } from "../record.ts";
 

@@ -7,7 +7,6 @@
  * tell, because its worker threads and one-shot `openclaw gateway …` commands have the same one.
  */
 
-import { isMainThread } from "node:worker_threads";
 import { settleLogins } from "../logins/open-logins.ts";
 import { processState } from "../process-state.ts";
 
@@ -35,9 +34,9 @@ export function gatewayStopped(): void {
   gateway().running = false;
 }
 
-/** True in the gateway's main thread. */
+/** True in the gateway's main thread; a worker thread has a state of its own. */
 export function isLongLived(): boolean {
-  return isMainThread && gateway().running;
+  return gateway().running;
 }
 
 async function settle(limitMs: number): Promise<void> {

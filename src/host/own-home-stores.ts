@@ -1,5 +1,5 @@
 /**
- * Which profile stores name a home of ours.
+ * What is noted beside a home of ours: which profile stores name it, and whose personal account it is.
  *
  * The host tells nobody where its stores are: an agent's may be anywhere, also where only the command
  * that signed in knew of it. So the stores that name a home are noted beside it, and whether its
@@ -7,11 +7,14 @@
  */
 
 import { readFileSync } from "node:fs";
+import path from "node:path";
 import { isMainThread } from "node:worker_threads";
 import type { Home } from "../logins/homes.ts";
 import { writePrivateFile } from "../private-file.ts";
 import { processState } from "../process-state.ts";
 import { isRecord } from "../record.ts";
+import { ownHomesDir, PERSONAL_SLOT } from "./own-slots.ts";
+import { ACCOUNT_NOTE } from "./personal-notes.ts";
 
 /** The note of a home. */
 export interface StoresNote {
@@ -65,4 +68,22 @@ export function noteStore(home: Pick<Home, "file">, agentDir: string | undefined
     }
   }
   noted.add(key);
+}
+
+function notedAccounts(): Set<string> {
+  return processState("personal-notes", () => new Set<string>());
+}
+
+/** Notes whose home this is; at most once in this process, and never a reason to fail. */
+export function notePersonalAccount(slot: string, profileId: string): void {
+  const file = path.join(ownHomesDir(), `${slot}${ACCOUNT_NOTE}`);
+  if (!PERSONAL_SLOT.test(slot) || notedAccounts().has(file)) {
+    return;
+  }
+  try {
+    writePrivateFile(file, profileId);
+    notedAccounts().add(file);
+  } catch {
+    // The account works without the note; only a leftover fence in it would go unnoticed.
+  }
 }

@@ -4,9 +4,8 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import type { Credential } from "../logins/credential.ts";
 import { isCurrent, projected } from "./profile.ts";
-import { noteStore } from "./own-home-stores.ts";
+import { notePersonalAccount, noteStore } from "./own-home-stores.ts";
 import { OWN_SLOT, ownHomesDir } from "./own-slots.ts";
-import { notePersonalAccount } from "./personal-notes.ts";
 import { isFenced, isOwnProfile, type OAuthProfile, ownSlotOf } from "./profile-shape.ts";
 import { providerAuthSdk } from "./sdk.ts";
 

@@ -10,13 +10,10 @@ import { readFileSync } from "node:fs";
 import net, { type Socket } from "node:net";
 import { callbackify, promisify } from "node:util";
 import type { buildConnector, Dispatcher } from "undici";
-import { processState } from "../process-state.ts";
 import { type Proxy, proxyFor } from "./proxy-env.ts";
+import { proxyMode } from "./proxy-mode.ts";
 
 type Undici = typeof import("undici");
-
-/** `host`: as described above. `direct`: around every proxy. */
-export type ProxyMode = "host" | "direct";
 
 /** How one address is reached. */
 export interface Route {
@@ -31,15 +28,6 @@ const NEXT_ADDRESS_MS = 300;
 const SOCKS_TIMEOUT_MS = 10_000;
 
 const dispatchers = new Map<string, Dispatcher>();
-
-function settings(): { proxy: ProxyMode } {
-  return processState("connection", () => ({ proxy: "host" as ProxyMode }));
-}
-
-/** Sets for this process whether proxies are used. */
-export function setProxyMode(mode: ProxyMode): void {
-  settings().proxy = mode;
-}
 
 /** True on WSL2, where IPv6 addresses are often given and not reachable; the host's own test. */
 function isWsl2(): boolean {
@@ -119,7 +107,7 @@ function ownDispatcher(undici: Undici, proxy: Proxy | undefined): Dispatcher {
  * @throws KimiError `endpoint_invalid` for a proxy variable that cannot be used
  */
 export function routeTo(undici: Undici, target: URL): Route {
-  if (settings().proxy === "direct") {
+  if (proxyMode() === "direct") {
     return { dispatcher: ownDispatcher(undici, undefined), proxy: undefined };
   }
   const shared = undici.getGlobalDispatcher();

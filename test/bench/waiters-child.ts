@@ -1,7 +1,8 @@
 /** One process of a crowd: `node waiters-child.ts plugin|official <home as JSON>`. */
 
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
-import fs from "node:fs/promises";
+import fs from "node:fs";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import path from "node:path";
 import lockfile from "proper-lockfile";
 import { request } from "undici";
@@ -28,13 +29,15 @@ function nowMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
 
-// Noted right after the rename, which is when everybody can see the new pair.
-Object.assign(fs, {
-  rename: async (from: string, to: string): Promise<void> => {
-    await rename(from, to);
+// Noted right after the rename, which is when everybody can see the new tokens.
+const { renameSync } = fs;
+fs.renameSync = (from, to) => {
+  renameSync(from, to);
+  if (to === home.file) {
     wroteAtMs = nowMs();
-  },
-});
+  }
+};
+syncBuiltinESMExports();
 
 interface Stored {
   refresh_token: string;
@@ -73,13 +76,15 @@ async function officialRefresh(): Promise<void> {
     const next = { ...issued, expires_at: Math.floor(Date.now() / 1000) + issued.expires_in };
     const temp = `${home.file}.tmp`;
     await writeFile(temp, `${JSON.stringify(next, null, 2)}\n`, { mode: 0o600 });
-    await fs.rename(temp, home.file);
+    fs.renameSync(temp, home.file);
   } finally {
     await release();
   }
 }
 
-const login = new Login(home, deps);
+/** Each round is another minute, because a login is not refreshed more than four times in one. */
+let minutes = 0;
+const login = new Login(home, { ...deps, now: () => Date.now() + minutes * 61_000 });
 let flight: Promise<void> | undefined;
 
 async function access(): Promise<void> {
@@ -93,6 +98,7 @@ async function access(): Promise<void> {
 
 async function answer(callers: number): Promise<void> {
   wroteAtMs = undefined;
+  minutes += 1;
   const returnedAtMs = await Promise.all(
     Array.from({ length: callers }, async () => {
       await access();

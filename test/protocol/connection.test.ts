@@ -8,10 +8,10 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { setProxyMode } from "../../src/protocol/connection.ts";
 import { isKimiError } from "../../src/protocol/errors.ts";
 import { exchange } from "../../src/protocol/http.ts";
 import { proxyFor } from "../../src/protocol/proxy-env.ts";
+import { setProxyMode } from "../../src/protocol/proxy-mode.ts";
 import { everythingIn } from "../logins/support.ts";
 import { type StandIn, startStandIn } from "../standin/server.ts";
 
