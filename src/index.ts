@@ -1,12 +1,10 @@
-/** Plugin entry: what is registered, and where each part is. Nothing is loaded before it is used. */
+/** Plugin entry: the registration table. Everything that needs a package loads with the first hook. */
 
+import { createRequire } from "node:module";
+import path from "node:path";
 import { definePluginEntry } from "openclaw/plugin-sdk/plugin-entry";
-import {
-  CLI_LOGIN_METHOD_ID,
-  DEVICE_CODE_METHOD_ID,
-  PLUGIN_ID,
-  PROVIDER_ID,
-} from "./constants.ts";
+import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
+import { CLI_LOGIN_METHOD_ID, DEVICE_CODE_METHOD_ID, PLUGIN_ID, PROVIDER_ID } from "./constants.ts";
 import { healAtStart } from "./host/at-start.ts";
 import { useSettings } from "./host/config.ts";
 import {
@@ -16,10 +14,20 @@ import {
   settleBeforeStop,
   STOP_HOOK_TIMEOUT_MS,
 } from "./host/lifetime.ts";
-import { missingAuthMessage } from "./host/missing-auth.ts";
 import { unwatchOwnHomes, watchOwnHomes } from "./host/own-home-watch.ts";
 import { isSameAccount } from "./host/profile-shape.ts";
-import { onUse } from "./lazy.ts";
+
+// This module and that one have the same ending: `.ts` in the sources, `.js` in the package.
+const runtimeFile = `./runtime${path.extname(import.meta.filename)}`;
+const load = createRequire(import.meta.url);
+
+/**
+ * The code behind the hooks. It loads with the first hook and not with the plugin, because the host
+ * loads each plugin with every command. `require`, because half of the hooks are synchronous.
+ */
+function runtime(): typeof import("./runtime.ts") {
+  return load(runtimeFile) as typeof import("./runtime.ts");
+}
 
 export default definePluginEntry({
   id: PLUGIN_ID,
@@ -39,9 +47,8 @@ export default definePluginEntry({
           label: "Kimi Code (use the Kimi CLI's login)",
           hint: "Shares the login of `kimi login`; no API key",
           kind: "oauth",
-          run: async (ctx) => await (await import("./on-use.ts")).runCliLogin(ctx),
-          runNonInteractive: async (ctx) =>
-            await (await import("./on-use.ts")).runCliLoginNonInteractive(ctx),
+          run: async (ctx) => await runtime().runCliLogin(ctx),
+          runNonInteractive: async (ctx) => await runtime().runCliLoginNonInteractive(ctx),
         },
         {
           id: DEVICE_CODE_METHOD_ID,
@@ -49,52 +56,51 @@ export default definePluginEntry({
           hint: "Device code, on any device; needs no Kimi CLI",
           kind: "device_code",
           matchesPersonalAccount: isSameAccount,
-          run: async (ctx) => await (await import("./on-use.ts")).runDeviceCode(ctx),
+          run: async (ctx) => await runtime().runDeviceCode(ctx),
         },
       ],
       catalog: {
         order: "profile",
-        run: async (ctx) => await (await import("./on-use.ts")).runCatalog(ctx),
+        run: async (ctx) => await runtime().runCatalog(ctx),
       },
-      staticCatalog: { order: "profile", run: async () => ({ provider: onUse().starterProvider() }) },
+      staticCatalog: {
+        order: "profile",
+        run: async () => ({ provider: runtime().starterProvider() }),
+      },
       // No `normalizeModelId`: the host calls that hook of the old copy while it updates the plugin, and
       // the update fails. Old ids are in the manifest (`modelIdNormalization`).
       //
       // The account's own list knows more than any row that the host has kept.
       preferRuntimeResolvedModel: () => true,
-      prepareDynamicModel: async (ctx) =>
-        await (await import("./on-use.ts")).prepareDynamicModel(ctx),
-      resolveDynamicModel: (ctx) => onUse().resolveDynamicModel(ctx),
-      resolveThinkingProfile: (ctx) => onUse().resolveThinkingProfile(ctx),
-      buildReplayPolicy: (ctx) => onUse().replayPolicy(ctx),
-      refreshOAuth: async (credential) =>
-        await (await import("./on-use.ts")).refreshKimiCodeOAuth(credential),
-      prepareRuntimeAuth: async (ctx) =>
-        await (await import("./on-use.ts")).prepareRuntimeAuth(ctx),
+      prepareDynamicModel: async (ctx) => await runtime().prepareDynamicModel(ctx),
+      resolveDynamicModel: (ctx) => runtime().resolveDynamicModel(ctx),
+      resolveThinkingProfile: (ctx) => runtime().resolveThinkingProfile(ctx),
+      buildReplayPolicy: (ctx) => runtime().replayPolicy(ctx),
+      refreshOAuth: async (credential) => await runtime().refreshKimiCodeOAuth(credential),
+      prepareRuntimeAuth: async (ctx) => await runtime().prepareRuntimeAuth(ctx),
       wrapStreamFn: (ctx) =>
-        ctx.streamFn === undefined ? undefined : onUse().wrapStream(ctx.streamFn, ctx),
+        ctx.streamFn === undefined ? undefined : runtime().wrapStream(ctx.streamFn, ctx),
       wrapSimpleCompletionStreamFn: (ctx) =>
-        ctx.streamFn === undefined ? undefined : onUse().wrapStream(ctx.streamFn, ctx),
-      classifyFailoverReason: (ctx) => onUse().classifyFailure(ctx),
-      matchesContextOverflowError: (ctx) => onUse().isContextOverflow(ctx),
-      buildAuthDoctorHint: async (ctx) =>
-        (await import("./on-use.ts")).authDoctorHint(ctx),
-      buildMissingAuthMessage: (ctx) => missingAuthMessage(ctx),
-      resolveUsageAuth: async (ctx) =>
-        await (await import("./on-use.ts")).resolveUsageAuth(ctx),
-      fetchUsageSnapshot: async (ctx) =>
-        await (await import("./on-use.ts")).fetchUsageSnapshot(ctx),
+        ctx.streamFn === undefined ? undefined : runtime().wrapStream(ctx.streamFn, ctx),
+      classifyFailoverReason: (ctx) => runtime().classifyFailure(ctx),
+      matchesContextOverflowError: (ctx) => runtime().isContextOverflow(ctx),
+      buildAuthDoctorHint: async (ctx) => await runtime().authDoctorHint(ctx),
+      buildMissingAuthMessage: (ctx) => runtime().missingAuthMessage(ctx),
+      resolveUsageAuth: async (ctx) => await runtime().resolveUsageAuth(ctx),
+      fetchUsageSnapshot: async (ctx) => await runtime().fetchUsageSnapshot(ctx),
     });
     // Each copy of the plugin in this process may have a refresh under way.
     api.lifecycle?.onDispose?.(settleBeforeEnd);
     if (api.registrationMode === "full") {
-      healAtStart();
+      healAtStart(() => runtime().healProfiles());
       api.on?.("gateway_stop", settleBeforeStop, { timeoutMs: STOP_HOOK_TIMEOUT_MS });
       api.registerService({
         id: PLUGIN_ID,
         start: () => {
           gatewayStarted();
-          watchOwnHomes(api.runtime.config.current);
+          watchOwnHomes(async () => {
+            await runtime().sweepOwnHomes(api.runtime.config.current() as OpenClawConfig);
+          });
         },
         stop: () => {
           gatewayStopped();

@@ -5,7 +5,6 @@
 
 import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
-import { onUse } from "../lazy.ts";
 import { personalAccounts } from "./personal-notes.ts";
 import { isFenced, isOwnProfile } from "./profile-shape.ts";
 import { providerAuthSdk, statePathsSdk } from "./sdk.ts";
@@ -31,7 +30,9 @@ export function profileStoreDirs(): (string | undefined)[] {
     names = [];
   }
   const named = process.env.OPENCLAW_AGENT_DIR?.trim();
-  const dirs = names.filter((name) => isFolder(path.join(root, name))).map((name) => path.join(root, name, "agent"));
+  const dirs = names
+    .filter((name) => isFolder(path.join(root, name)))
+    .map((name) => path.join(root, name, "agent"));
   return [undefined, ...new Set(named ? [...dirs, path.resolve(named)] : dirs)];
 }
 
@@ -59,9 +60,7 @@ export function profilesIn({ agentDir, profileId }: ProfilePlace) {
     allowKeychainPrompt: false,
     ...(profileId === undefined ? {} : { profileId }),
   });
-  return Object.entries(profiles).filter(
-    ([id]) => profileId === undefined || id === profileId,
-  );
+  return Object.entries(profiles).filter(([id]) => profileId === undefined || id === profileId);
 }
 
 function hasFence(place: ProfilePlace): boolean {
@@ -73,11 +72,15 @@ function hasFence(place: ProfilePlace): boolean {
   }
 }
 
-/** Heals fenced profiles; never throws, because a plugin that fails to register helps nobody. */
-export function healAtStart(): void {
+/**
+ * Heals fenced profiles; never throws, because a plugin must register in any case.
+ *
+ * @param heal - loads and runs the healing; called only when there is a fence
+ */
+export function healAtStart(heal: () => void): void {
   try {
     if (profilePlaces().some(hasFence)) {
-      onUse().healProfiles();
+      heal();
     }
   } catch {
     // The host then reports the profile as it finds it.

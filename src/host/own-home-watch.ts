@@ -1,6 +1,5 @@
 /** Looks from time to time whether an own home has lost its profile, for as long as the gateway runs. */
 
-import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
 import { OWN_SLOT, PERSONAL_SLOT, slotsWith } from "./own-slots.ts";
 
 /** How often the gateway looks, in ms. */
@@ -8,27 +7,21 @@ const LOOK_MS = 60_000;
 
 let timer: NodeJS.Timeout | undefined;
 
-async function look(config: () => unknown): Promise<void> {
-  if (slotsWith(".json", OWN_SLOT).length > 0 || slotsWith(".json", PERSONAL_SLOT).length > 0) {
-    const { sweepOwnHomes } = await import("../on-use.ts");
-    await sweepOwnHomes(config() as OpenClawConfig);
-  }
-}
-
 /**
  * Looks now and once a minute.
  *
- * @param config - gives the host's current config; its type there is deeply read-only, and nothing
- *   here writes
+ * @param sweep - loads and runs the sweep; called only when there is a home to look after
  */
-export function watchOwnHomes(config: () => unknown): void {
-  const once = (): void => {
-    // Looking again in a minute is all there is to do about a failure.
-    look(config).catch(() => undefined);
+export function watchOwnHomes(sweep: () => Promise<void>): void {
+  const look = (): void => {
+    if (slotsWith(".json", OWN_SLOT).length > 0 || slotsWith(".json", PERSONAL_SLOT).length > 0) {
+      // The next look, in a minute, tries again after a failure.
+      sweep().catch(() => undefined);
+    }
   };
-  once();
+  look();
   clearInterval(timer);
-  timer = setInterval(once, LOOK_MS);
+  timer = setInterval(look, LOOK_MS);
   timer.unref();
 }
 

@@ -28,15 +28,29 @@ export default definePluginEntry({ id: "empty", name: "Empty", description: "Reg
 /** Builds the plugin into a folder from which it finds its dependencies. */
 async function build(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
-  const tsc = path.join(projectDir, "node_modules", "typescript", "bin", "tsc");
-  await run(process.execPath, [tsc, "-p", path.join(projectDir, "tsconfig.build.json"), "--outDir", folder], { cwd: projectDir });
-  await writeFile(path.join(folder, "package.json"), await readFile(path.join(projectDir, "package.json")));
+  const rolldown = path.join(projectDir, "node_modules", "rolldown", "bin", "cli.mjs");
+  await run(process.execPath, [rolldown, "-c", "--dir", folder, "--logLevel", "silent"], {
+    cwd: projectDir,
+  });
+  await writeFile(
+    path.join(folder, "package.json"),
+    await readFile(path.join(projectDir, "package.json")),
+  );
   await writeFile(path.join(folder, "empty.js"), EMPTY);
 }
 
-async function load(entry: string, stateDir: string, mode: "time" | "packages"): Promise<LoadAnswer> {
+async function load(
+  entry: string,
+  stateDir: string,
+  mode: "time" | "packages",
+): Promise<LoadAnswer> {
   const child = path.join(import.meta.dirname, "load-child.ts");
-  const env = { PATH: process.env["PATH"], HOME: stateDir, OPENCLAW_STATE_DIR: stateDir, NODE_NO_WARNINGS: "1" };
+  const env = {
+    PATH: process.env["PATH"],
+    HOME: stateDir,
+    OPENCLAW_STATE_DIR: stateDir,
+    NODE_NO_WARNINGS: "1",
+  };
   const { stdout } = await run(process.execPath, [child, pathToFileURL(entry).href, mode], { env });
   return JSON.parse(stdout.slice(stdout.lastIndexOf("\n{") + 1)) as LoadAnswer;
 }

@@ -5,6 +5,7 @@
 
 export { fetchUsageSnapshot, resolveUsageAuth } from "./account/snapshot.ts";
 export { authDoctorHint } from "./host/doctor.ts";
+export { missingAuthMessage } from "./host/missing-auth.ts";
 export { healProfiles } from "./host/heal.ts";
 export { sweepOwnHomes } from "./host/own-home-sweep.ts";
 export { prepareDynamicModel, runCatalog } from "./inference/catalog.ts";
