@@ -10,7 +10,8 @@ class HostsFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     return files.toSorted(
       (left, right) =>
-        Number(startsHost(right)) - Number(startsHost(left)) || right.moduleId.localeCompare(left.moduleId),
+        Number(startsHost(right)) - Number(startsHost(left)) ||
+        right.moduleId.localeCompare(left.moduleId),
     );
   }
 }

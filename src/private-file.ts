@@ -261,7 +261,11 @@ export function writePrivateFile(target: string, content: string, { durable = fa
  * @returns false when it exists
  * @throws the system's error; nothing is left behind then
  */
-export function createPrivateFile(target: string, content: string, { durable = false } = {}): boolean {
+export function createPrivateFile(
+  target: string,
+  content: string,
+  { durable = false } = {},
+): boolean {
   const file = PrivateFile.create(target);
   try {
     file.write(content);

@@ -14,7 +14,12 @@ it("loading and registering the plugin loads no package but the host's", async (
   try {
     const child = path.join(projectDir, "test/bench/load-child.ts");
     const entry = new URL("../src/index.ts", import.meta.url).href;
-    const env = { PATH: process.env["PATH"], HOME: stateDir, OPENCLAW_STATE_DIR: stateDir, NODE_NO_WARNINGS: "1" };
+    const env = {
+      PATH: process.env["PATH"],
+      HOME: stateDir,
+      OPENCLAW_STATE_DIR: stateDir,
+      NODE_NO_WARNINGS: "1",
+    };
     const { stdout } = await run(process.execPath, [child, entry, "packages"], { env });
     const answer = JSON.parse(stdout.slice(stdout.lastIndexOf("\n{") + 1)) as LoadAnswer;
     expect(answer.packages).toEqual([]);

@@ -3,7 +3,12 @@ import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createPrivateFile, PrivateFile, tempTagOf, writePrivateFile } from "../src/private-file.ts";
+import {
+  createPrivateFile,
+  PrivateFile,
+  tempTagOf,
+  writePrivateFile,
+} from "../src/private-file.ts";
 
 let folder: string;
 let target: string;
@@ -118,7 +123,9 @@ describe("writePrivateFile", () => {
     await rm(folder, { recursive: true });
     folder = await mkdtemp(path.join(tmpdir(), "kimi-private-"));
     target = path.join(folder, "a-folder");
-    await import("node:fs/promises").then(({ mkdir }) => mkdir(path.join(target, "with-content"), { recursive: true }));
+    await import("node:fs/promises").then(({ mkdir }) =>
+      mkdir(path.join(target, "with-content"), { recursive: true }),
+    );
     expect(() => writePrivateFile(target, "x")).toThrow(/EISDIR|ENOTEMPTY|EEXIST/u);
     expect(await readdir(folder)).toEqual(["a-folder"]);
   });

@@ -28,7 +28,10 @@ const noteSchema = z.object({ atMs: z.number(), plan: z.string().max(64).optiona
  *
  * @returns `undefined` when Kimi does not tell; never throws, because usage is shown without it too
  */
-export async function planOf(login: LoginRef, patience: Patience = {}): Promise<string | undefined> {
+export async function planOf(
+  login: LoginRef,
+  patience: Patience = {},
+): Promise<string | undefined> {
   const file = `plan-${loginKey(login.home, login.accountId)}.json`;
   const kept = noteSchema.safeParse(await readNote(file)).data;
   if (kept !== undefined && Math.abs(Date.now() - kept.atMs) < FRESH_MS) {

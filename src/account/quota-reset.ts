@@ -50,7 +50,10 @@ export async function quotaResetsInMs(
   let windows = kept.get(key);
   if (windows === undefined || now - windows.atMs > KEPT_MS) {
     try {
-      windows = { atMs: now, windows: (await fetchUsages(login, { timeoutMs: TIMEOUT_MS })).windows };
+      windows = {
+        atMs: now,
+        windows: (await fetchUsages(login, { timeoutMs: TIMEOUT_MS })).windows,
+      };
     } catch {
       windows = { atMs: now, windows: [] };
     }

@@ -54,7 +54,13 @@ function creditLines(credit: ExtraCredit): Billing[] {
 function knownWindow({ id, usedPercent, resetsAtMs }: UsageWindow): Snapshot["windows"] {
   return usedPercent === undefined
     ? []
-    : [{ label: LABELS[id], usedPercent, ...(resetsAtMs === undefined ? {} : { resetAt: resetsAtMs }) }];
+    : [
+        {
+          label: LABELS[id],
+          usedPercent,
+          ...(resetsAtMs === undefined ? {} : { resetAt: resetsAtMs }),
+        },
+      ];
 }
 
 /** The host has no way to show a window without a number, so it goes into words. */

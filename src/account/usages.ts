@@ -48,10 +48,7 @@ const numeric = z
   .catch(undefined);
 const time = z.string().max(64).optional().catch(undefined);
 
-const ratioEntry = z
-  .object({ used_ratio: numeric, reset_time: time })
-  .optional()
-  .catch(undefined);
+const ratioEntry = z.object({ used_ratio: numeric, reset_time: time }).optional().catch(undefined);
 
 const countEntry = z.object({
   used: numeric,
@@ -67,9 +64,19 @@ const countEntry = z.object({
 });
 type CountEntry = z.infer<typeof countEntry>;
 
-const windowSchema = z.object({ duration: numeric, timeUnit: z.string().optional().catch(undefined) });
+const windowSchema = z.object({
+  duration: numeric,
+  timeUnit: z.string().optional().catch(undefined),
+});
 const money = z
-  .object({ currency: z.string().regex(/^[A-Z]{3}$/).optional().catch(undefined), priceInCents: numeric })
+  .object({
+    currency: z
+      .string()
+      .regex(/^[A-Z]{3}$/)
+      .optional()
+      .catch(undefined),
+    priceInCents: numeric,
+  })
   .optional()
   .catch(undefined);
 
@@ -114,7 +121,10 @@ function percentOfCounts({ used, limit, remaining }: CountEntry): number | undef
   }
   const spent = used ?? (remaining === undefined ? undefined : limit - remaining);
   const contradicts =
-    used !== undefined && remaining !== undefined && remaining > 0 && Math.abs(used + remaining - limit) > 1;
+    used !== undefined &&
+    remaining !== undefined &&
+    remaining > 0 &&
+    Math.abs(used + remaining - limit) > 1;
   return spent === undefined || contradicts ? undefined : percentOfRatio(spent / limit);
 }
 
@@ -142,7 +152,8 @@ function ratioWindows(reply: Reply, nowMs: number): UsageWindow[] {
   const code = percentOfRatio(entries.limit_month_code?.used_ratio);
   const total = percentOfRatio(entries.limit_month_total?.used_ratio);
   // The code share is a part of the total.
-  const month = code !== undefined && total !== undefined && code > total + TOLERANCE ? undefined : total;
+  const month =
+    code !== undefined && total !== undefined && code > total + TOLERANCE ? undefined : total;
   const window = (
     id: UsageWindow["id"],
     entry: z.infer<typeof ratioEntry>,
@@ -191,7 +202,8 @@ function countWindows(reply: Reply, nowMs: number): UsageWindow[] {
       .safeParse(item);
     const unit = UNIT_MINUTES[parsed.data?.window.timeUnit ?? ""];
     const duration = parsed.data?.window.duration;
-    const id = unit === undefined || duration === undefined ? undefined : idOfMinutes(duration * unit);
+    const id =
+      unit === undefined || duration === undefined ? undefined : idOfMinutes(duration * unit);
     if (id !== undefined) {
       // The Python CLI also reads an item that is its own detail.
       const detail = parsed.data?.detail ?? countEntry.safeParse(item).data;

@@ -39,18 +39,26 @@ function lastRefresh(credential: Credential, nowMs: number): string {
 }
 
 function chainOf(home: Home): string {
-  return home.kind === "openclaw" ? "OpenClaw's own login" : `shared with the ${ownerLabel(home.kind)}`;
+  return home.kind === "openclaw"
+    ? "OpenClaw's own login"
+    : `shared with the ${ownerLabel(home.kind)}`;
 }
 
 /** Whose login it is, where its home is and when it was last refreshed: one sentence. */
 export function describeHome(home: Home, nowMs: number): string {
   const where = `Kimi login ${chainOf(home)}, ${regionLabel(home.endpoints)}, home ${home.file}`;
   const state = readHome(home);
-  return state.state === "valid" ? `${where}, ${lastRefresh(state.credential, nowMs)}.` : `${where}.`;
+  return state.state === "valid"
+    ? `${where}, ${lastRefresh(state.credential, nowMs)}.`
+    : `${where}.`;
 }
 
 /** How a login stands; one line. */
-async function describeLoginState(profile: OAuthProfile, home: Home, nowMs: number): Promise<string> {
+async function describeLoginState(
+  profile: OAuthProfile,
+  home: Home,
+  nowMs: number,
+): Promise<string> {
   const about = describeHome(home, nowMs);
   const state = readHome(home);
   if (state.state !== "valid") {

@@ -22,12 +22,18 @@ export async function noteIfEnded(error: unknown, login: LoginRef): Promise<void
   }
   const state = readHome(login.home);
   if (state.state === "valid") {
-    await writeNote(noteOf(login), { of: fingerprint(state.credential.refreshToken), message: error.message });
+    await writeNote(noteOf(login), {
+      of: fingerprint(state.credential.refreshToken),
+      message: error.message,
+    });
   }
 }
 
 /** What the user was told when Kimi refused this very credential; `undefined` if it has not. */
-export async function endedMessage(login: LoginRef, { refreshToken }: Credential): Promise<string | undefined> {
+export async function endedMessage(
+  login: LoginRef,
+  { refreshToken }: Credential,
+): Promise<string | undefined> {
   const note = noteSchema.safeParse(await readNote(noteOf(login))).data;
   return note?.of === fingerprint(refreshToken) ? note.message : undefined;
 }

@@ -47,10 +47,16 @@ export function healOnce(isMeant: (profile: OAuthProfile) => boolean = isFenced)
       results.add("failed");
     }
   }
-  return (["failed", "locked", "healed"] as const).find((result) => results.has(result)) ?? "nothing";
+  return (
+    (["failed", "locked", "healed"] as const).find((result) => results.has(result)) ?? "nothing"
+  );
 }
 
-function healProfile(place: ProfilePlace, profileId: string, profile: Profile & OAuthProfile): HealResult {
+function healProfile(
+  place: ProfilePlace,
+  profileId: string,
+  profile: Profile & OAuthProfile,
+): HealResult {
   const healed = healedProfile(profile);
   if (healed === undefined || healed === "locked") {
     return healed ?? "nothing";
@@ -105,7 +111,9 @@ function update(place: ProfilePlace, profileId: string, updater: Updater): void 
     .catch(() => undefined);
 }
 
-type Updater = Parameters<ReturnType<typeof providerAuthSdk>["updateAuthProfileStoreWithLock"]>[0]["updater"];
+type Updater = Parameters<
+  ReturnType<typeof providerAuthSdk>["updateAuthProfileStoreWithLock"]
+>[0]["updater"];
 
 /**
  * Replaces the fence in a personal account, together with the cooldown that the host imposed. The host

@@ -49,7 +49,11 @@ async function settle(limitMs: number): Promise<void> {
 }
 
 /** Waits, when the gateway stops, until no refresh is under way. */
-export async function settleBeforeStop({ reason }: { readonly reason?: string | undefined }): Promise<void> {
+export async function settleBeforeStop({
+  reason,
+}: {
+  readonly reason?: string | undefined;
+}): Promise<void> {
   // A plugin that is only replaced leaves the process, and the refresh in it, alive.
   if (reason !== REPLACEMENT) {
     await settle(STOP_LIMIT_MS);

@@ -33,7 +33,9 @@ export function loginOfProfile(
 ): LoginRef | undefined {
   try {
     const profile =
-      profileId === undefined ? firstOwnProfile(agentDir, config) : readProfile(agentDir, profileId);
+      profileId === undefined
+        ? firstOwnProfile(agentDir, config)
+        : readProfile(agentDir, profileId);
     return profile === undefined
       ? undefined
       : { home: homeOfProfile(profile, process.env), accountId: profile.accountId };

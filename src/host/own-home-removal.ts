@@ -33,7 +33,9 @@ async function filesOf(home: Home): Promise<string[]> {
   const dir = path.dirname(home.file);
   const name = path.basename(home.file);
   const names = await fs.readdir(dir).catch(() => []);
-  return names.filter((entry) => entry === name || entry.startsWith(`${name}.`)).map((entry) => path.join(dir, entry));
+  return names
+    .filter((entry) => entry === name || entry.startsWith(`${name}.`))
+    .map((entry) => path.join(dir, entry));
 }
 
 /** Does something with a home while no refresh is under way; a later one finds no login there. */
@@ -66,14 +68,19 @@ export async function putAside(home: Home): Promise<boolean> {
       utimesSync(home.file, new Date(), new Date());
       renameSync(home.file, aside);
     }
-    deleteFiles(files.filter((file) => file !== aside && file !== home.file && file !== storesFile(home)));
+    deleteFiles(
+      files.filter((file) => file !== aside && file !== home.file && file !== storesFile(home)),
+    );
   });
 }
 
 /** Brings a home back that was put aside; costs one `stat` where there is nothing to do. */
 export function bringBack(home: Pick<Home, "file">): void {
   try {
-    if (statSync(home.file, { throwIfNoEntry: false }) === undefined && existsSync(asideFile(home))) {
+    if (
+      statSync(home.file, { throwIfNoEntry: false }) === undefined &&
+      existsSync(asideFile(home))
+    ) {
       renameSync(asideFile(home), home.file);
     }
   } catch {

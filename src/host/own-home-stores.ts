@@ -49,7 +49,11 @@ export function readStores(home: Pick<Home, "file">): StoresNote {
  * @param agentDir - the store's folder; `undefined` for the one that all share
  * @param claimed - a profile in it was seen to name the home
  */
-export function noteStore(home: Pick<Home, "file">, agentDir: string | undefined, claimed: boolean): void {
+export function noteStore(
+  home: Pick<Home, "file">,
+  agentDir: string | undefined,
+  claimed: boolean,
+): void {
   const store = agentDir ?? "";
   const noted = processState("home-stores", () => new Set<string>());
   const key = [home.file, store, claimed].join("\0");
@@ -59,10 +63,13 @@ export function noteStore(home: Pick<Home, "file">, agentDir: string | undefined
   const note = readStores(home);
   if (!note.stores.includes(store) || note.claimed !== (note.claimed || claimed)) {
     try {
-      writePrivateFile(storesFile(home), JSON.stringify({
-        stores: [...new Set([...note.stores, store])],
-        claimed: note.claimed || claimed,
-      }));
+      writePrivateFile(
+        storesFile(home),
+        JSON.stringify({
+          stores: [...new Set([...note.stores, store])],
+          claimed: note.claimed || claimed,
+        }),
+      );
     } catch {
       return; // The login works without the note; the next use tries again.
     }

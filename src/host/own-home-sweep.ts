@@ -16,7 +16,14 @@ import { type Home, makeHome } from "../logins/homes.ts";
 import { REGIONS } from "../protocol/endpoints.ts";
 import { profilesIn, profileStoreDirs } from "./at-start.ts";
 import { isBeingClaimed, unclaimedMark } from "./own-home.ts";
-import { ASIDE, asideSince, bringBack, deleteFiles, putAside, removeOwnHome } from "./own-home-removal.ts";
+import {
+  ASIDE,
+  asideSince,
+  bringBack,
+  deleteFiles,
+  putAside,
+  removeOwnHome,
+} from "./own-home-removal.ts";
 import { noteStore, readStores } from "./own-home-stores.ts";
 import { OWN_SLOT, ownHomesDir, slotsWith } from "./own-slots.ts";
 import { personalAccounts } from "./personal-notes.ts";
@@ -55,7 +62,9 @@ function configuredDirs(config: OpenClawConfig): string[] {
 
 /** True for a place that can hold a store: the shared one, and any folder. */
 function canHoldStore(agentDir: string | undefined): boolean {
-  return agentDir === undefined || statSync(agentDir, { throwIfNoEntry: false })?.isDirectory() === true;
+  return (
+    agentDir === undefined || statSync(agentDir, { throwIfNoEntry: false })?.isDirectory() === true
+  );
 }
 
 /** Reads every store that is known: listed, configured, or noted beside a home. */
@@ -131,7 +140,11 @@ function clearLeftovers(): void {
   } catch {
     return;
   }
-  const homes = new Set(names.filter((name) => name.endsWith(".json") || name.endsWith(ASIDE)).map((name) => name.replace(/\.json(?:\.removed)?$/, "")));
+  const homes = new Set(
+    names
+      .filter((name) => name.endsWith(".json") || name.endsWith(ASIDE))
+      .map((name) => name.replace(/\.json(?:\.removed)?$/, "")),
+  );
   deleteFiles(
     names
       .filter((name) => {
@@ -185,7 +198,11 @@ export async function sweepOwnHomes(config: OpenClawConfig): Promise<number> {
   const unnamed = (home: Home): boolean => !naming.named.has(home.slot);
   await each(aside.filter(unnamed), async (home) => {
     const sinceMs = asideSince(home);
-    return sinceMs !== undefined && Math.abs(Date.now() - sinceMs) >= ASIDE_MS && (await removeOwnHome(home));
+    return (
+      sinceMs !== undefined &&
+      Math.abs(Date.now() - sinceMs) >= ASIDE_MS &&
+      (await removeOwnHome(home))
+    );
   });
   const lost = homes.filter((home) => unnamed(home) && mayGo(home, naming, claiming.has(home)));
   return await each([...lost, ...personal], putAside);

@@ -84,7 +84,9 @@ export function checkOwnHomesWritable(): void {
   const probe = path.join(dir, "credentials", "probe");
   let file: PrivateFile | undefined;
   try {
-    makeFolders(makeHome("openclaw", dir, "probe", { region: "custom", oauthHost: "", apiBase: "" }));
+    makeFolders(
+      makeHome("openclaw", dir, "probe", { region: "custom", oauthHost: "", apiBase: "" }),
+    );
     file = PrivateFile.create(probe);
     file.write(" ".repeat(8 * 1024));
     file.syncNow();

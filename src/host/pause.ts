@@ -28,14 +28,20 @@ export interface Surroundings {
 /** How long the host may take to impose the pause after the call has failed, in ms. */
 const SETTLE_LIMIT_MS = 5_000;
 /** What the host pauses a profile for; what it disables one for is left alone. */
-const LIFTED: ReadonlySet<string | undefined> = new Set(["rate_limit", "model_not_found", "timeout", "auth"]);
+const LIFTED: ReadonlySet<string | undefined> = new Set([
+  "rate_limit",
+  "model_not_found",
+  "timeout",
+  "auth",
+]);
 
 /** True when the agent that made a call has a model to fall back to; one with a model of its own has none but its own. */
 function hasFallbacks({ agentDir, config = {} }: Surroundings): boolean {
   const { defaults, entries = {} } = config.agents ?? {};
   const { resolveAgentDir } = agentScopeSdk();
   const agent = Object.keys(entries).find((id) => resolveAgentDir(config, id) === agentDir);
-  const model: unknown = (agent === undefined ? undefined : entries[agent]?.model) ?? defaults?.model;
+  const model: unknown =
+    (agent === undefined ? undefined : entries[agent]?.model) ?? defaults?.model;
   return isRecord(model) && Array.isArray(model.fallbacks) && model.fallbacks.length > 0;
 }
 
@@ -70,7 +76,13 @@ function unpause(store: Store, profileId: string, sinceMs: number): boolean {
   if (usage === undefined || !isComing(usage, sinceMs)) {
     return false;
   }
-  const { cooldownUntil: _until, cooldownReason: _reason, cooldownModel: _model, failureCounts: _counts, ...rest } = usage;
+  const {
+    cooldownUntil: _until,
+    cooldownReason: _reason,
+    cooldownModel: _model,
+    failureCounts: _counts,
+    ...rest
+  } = usage;
   store.usageStats = { ...store.usageStats, [profileId]: { ...rest, errorCount: 0 } };
   return true;
 }
@@ -95,7 +107,11 @@ export function liftComingPause(login: LoginRef, { agentDir, config }: Surroundi
       // The failure is counted where the profile lives: with the agent, or in the store that all share.
       for (const place of agentDir === undefined ? [{}] : [{ agentDir }, {}]) {
         void sdk
-          .updateAuthProfileStoreWithLock({ ...place, profileId, updater: (fresh) => unpause(fresh, profileId, sinceMs) })
+          .updateAuthProfileStoreWithLock({
+            ...place,
+            profileId,
+            updater: (fresh) => unpause(fresh, profileId, sinceMs),
+          })
           .catch(() => undefined);
       }
       return true;

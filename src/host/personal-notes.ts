@@ -15,7 +15,12 @@ export const ACCOUNT_NOTE = ".json.account";
 export function personalAccounts(): { readonly slot: string; readonly profileId: string }[] {
   return slotsWith(ACCOUNT_NOTE, PERSONAL_SLOT).flatMap((slot) => {
     try {
-      return [{ slot, profileId: readFileSync(path.join(ownHomesDir(), `${slot}${ACCOUNT_NOTE}`), "utf8") }];
+      return [
+        {
+          slot,
+          profileId: readFileSync(path.join(ownHomesDir(), `${slot}${ACCOUNT_NOTE}`), "utf8"),
+        },
+      ];
     } catch {
       return [];
     }

@@ -54,7 +54,10 @@ export function profileFor(
 }
 
 /** A profile with the tokens of its home; without tokens when the home has none. */
-export function projected<T extends OAuthProfile>(profile: T, credential: Credential | undefined): T {
+export function projected<T extends OAuthProfile>(
+  profile: T,
+  credential: Credential | undefined,
+): T {
   return {
     ...profile,
     access: credential?.accessToken ?? NO_TOKEN,

@@ -40,7 +40,9 @@ const rowSchema: z.ZodType<ModelRow> = z.object({
 const fileSchema = z.object({
   version: z.literal(VERSION),
   fetchedAtMs: z.number(),
-  models: z.array(z.unknown()).transform((rows) => rows.flatMap((row) => rowSchema.safeParse(row).data ?? [])),
+  models: z
+    .array(z.unknown())
+    .transform((rows) => rows.flatMap((row) => rowSchema.safeParse(row).data ?? [])),
 });
 
 // What a file held when it was last read; a stamp tells whether it still does.
@@ -64,7 +66,9 @@ function readFile(file: string): ModelList | undefined {
   if (known?.stamp === stamp) {
     return known.list;
   }
-  const list: ModelList | undefined = fileSchema.safeParse(parseJson(readFileSync(file, "utf8"))).data;
+  const list: ModelList | undefined = fileSchema.safeParse(
+    parseJson(readFileSync(file, "utf8")),
+  ).data;
   seen.set(file, { stamp, list });
   return list;
 }

@@ -30,11 +30,14 @@ export async function explainReport(
     return undefined;
   }
   const { status, text } = failure;
-  const kind = failure.kind === "rejected_bearer" && HIDDEN.test(text) ? "unknown_model" : failure.kind;
+  const kind =
+    failure.kind === "rejected_bearer" && HIDDEN.test(text) ? "unknown_model" : failure.kind;
   const window = kind === "quota" ? quotaWindow(text) : undefined;
-  const resetsInMs =
-    kind === "quota" ? await quotaResetsInMs(login, window) : undefined;
-  return { kind, sentence: sentenceFor(kind, login, { model: modelId, status, window, resetsInMs }) };
+  const resetsInMs = kind === "quota" ? await quotaResetsInMs(login, window) : undefined;
+  return {
+    kind,
+    sentence: sentenceFor(kind, login, { model: modelId, status, window, resetsInMs }),
+  };
 }
 
 /** Explains why a call could not be made; `undefined` for an error that is not ours. */

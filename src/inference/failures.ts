@@ -83,7 +83,9 @@ function readReport(errorMessage: string): { status: number | undefined; text: s
 /** What a failure of a model call means; `undefined` for one that is not an answer of Kimi's. */
 export function sortFailure(
   errorMessage: string | undefined,
-): { readonly kind: AnswerKind; readonly status: number | undefined; readonly text: string } | undefined {
+):
+  | { readonly kind: AnswerKind; readonly status: number | undefined; readonly text: string }
+  | undefined {
   if (errorMessage === undefined) {
     return undefined;
   }

@@ -64,9 +64,7 @@ function isBlank(content: unknown): boolean {
 }
 
 function callId(value: unknown): unknown {
-  return typeof value === "string"
-    ? value.replace(/[^\w-]/g, "_").slice(0, MAX_CALL_ID)
-    : value;
+  return typeof value === "string" ? value.replace(/[^\w-]/g, "_").slice(0, MAX_CALL_ID) : value;
 }
 
 function chatToolCall(call: unknown): unknown {
@@ -81,7 +79,8 @@ function chatMessage(message: unknown, keepsReasoning: boolean): unknown {
   const solid = solidContent(content);
   if (message.role === "assistant") {
     const calls = Array.isArray(message.tool_calls) ? (message.tool_calls as unknown[]) : [];
-    const reasoning = typeof message.reasoning_content === "string" ? message.reasoning_content : "";
+    const reasoning =
+      typeof message.reasoning_content === "string" ? message.reasoning_content : "";
     return {
       ...rest,
       // An empty text beside tool calls is refused, the absence of one is not.
@@ -105,7 +104,10 @@ function chatTool(tool: unknown): unknown {
   const { strict: _strict, parameters, ...rest } = tool.function;
   return {
     ...tool,
-    function: { ...rest, ...(parameters === undefined ? {} : { parameters: kimiToolSchema(parameters) }) },
+    function: {
+      ...rest,
+      ...(parameters === undefined ? {} : { parameters: kimiToolSchema(parameters) }),
+    },
   };
 }
 
@@ -167,7 +169,10 @@ function messagesMessage(message: unknown): unknown {
 
 function messagesTool(tool: unknown): unknown {
   return isRecord(tool) && "input_schema" in tool
-    ? { ...without(tool, ["eager_input_streaming", "strict"]), input_schema: kimiToolSchema(tool.input_schema) }
+    ? {
+        ...without(tool, ["eager_input_streaming", "strict"]),
+        input_schema: kimiToolSchema(tool.input_schema),
+      }
     : tool;
 }
 

@@ -8,7 +8,11 @@ import type { ProviderPlugin } from "openclaw/plugin-sdk/plugin-entry";
 type ReplayHook = NonNullable<ProviderPlugin["buildReplayPolicy"]>;
 
 /** The replay policy for one of the host's transports. */
-export function replayPolicy({ modelApi }: { readonly modelApi?: string | null }): ReturnType<ReplayHook> {
+export function replayPolicy({
+  modelApi,
+}: {
+  readonly modelApi?: string | null;
+}): ReturnType<ReplayHook> {
   const shared = {
     sanitizeToolCallIds: true,
     toolCallIdMode: "strict" as const,

@@ -33,7 +33,9 @@ export interface RuntimeAuth {
  * @returns `undefined` for a run that does not use one of our profiles
  * @throws KimiError in plain words; it costs this attempt and nothing else
  */
-export async function prepareRuntimeAuth(ctx: RuntimeAuthContext): Promise<RuntimeAuth | undefined> {
+export async function prepareRuntimeAuth(
+  ctx: RuntimeAuthContext,
+): Promise<RuntimeAuth | undefined> {
   const profile = readProfile(ctx.agentDir, ctx.profileId);
   if (profile === undefined || ctx.profileId === undefined) {
     return undefined;

@@ -78,11 +78,7 @@ function callOptions(
     ...options,
     headers,
     onPayload: async (payload, payloadModel) =>
-      kimiBody(
-        model.api,
-        (await options?.onPayload?.(payload, payloadModel)) ?? payload,
-        facts,
-      ),
+      kimiBody(model.api, (await options?.onPayload?.(payload, payloadModel)) ?? payload, facts),
   };
 }
 
@@ -155,7 +151,11 @@ function retold(
 function unmade(message: Message): Call {
   return {
     async *events() {
-      yield { type: "error", reason: message.stopReason === "aborted" ? "aborted" : "error", error: message };
+      yield {
+        type: "error",
+        reason: message.stopReason === "aborted" ? "aborted" : "error",
+        error: message,
+      };
     },
     result: async () => message,
   };
@@ -177,7 +177,11 @@ export function wrapStream(inner: StreamFn, ctx: StreamContext): StreamFn {
       }
       const call = async (token: string): Promise<OpenStream> =>
         await openStream(
-          inner(callModel(model, access), context, callOptions(options, model, token, access, level)),
+          inner(
+            callModel(model, access),
+            context,
+            callOptions(options, model, token, access, level),
+          ),
         );
       // The event and the result are the same failure; it is explained once.
       let explained: ReturnType<typeof explainReport> | undefined;

@@ -108,7 +108,9 @@ function convert(value: unknown, place: Place, isProperty: boolean): unknown {
       ? { additionalProperties: deeper(schema.additionalProperties) }
       : {}),
     ...Object.fromEntries(
-      ["anyOf", "oneOf", "allOf"].flatMap((key) => (key in schema ? [[key, list(schema[key])]] : [])),
+      ["anyOf", "oneOf", "allOf"].flatMap((key) =>
+        key in schema ? [[key, list(schema[key])]] : [],
+      ),
     ),
   };
 }
@@ -119,10 +121,10 @@ export function kimiToolSchema(parameters: unknown): unknown {
     return parameters;
   }
   const place = { root: parameters, references: [], depth: 0 };
-  const { $defs: _defs, definitions: _definitions, ...schema } = convert(
-    parameters,
-    place,
-    false,
-  ) as Record<string, unknown>;
+  const {
+    $defs: _defs,
+    definitions: _definitions,
+    ...schema
+  } = convert(parameters, place, false) as Record<string, unknown>;
   return schema;
 }

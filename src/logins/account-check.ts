@@ -61,7 +61,10 @@ export class AccountCheck {
    * @returns `undefined` when there is nothing to wait for; rejects like it throws
    * @throws KimiError `account_changed`
    */
-  check(credential: Credential, { accountId, rejectedAccessToken }: Expectation): Promise<void> | undefined {
+  check(
+    credential: Credential,
+    { accountId, rejectedAccessToken }: Expectation,
+  ): Promise<void> | undefined {
     checkAccount(this.#home, credential, accountId);
     if (
       accountId === undefined ||
@@ -110,13 +113,15 @@ export class AccountCheck {
     if (this.#asked?.of === of && sinceMs >= 0 && sinceMs < ASK_AGAIN_MS) {
       return undefined;
     }
-    const flight = this.#flights.get(of) ?? this.#ask(of, credential).finally(() => this.#flights.delete(of));
+    const flight =
+      this.#flights.get(of) ?? this.#ask(of, credential).finally(() => this.#flights.delete(of));
     this.#flights.set(of, flight);
     return await flight;
   }
 
   async #recall(of: string): Promise<string | undefined> {
-    const known = this.#known.get(of) ?? (await this.#deps.accounts?.recall(of).catch(() => undefined));
+    const known =
+      this.#known.get(of) ?? (await this.#deps.accounts?.recall(of).catch(() => undefined));
     if (known !== undefined) {
       this.#remember(of, known);
     }

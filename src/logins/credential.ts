@@ -36,7 +36,10 @@ export type CredentialState =
   | { readonly state: "tombstone" }
   | { readonly state: "corrupt"; readonly reason: string };
 
-const token = z.string().max(16_384).regex(/^[\x21-\x7e]+$/);
+const token = z
+  .string()
+  .max(16_384)
+  .regex(/^[\x21-\x7e]+$/);
 
 /** A time, or a time as text; anything else counts as 0, as in both CLIs. */
 const seconds = z
@@ -210,7 +213,10 @@ export function fingerprint(value: string): string {
 }
 
 /** What a login's tokens are known by: its refresh token, or without one its access token. */
-export function keyOf({ refreshToken, accessToken }: Pick<Credential, "refreshToken" | "accessToken">): string {
+export function keyOf({
+  refreshToken,
+  accessToken,
+}: Pick<Credential, "refreshToken" | "accessToken">): string {
   return fingerprint(refreshToken || accessToken);
 }
 

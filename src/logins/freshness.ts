@@ -28,7 +28,9 @@ export function refreshThresholdMs(expiresInS: number): number {
 
 /** Time before the expiry from which nobody should be given the token any more, in ms. */
 function waitWindowMs(expiresInS: number): number {
-  return expiresInS > 0 ? Math.min(MAX_WAIT_WINDOW_MS, (expiresInS * 1000) / 4) : MAX_WAIT_WINDOW_MS;
+  return expiresInS > 0
+    ? Math.min(MAX_WAIT_WINDOW_MS, (expiresInS * 1000) / 4)
+    : MAX_WAIT_WINDOW_MS;
 }
 
 /**

@@ -33,7 +33,7 @@ function wayBack(home: Home, usual: string): string {
 }
 
 const IN_KEYCHAIN =
-  "The Kimi Code CLI keeps its login in the system keychain, where it cannot be shared. Set `credentials_store = \"file\"` in its config.toml and run `kimi login`, or sign in separately with: openclaw models auth login --provider kimi-code --device-code";
+  'The Kimi Code CLI keeps its login in the system keychain, where it cannot be shared. Set `credentials_store = "file"` in its config.toml and run `kimi login`, or sign in separately with: openclaw models auth login --provider kimi-code --device-code';
 
 /**
  * True when the Kimi Code CLI was told to keep its login in the system's keychain and not in a file
@@ -73,7 +73,9 @@ export function homeError(home: Home, state: Exclude<HomeState, { state: "valid"
     case "tombstone":
       return new KimiError(
         "login_revoked",
-        own ? `${login} was rejected by Kimi. ${again}` : `${owner} has marked its login as rejected by Kimi. ${again}`,
+        own
+          ? `${login} was rejected by Kimi. ${again}`
+          : `${owner} has marked its login as rejected by Kimi. ${again}`,
       );
     case "unavailable":
       return new KimiError(

@@ -9,7 +9,15 @@
  * between are found by the next one (`successor.ts`).
  */
 
-import { closeSync, constants, fsyncSync, ftruncateSync, openSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import fs from "node:fs/promises";
 import path from "node:path";
 import { KimiError, systemErrorCode } from "../protocol/errors.ts";
@@ -107,7 +115,10 @@ export async function reserve(home: Home, current: Credential): Promise<Reservat
   let file: PrivateFile | undefined;
   try {
     const { size } = statSync(home.file);
-    file = PrivateFile.create(home.file, { tag: tagOf(current.refreshToken), owner: ownerToSet(home) });
+    file = PrivateFile.create(home.file, {
+      tag: tagOf(current.refreshToken),
+      owner: ownerToSet(home),
+    });
     // Who waits for a reply with this file open, and room for what the reply brings.
     file.write(processMark().padEnd(size + RESERVED_EXTRA_BYTES));
     // Some disks tell only now that they are full.
@@ -163,7 +174,10 @@ export class Reservation {
           break;
         }
         this.#file.discard();
-        this.#file = PrivateFile.create(this.#home.file, { tag: tagOf(this.#superseded), owner: ownerToSet(this.#home) });
+        this.#file = PrivateFile.create(this.#home.file, {
+          tag: tagOf(this.#superseded),
+          owner: ownerToSet(this.#home),
+        });
       }
     } catch {
       // The next best place is the file itself, the last one the temporary file.

@@ -34,7 +34,12 @@ function processSpace(): string {
 /** When a process was started, in the system's own unit; ids are used again. */
 function startOf(pid: number): string {
   // The name before it may hold spaces and brackets; the start is the 20th field after it (proc(5)).
-  return tryRead(() => readFileSync(`/proc/${String(pid)}/stat`, "utf8").replace(/^.*\)/s, "").split(" ")[20] ?? "");
+  return tryRead(
+    () =>
+      readFileSync(`/proc/${String(pid)}/stat`, "utf8")
+        .replace(/^.*\)/s, "")
+        .split(" ")[20] ?? "",
+  );
 }
 
 /** The mark of this process: one line of text. */

@@ -90,8 +90,17 @@ export class Refusals {
    */
   note(of: string, error: KimiError): KimiError {
     const atMs = this.#now();
-    const waitMs = Math.min(Math.max(error.details.retryAfterMs ?? 0, this.#refusalWait(error)), MAX_WAIT_MS);
-    this.#failure = { error, of, sharedUntil: performance.now() + SHARED_MS, atMs, retryAtMs: atMs + waitMs };
+    const waitMs = Math.min(
+      Math.max(error.details.retryAfterMs ?? 0, this.#refusalWait(error)),
+      MAX_WAIT_MS,
+    );
+    this.#failure = {
+      error,
+      of,
+      sharedUntil: performance.now() + SHARED_MS,
+      atMs,
+      retryAtMs: atMs + waitMs,
+    };
     return withWait(error, waitMs);
   }
 
@@ -127,7 +136,12 @@ export class Refusals {
     }
     const what = `This login was already renewed ${String(recent.length)} times in the last minute.`;
     const waitMs = first + WINDOW_MS - this.#now();
-    return withWait(new KimiError("rate_limited", `${what} Try again in a minute; you are still signed in.`, { what }), waitMs);
+    return withWait(
+      new KimiError("rate_limited", `${what} Try again in a minute; you are still signed in.`, {
+        what,
+      }),
+      waitMs,
+    );
   }
 
   #recent(): readonly number[] {
@@ -139,7 +153,8 @@ export class Refusals {
     if (error.code !== "refused") {
       return 0;
     }
-    const waitMs = REFUSAL_WAITS_MS[Math.min(this.#refusals, REFUSAL_WAITS_MS.length - 1)] ?? MAX_WAIT_MS;
+    const waitMs =
+      REFUSAL_WAITS_MS[Math.min(this.#refusals, REFUSAL_WAITS_MS.length - 1)] ?? MAX_WAIT_MS;
     this.#refusals += 1;
     return waitMs;
   }

@@ -15,7 +15,10 @@ export type Obstacle = "mounted" | (string & {});
 
 /** Writes a path as `/proc/self/mountinfo` does: blanks and backslashes as octal numbers. */
 function asMountPoint(file: string): string {
-  return file.replace(/[ \t\n\\]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, "0")}`);
+  return file.replace(
+    /[ \t\n\\]/g,
+    (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, "0")}`,
+  );
 }
 
 /** True when the file itself is a mount point. Only Linux mounts single files. */
@@ -56,7 +59,11 @@ export function obstacleTo(file: string): Obstacle | undefined {
     return "ENOENT";
   } catch (error) {
     const code = systemErrorCode(error) ?? "";
-    return code === "EPERM" || code === "EACCES" || code === "EROFS" || code === "EBUSY" || code === "ENOENT"
+    return code === "EPERM" ||
+      code === "EACCES" ||
+      code === "EROFS" ||
+      code === "EBUSY" ||
+      code === "ENOENT"
       ? code
       : undefined;
   }

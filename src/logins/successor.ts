@@ -47,7 +47,9 @@ async function tempFilesOf(home: Home): Promise<TempFile[]> {
       return [{ file, tag, ours: true }];
     }
     const prefix = `${path.basename(home.file)}.tmp.`;
-    const earlier = name.startsWith(prefix) ? EARLIER_NAME.exec(name.slice(prefix.length))?.[1] : undefined;
+    const earlier = name.startsWith(prefix)
+      ? EARLIER_NAME.exec(name.slice(prefix.length))?.[1]
+      : undefined;
     return earlier === undefined ? [] : [{ file, tag: earlier, ours: false }];
   });
 }
@@ -73,7 +75,10 @@ function isTrusted(file: string, home: Home): boolean {
  * lock held. A live process can have a temporary file even then: one that was suspended during its
  * request and lost the lock by that. So a young file stays.
  */
-export async function findSuccessor(home: Home, current: Credential): Promise<Successor | undefined> {
+export async function findSuccessor(
+  home: Home,
+  current: Credential,
+): Promise<Successor | undefined> {
   const tag = tagOf(current.refreshToken);
   let found: (Successor & { readonly ageMs: number }) | undefined;
   for (const temp of await tempFilesOf(home)) {
@@ -102,11 +107,16 @@ export async function findSuccessor(home: Home, current: Credential): Promise<Su
  * @param wait - `request`: as long as a request can take. `wake`: as long as a suspended process may
  *   still wake up and store what it got
  */
-export async function isBeingRenewed(home: Home, current: Credential, wait: "request" | "wake"): Promise<boolean> {
+export async function isBeingRenewed(
+  home: Home,
+  current: Credential,
+  wait: "request" | "wake",
+): Promise<boolean> {
   const tag = tagOf(current.refreshToken);
   const limitMs = wait === "request" ? REQUEST_MS : STALE_MS;
   for (const { file, ours, tag: itsTag } of await tempFilesOf(home)) {
-    const isOpen = ours && itsTag === tag && isTrusted(file, home) && Math.abs(await ageMs(file)) < limitMs;
+    const isOpen =
+      ours && itsTag === tag && isTrusted(file, home) && Math.abs(await ageMs(file)) < limitMs;
     if (isOpen && !isGone(await headOf(file))) {
       return true;
     }
@@ -117,8 +127,16 @@ export async function isBeingRenewed(home: Home, current: Credential, wait: "req
 async function headOf(file: string): Promise<string> {
   let handle: fs.FileHandle | undefined;
   try {
-    handle = await fs.open(file, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(MAX_MARK_BYTES), 0, MAX_MARK_BYTES, 0);
+    handle = await fs.open(
+      file,
+      constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0),
+    );
+    const { buffer, bytesRead } = await handle.read(
+      Buffer.alloc(MAX_MARK_BYTES),
+      0,
+      MAX_MARK_BYTES,
+      0,
+    );
     return buffer.toString("utf8", 0, bytesRead);
   } catch {
     return "";
@@ -148,13 +166,18 @@ export async function adoptSuccessor(
     // From here on in one turn of the event loop.
     const open = fstatSync(handle.fd, { bigint: true });
     const named = lstatSync(file, { bigint: true });
-    if (named.ino !== open.ino || named.dev !== open.dev || lookAt(home, current.refreshToken) !== "same") {
+    if (
+      named.ino !== open.ino ||
+      named.dev !== open.dev ||
+      lookAt(home, current.refreshToken) !== "same"
+    ) {
       return "overtaken";
     }
     renameSync(file, home.file);
     return "placed";
   } catch {
-    return lookAt(home, current.refreshToken) === "same" && overwrite(home, formatCredential(credential, home.style))
+    return lookAt(home, current.refreshToken) === "same" &&
+      overwrite(home, formatCredential(credential, home.style))
       ? "placed"
       : "kept";
   } finally {

@@ -105,9 +105,14 @@ export async function refreshOnce(
   );
 }
 
-async function runRound(home: Home, deps: LoginDeps, request: RefreshRequest): Promise<RefreshResult> {
+async function runRound(
+  home: Home,
+  deps: LoginDeps,
+  request: RefreshRequest,
+): Promise<RefreshResult> {
   const adoptable = (candidate: Credential): boolean =>
-    candidate.accessToken !== request.rejectedAccessToken && judge(candidate, deps.now()) === "fresh";
+    candidate.accessToken !== request.rejectedAccessToken &&
+    judge(candidate, deps.now()) === "fresh";
   checkOwner(home);
   const outcome = await waitForHomeLock(home, () => {
     const state = readHome(home);
@@ -176,7 +181,11 @@ async function keepEarlierTokens(
         await clearSuperseded(home, current);
         return { credential, supersededRefreshToken };
       case "kept":
-        return { credential, supersededRefreshToken, unsaved: { credential, supersededRefreshToken } };
+        return {
+          credential,
+          supersededRefreshToken,
+          unsaved: { credential, supersededRefreshToken },
+        };
       case "overtaken":
         throw new Overtaken();
     }
@@ -258,7 +267,11 @@ async function spend(
       // The owner signed in again during the request; that login is the newer one.
       return { credential: readValid(home) };
     case "away":
-      return { ...result, unsaved: { credential: next, supersededRefreshToken }, away: homeAway(home) };
+      return {
+        ...result,
+        unsaved: { credential: next, supersededRefreshToken },
+        away: homeAway(home),
+      };
     case "kept":
       deps.notice(
         `New tokens could not be written to ${home.file}. They are used from memory and written as soon as that works.`,

@@ -94,7 +94,9 @@ async function offerDeviceCode(
   problem: KimiError,
 ): Promise<ProviderAuthResult> {
   const what =
-    problem.code === "login_missing" ? "No Kimi CLI login was found on this machine." : problem.message;
+    problem.code === "login_missing"
+      ? "No Kimi CLI login was found on this machine."
+      : problem.message;
   const wanted = await ctx.prompter.confirm({
     message: `${what} Sign in with a browser instead?`,
     initialValue: true,

@@ -58,7 +58,9 @@ async function approvedTokens(
     let code: DeviceCode;
     try {
       code = await requestDeviceCode(request);
-      asking.stop(attempt === 1 ? "Kimi sent a sign-in code" : "The code expired; here is a new one");
+      asking.stop(
+        attempt === 1 ? "Kimi sent a sign-in code" : "The code expired; here is a new one",
+      );
     } catch (error) {
       asking.stop("Kimi sent no sign-in code");
       throw error;

@@ -55,14 +55,23 @@ const BY_TEXT: readonly (readonly [RegExp, AnswerKind])[] = [
   [/membership benefits/i, "no_membership"],
   [/concurren(?:t|cy) (?:request )?limit/i, "concurrency"],
   // Before the ban: both come with the type `access_terminated_error`.
-  [/usage limit|quota will (?:reset|be refreshed)|exceeded_current_quota|exceeded your current (?:token )?quota|monthly limit reached/i, "quota"],
-  [/credit balance is insufficient|insufficient balance|account in arrears|recharge your account|please recharge/i, "no_credit"],
+  [
+    /usage limit|quota will (?:reset|be refreshed)|exceeded_current_quota|exceeded your current (?:token )?quota|monthly limit reached/i,
+    "quota",
+  ],
+  [
+    /credit balance is insufficient|insufficient balance|account in arrears|recharge your account|please recharge/i,
+    "no_credit",
+  ],
   [/only available for coding agents/i, "identity_refused"],
   [/access terminated|community guidelines/i, "banned"],
   [/security_risk/i, "page_refused"],
   [/engine(?:_| is currently )overloaded|overloaded_error/i, "overloaded"],
   [/rate_limit_reached|too many requests/i, "rate_limited"],
-  [/exceeded model token limit|total message size \d+ exceeds limit|context length|prompt is too long/i, "context_overflow"],
+  [
+    /exceeded model token limit|total message size \d+ exceeds limit|context length|prompt is too long/i,
+    "context_overflow",
+  ],
 ];
 
 /**

@@ -20,6 +20,8 @@ export function accountIdFromToken(accessToken: string): string | undefined {
   if (payload === undefined || signature.length !== 1) {
     return undefined;
   }
-  const claims = claimsSchema.safeParse(parseJson(Buffer.from(payload, "base64url").toString("utf8"))).data;
+  const claims = claimsSchema.safeParse(
+    parseJson(Buffer.from(payload, "base64url").toString("utf8")),
+  ).data;
   return claims?.user_id ?? claims?.sub;
 }

@@ -89,7 +89,12 @@ function makeDispatcher(undici: Undici, proxy: Proxy | undefined): Dispatcher {
   }
   return proxy.kind === "http"
     ? // Always a tunnel, so that what the proxy answers is never taken for Kimi's answer.
-      new undici.ProxyAgent({ uri: proxy.url.href, proxyTunnel: true, allowH2: false, connect: connectOptions() })
+      new undici.ProxyAgent({
+        uri: proxy.url.href,
+        proxyTunnel: true,
+        allowH2: false,
+        connect: connectOptions(),
+      })
     : new undici.Agent({ allowH2: false, connect: socksConnector(undici, proxy) });
 }
 
@@ -120,5 +125,9 @@ export function routeTo(undici: Undici, target: URL): Route {
     return { dispatcher: shared, proxy: undefined };
   }
   const proxy = proxyFor(target, process.env);
-  return { dispatcher: proxy === undefined || proxy.kind === "http" ? shared : ownDispatcher(undici, proxy), proxy };
+  return {
+    dispatcher:
+      proxy === undefined || proxy.kind === "http" ? shared : ownDispatcher(undici, proxy),
+    proxy,
+  };
 }

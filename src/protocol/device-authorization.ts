@@ -46,13 +46,23 @@ export interface DeviceCode {
 
 const seconds = z.union([
   z.number(),
-  z.string().trim().regex(/^\d+(?:\.\d+)?$/).transform(Number),
+  z
+    .string()
+    .trim()
+    .regex(/^\d+(?:\.\d+)?$/)
+    .transform(Number),
 ]);
 
 const codeReplySchema = z.object({
   // Printable ASCII without spaces: one is put into a form, the other onto the user's screen.
-  device_code: z.string().max(16_384).regex(/^[\x21-\x7e]+$/),
-  user_code: z.string().max(64).regex(/^[\x21-\x7e]+$/),
+  device_code: z
+    .string()
+    .max(16_384)
+    .regex(/^[\x21-\x7e]+$/),
+  user_code: z
+    .string()
+    .max(64)
+    .regex(/^[\x21-\x7e]+$/),
   verification_uri_complete: z.string(),
   expires_in: seconds.pipe(z.number().positive()).nullish(),
   interval: seconds.pipe(z.number().positive()).nullish(),

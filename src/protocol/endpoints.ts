@@ -97,7 +97,9 @@ export function endpointsOf(oauthHost: string, apiBase: string): Endpoints {
 }
 
 /** Host variable that counts; an empty one counts as unset, and hides no login. */
-function oauthHostVariable(env: Env): { readonly name: string; readonly value: string } | undefined {
+function oauthHostVariable(
+  env: Env,
+): { readonly name: string; readonly value: string } | undefined {
   for (const name of ["KIMI_CODE_OAUTH_HOST", "KIMI_OAUTH_HOST"]) {
     const value = env[name];
     if (value?.trim()) {
@@ -120,12 +122,8 @@ export function endpointsFromEnv(env: Env): Endpoints | undefined {
     return undefined;
   }
   return endpointsOf(
-    host === undefined
-      ? REGIONS["mainland-cn"].oauthHost
-      : checkEndpoint(host.value, host.name),
-    base === undefined
-      ? REGIONS["mainland-cn"].apiBase
-      : checkEndpoint(base, "KIMI_CODE_BASE_URL"),
+    host === undefined ? REGIONS["mainland-cn"].oauthHost : checkEndpoint(host.value, host.name),
+    base === undefined ? REGIONS["mainland-cn"].apiBase : checkEndpoint(base, "KIMI_CODE_BASE_URL"),
   );
 }
 

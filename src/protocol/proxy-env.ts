@@ -64,7 +64,9 @@ function parse(setting: Setting): Proxy {
       `The proxy address in ${variable} is not valid. Correct it, or remove it to connect without a proxy.`,
     );
   }
-  const port = url.port || (kind === "http" ? (url.protocol === "https:" ? "443" : "80") : String(DEFAULT_SOCKS_PORT));
+  const port =
+    url.port ||
+    (kind === "http" ? (url.protocol === "https:" ? "443" : "80") : String(DEFAULT_SOCKS_PORT));
   return { kind, url, variable, label: `${url.hostname}:${port}` };
 }
 
@@ -73,16 +75,23 @@ function parse(setting: Setting): Proxy {
  * count, or `*`.
  */
 function isExempt(target: URL, env: Env): boolean {
-  const entries = (settingOf(env, "NO_PROXY")?.value ?? "").toLowerCase().split(/[,\s]+/).filter(Boolean);
+  const entries = (settingOf(env, "NO_PROXY")?.value ?? "")
+    .toLowerCase()
+    .split(/[,\s]+/)
+    .filter(Boolean);
   const host = target.hostname.replaceAll(/^\[|\]$/g, "").replace(/\.$/, "");
   const port = target.port || (target.protocol === "https:" ? "443" : "80");
   return entries.some((entry) => {
     if (entry === "*") {
       return true;
     }
-    const [, bracketed, plain, wantedPort] = /^(?:\[([^\]]+)\]|([^:]+|[^:]*:.*:[^:]*?))(?::(\d+))?$/.exec(entry) ?? [];
+    const [, bracketed, plain, wantedPort] =
+      /^(?:\[([^\]]+)\]|([^:]+|[^:]*:.*:[^:]*?))(?::(\d+))?$/.exec(entry) ?? [];
     const wanted = (bracketed ?? plain ?? entry).replace(/^\*?\./, "").replace(/\.$/, "");
-    return (wantedPort === undefined || wantedPort === port) && (host === wanted || host.endsWith(`.${wanted}`));
+    return (
+      (wantedPort === undefined || wantedPort === port) &&
+      (host === wanted || host.endsWith(`.${wanted}`))
+    );
   });
 }
 

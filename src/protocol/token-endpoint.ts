@@ -103,7 +103,10 @@ export function troubleOf(reply: HttpReply, host: string, again: string): KimiEr
   }
   if (status >= 300 && status < 400) {
     const what = `${host} tried to redirect the sign-in request, so it was blocked.`;
-    return new KimiError("refused", `${what} Check the network or proxy and ${again}.`, { what, status });
+    return new KimiError("refused", `${what} Check the network or proxy and ${again}.`, {
+      what,
+      status,
+    });
   }
   return undefined;
 }
@@ -125,7 +128,10 @@ function grantError(reply: HttpReply, host: string): KimiError | undefined {
   const what = `Kimi's server ${host} refused to refresh the login (HTTP ${String(status)}), which says nothing about the login itself.`;
   return (
     troubleOf(reply, host, "try again; you are still signed in") ??
-    new KimiError("refused", `${what} Try again in a minute; you are still signed in.`, { what, status })
+    new KimiError("refused", `${what} Try again in a minute; you are still signed in.`, {
+      what,
+      status,
+    })
   );
 }
 

@@ -47,7 +47,9 @@ function describe(code: string): string {
     case "EPIPE":
       return "the connection broke";
     default:
-      return /TLS|SSL|EPROTO/.test(code) ? "no secure connection could be made" : "the connection failed";
+      return /TLS|SSL|EPROTO/.test(code)
+        ? "no secure connection could be made"
+        : "the connection failed";
   }
 }
 
@@ -58,7 +60,9 @@ function isCertificateError(code: string): boolean {
 /** The SOCKS client keeps the code of a failed connection in its message only. */
 function codeInWords(error: unknown): string {
   const message = error instanceof Error ? error.message : "";
-  return message === "Proxy connection timed out" ? "ETIMEDOUT" : (/\b(E[A-Z]{4,})\b/.exec(message)?.[1] ?? "");
+  return message === "Proxy connection timed out"
+    ? "ETIMEDOUT"
+    : (/\b(E[A-Z]{4,})\b/.exec(message)?.[1] ?? "");
 }
 
 /** What a proxy answered to the wish for a connection; undici and the SOCKS client say it in words only. */
@@ -76,7 +80,10 @@ function proxyAnswer(error: unknown): number | "refused" | undefined {
 }
 
 /** What failed at the proxy, and what to check; `undefined` when it is not at fault. */
-function proxyTrouble({ proxy, error, sent, url }: TransportFailure, code: string): [string, string] | undefined {
+function proxyTrouble(
+  { proxy, error, sent, url }: TransportFailure,
+  code: string,
+): [string, string] | undefined {
   if (proxy === undefined || sent) {
     return undefined;
   }
@@ -90,10 +97,16 @@ function proxyTrouble({ proxy, error, sent, url }: TransportFailure, code: strin
   }
   if (answer !== undefined) {
     const status = answer === "refused" ? "" : ` (HTTP ${String(answer)})`;
-    return [`The proxy ${label} refused the connection to ${url.host}${status}.`, `Check the proxy and ${variable}`];
+    return [
+      `The proxy ${label} refused the connection to ${url.host}${status}.`,
+      `Check the proxy and ${variable}`,
+    ];
   }
   return UNREACHED.has(code)
-    ? [`The proxy ${label} could not be reached: ${describe(code)}.`, `Check the proxy and ${variable}`]
+    ? [
+        `The proxy ${label} could not be reached: ${describe(code)}.`,
+        `Check the proxy and ${variable}`,
+      ]
     : undefined;
 }
 

@@ -69,8 +69,16 @@ export async function measureRefresh(home: Home, server: ServerProcess): Promise
     const start = performance.now();
     const reply = await request(`${server.oauthHost}/api/oauth/token`, {
       method: "POST",
-      headers: { ...(await deps.headers()), Accept: "application/json", "Content-Type": "application/x-www-form-urlencoded" },
-      body: new URLSearchParams({ client_id: CLIENT_ID, grant_type: "refresh_token", refresh_token: bare }).toString(),
+      headers: {
+        ...(await deps.headers()),
+        Accept: "application/json",
+        "Content-Type": "application/x-www-form-urlencoded",
+      },
+      body: new URLSearchParams({
+        client_id: CLIENT_ID,
+        grant_type: "refresh_token",
+        refresh_token: bare,
+      }).toString(),
     });
     bare = ((await reply.body.json()) as TokenReply).refresh_token;
     const bareDone = performance.now();
@@ -84,5 +92,9 @@ export async function measureRefresh(home: Home, server: ServerProcess): Promise
     }
   }
   const extras = whole.map((ms, index) => ms - (roundTrip[index] ?? 0));
-  return { whole: distribution(whole), roundTrip: distribution(roundTrip), medianExtra: distribution(extras).p50 };
+  return {
+    whole: distribution(whole),
+    roundTrip: distribution(roundTrip),
+    medianExtra: distribution(extras).p50,
+  };
 }

@@ -8,7 +8,11 @@ import { type Distribution, distribution } from "./statistics.ts";
 
 /** Durations in ms. */
 export interface HostResult {
-  readonly rows: readonly { readonly what: string; readonly withPlugin: Distribution; readonly without: Distribution }[];
+  readonly rows: readonly {
+    readonly what: string;
+    readonly withPlugin: Distribution;
+    readonly without: Distribution;
+  }[];
 }
 
 const ROUNDS = 4;

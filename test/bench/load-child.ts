@@ -24,7 +24,11 @@ if (mode === "packages") {
   const folder = url.slice(0, url.lastIndexOf("/"));
   registerHooks({
     resolve: (specifier, context, next) => {
-      if (context.parentURL?.startsWith(folder) === true && /^[@a-z]/u.test(specifier) && !specifier.includes(":")) {
+      if (
+        context.parentURL?.startsWith(folder) === true &&
+        /^[@a-z]/u.test(specifier) &&
+        !specifier.includes(":")
+      ) {
         packages.add(specifier);
       }
       return next(specifier, context);
@@ -38,7 +42,11 @@ interface Entry {
 
 const start = performance.now();
 const { default: entry } = (await import(url)) as Entry;
-entry.register({ registrationMode: "full", registerProvider: () => undefined, registerService: () => undefined });
+entry.register({
+  registrationMode: "full",
+  registerProvider: () => undefined,
+  registerService: () => undefined,
+});
 const ms = performance.now() - start;
 const foreign = [...packages].filter((name) => !name.startsWith("openclaw/"));
 console.log(`\n${JSON.stringify({ ms, packages: foreign } satisfies LoadAnswer)}`);

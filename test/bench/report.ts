@@ -111,9 +111,16 @@ function verdict(kept: boolean | undefined): string {
 /** The table in Markdown, and how many budgets were missed. */
 export function report(result: BenchResult): { readonly text: string; readonly missed: number } {
   const all = rows(result);
-  const lines = all.map(({ what, measured, anchor, budget, kept }) =>
-    `| ${[what, measured, anchor, budget, verdict(kept)].join(" | ")} |`,
+  const lines = all.map(
+    ({ what, measured, anchor, budget, kept }) =>
+      `| ${[what, measured, anchor, budget, verdict(kept)].join(" | ")} |`,
   );
-  const head = ["| What | Measured | Anchor in the same run | Budget | |", "| --- | --- | --- | --- | --- |"];
-  return { text: [...head, ...lines].join("\n"), missed: all.filter(({ kept }) => kept === false).length };
+  const head = [
+    "| What | Measured | Anchor in the same run | Budget | |",
+    "| --- | --- | --- | --- | --- |",
+  ];
+  return {
+    text: [...head, ...lines].join("\n"),
+    missed: all.filter(({ kept }) => kept === false).length,
+  };
 }

@@ -90,7 +90,9 @@ export async function simulateRequests(): Promise<DayOfRequests> {
   const during = (wanted: boolean): number => {
     const spells = SPELLS.filter(({ active }) => active === wanted);
     const length = spells.reduce((sum, { fromH, toH }) => sum + toH - fromH, 0);
-    const count = refreshesAtH.filter((atH) => spells.some(({ fromH, toH }) => fromH <= atH && atH < toH)).length;
+    const count = refreshesAtH.filter((atH) =>
+      spells.some(({ fromH, toH }) => fromH <= atH && atH < toH),
+    ).length;
     return count / length;
   };
   return {

@@ -21,7 +21,9 @@ export interface ServerProcess extends AsyncDisposable {
   refreshes(): Promise<number>;
 }
 
-type Question = { readonly ask: "login" | "refreshes" } | { readonly ask: "delay"; readonly ms: number };
+type Question =
+  | { readonly ask: "login" | "refreshes" }
+  | { readonly ask: "delay"; readonly ms: number };
 type Address = Pick<ServerProcess, "oauthHost" | "apiBase" | "cliSlot">;
 
 /** Starts the server. */

@@ -21,7 +21,11 @@ export const deps: LoginDeps = {
 
 /** A Kimi Code CLI home with a login that was made just now. */
 export async function signedInHome(dir: string, server: ServerProcess): Promise<Home> {
-  const endpoints = { region: "custom", oauthHost: server.oauthHost, apiBase: server.apiBase } as const;
+  const endpoints = {
+    region: "custom",
+    oauthHost: server.oauthHost,
+    apiBase: server.apiBase,
+  } as const;
   const home = makeHome("kimi-code-cli", dir, server.cliSlot, endpoints);
   await mkdir(path.dirname(home.file), { recursive: true, mode: 0o700 });
   await writeFile(home.file, ownerText(home, await server.issueLogin()), { mode: 0o600 });

@@ -52,7 +52,12 @@ function crowd({ plugin, official }: Drawing): string[] {
     text(latencyX(ms), bottom + 16, `${String(ms)} ms`, 'text-anchor="middle"'),
   ]);
   return [
-    text(LEFT, 24, "4 processes × 20 callers on one expired login: callers served, from the winner's write on", 'class="title"'),
+    text(
+      LEFT,
+      24,
+      "4 processes × 20 callers on one expired login: callers served, from the winner's write on",
+      'class="title"',
+    ),
     ...lines,
     text(LEFT - 8, top + 4, "100 %", 'text-anchor="end"'),
     text(LEFT - 8, bottom + 4, "0 %", 'text-anchor="end"'),
@@ -60,8 +65,18 @@ function crowd({ plugin, official }: Drawing): string[] {
     text(latencyX(50) + 4, top + 12, "budget 50 ms"),
     `<polyline class="official" points="${curve(official, top, height)}"/>`,
     `<polyline class="plugin" points="${curve(plugin, top, height)}"/>`,
-    text(latencyX(Math.max(...plugin)) - 6, bottom - 24, `this plugin, last ${short(Math.max(...plugin))} ms`, 'class="of-plugin" text-anchor="end"'),
-    text(latencyX(Math.max(...official)) - 6, bottom - 8, `the Kimi Code CLI's lock, last ${short(Math.max(...official))} ms`, 'class="of-official" text-anchor="end"'),
+    text(
+      latencyX(Math.max(...plugin)) - 6,
+      bottom - 24,
+      `this plugin, last ${short(Math.max(...plugin))} ms`,
+      'class="of-plugin" text-anchor="end"',
+    ),
+    text(
+      latencyX(Math.max(...official)) - 6,
+      bottom - 8,
+      `the Kimi Code CLI's lock, last ${short(Math.max(...official))} ms`,
+      'class="of-official" text-anchor="end"',
+    ),
   ];
 }
 
@@ -70,16 +85,28 @@ function day({ day: { refreshesAtH, turns, waitingActiveTurns }, spells }: Drawi
   const height = 60;
   const x = (hours: number): number => LEFT + (hours / 8) * PLOT;
   return [
-    text(LEFT, 274, `A simulated day: ${String(turns)} turns, ${String(refreshesAtH.length)} refreshes, ${String(waitingActiveTurns)} turns of the active agent that waited`, 'class="title"'),
+    text(
+      LEFT,
+      274,
+      `A simulated day: ${String(turns)} turns, ${String(refreshesAtH.length)} refreshes, ${String(waitingActiveTurns)} turns of the active agent that waited`,
+      'class="title"',
+    ),
     ...spells.map(
       ({ fromH, toH, active }) =>
         `<rect class="${active ? "active" : "idle"}" x="${x(fromH).toFixed(1)}" y="${String(top)}" width="${(x(toH) - x(fromH)).toFixed(1)}" height="${String(height)}"/>`,
     ),
     ...refreshesAtH.map(
-      (atH) => `<line class="plugin" x1="${x(atH).toFixed(1)}" y1="${String(top)}" x2="${x(atH).toFixed(1)}" y2="${String(top + height)}"/>`,
+      (atH) =>
+        `<line class="plugin" x1="${x(atH).toFixed(1)}" y1="${String(top)}" x2="${x(atH).toFixed(1)}" y2="${String(top + height)}"/>`,
     ),
-    ...Array.from({ length: 9 }, (_, hour) => text(x(hour), top + height + 16, `${String(9 + hour)}:00`, 'text-anchor="middle"')),
-    text(LEFT, top + height + 44, "shaded: an agent at work, a turn each 30 s; each line: one refresh request; no line while idle"),
+    ...Array.from({ length: 9 }, (_, hour) =>
+      text(x(hour), top + height + 16, `${String(9 + hour)}:00`, 'text-anchor="middle"'),
+    ),
+    text(
+      LEFT,
+      top + height + 44,
+      "shaded: an agent at work, a turn each 30 s; each line: one refresh request; no line while idle",
+    ),
   ];
 }
 

@@ -22,7 +22,9 @@ interface Packed {
 /** Builds and packs, without keeping the archive. */
 export async function measureTarball(): Promise<Tarball> {
   await run("npm", ["run", "build"], { cwd: projectDir });
-  const { stdout } = await run("npm", ["pack", "--dry-run", "--ignore-scripts", "--json"], { cwd: projectDir });
+  const { stdout } = await run("npm", ["pack", "--dry-run", "--ignore-scripts", "--json"], {
+    cwd: projectDir,
+  });
   // npm 11 lists the packages, npm 12 keys them by name.
   const [entry] = Object.values(JSON.parse(stdout) as Record<string, Packed>);
   if (entry === undefined) {

@@ -39,7 +39,9 @@ export async function measureCrowd(
   rounds: number,
 ): Promise<CrowdResult> {
   const child = new URL("waiters-child.ts", import.meta.url).pathname;
-  const children = Array.from({ length: PROCESSES }, () => fork(child, [mode, JSON.stringify(home)], { execArgv: [] }));
+  const children = Array.from({ length: PROCESSES }, () =>
+    fork(child, [mode, JSON.stringify(home)], { execArgv: [] }),
+  );
   const latencies: number[] = [];
   const last: number[] = [];
   const requests: number[] = [];
@@ -51,7 +53,9 @@ export async function measureCrowd(
       await server.delayNext(SERVER_MS);
       const results = await answers(children);
       const wroteAt = Math.max(...results.flatMap(({ wroteAtMs }) => wroteAtMs ?? []));
-      const waits = results.flatMap(({ returnedAtMs }) => returnedAtMs).map((at) => Math.max(0, at - wroteAt));
+      const waits = results
+        .flatMap(({ returnedAtMs }) => returnedAtMs)
+        .map((at) => Math.max(0, at - wroteAt));
       if (round >= 0) {
         latencies.push(...waits);
         last.push(Math.max(...waits));

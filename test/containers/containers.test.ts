@@ -73,7 +73,10 @@ function bind(from: string, to: string, options: "rw" | "ro" = "rw"): void {
   }
 }
 
-async function expired(kind: (typeof KINDS)[number], dir?: string): Promise<{ home: Home; pair: TokenReply }> {
+async function expired(
+  kind: (typeof KINDS)[number],
+  dir?: string,
+): Promise<{ home: Home; pair: TokenReply }> {
   if (dir === undefined) {
     return await signedIn(standIn, kind, { ageMs: LIFETIME_MS });
   }
@@ -88,20 +91,25 @@ function login(home: Home): Login {
 }
 
 describe.skipIf(!canMount).each(KINDS)("the file of a %s login that is mounted alone", (kind) => {
-  it.each(["rw", "ro"] as const)("(%s) costs no token, and the message says to mount the folder", async (options) => {
-    const { home, pair } = await expired(kind);
-    const outside = path.join(await scratch(), "login.json");
-    await copyFile(home.file, outside);
-    bind(outside, home.file, options);
-    for (let round = 0; round < 2; round += 1) {
-      const error = await failureOf(login(home).access());
-      expect(error).toMatchObject({ code: "home_not_writable" });
-      expect(error.message).toContain(`${home.file} is mounted as a single file and cannot be replaced. Mount the folder ${home.dir}, not the file`);
-    }
-    expect(standIn.requests).toEqual([]);
-    expect(standIn.isLiveRefresh(pair.refresh_token)).toBe(true);
-    expect(await leftovers(home)).toEqual([]);
-  });
+  it.each(["rw", "ro"] as const)(
+    "(%s) costs no token, and the message says to mount the folder",
+    async (options) => {
+      const { home, pair } = await expired(kind);
+      const outside = path.join(await scratch(), "login.json");
+      await copyFile(home.file, outside);
+      bind(outside, home.file, options);
+      for (let round = 0; round < 2; round += 1) {
+        const error = await failureOf(login(home).access());
+        expect(error).toMatchObject({ code: "home_not_writable" });
+        expect(error.message).toContain(
+          `${home.file} is mounted as a single file and cannot be replaced. Mount the folder ${home.dir}, not the file`,
+        );
+      }
+      expect(standIn.requests).toEqual([]);
+      expect(standIn.isLiveRefresh(pair.refresh_token)).toBe(true);
+      expect(await leftovers(home)).toEqual([]);
+    },
+  );
 
   it("is found out below a folder with blanks in its name and behind a link", async () => {
     const real = path.join(await scratch(), "a folder\twith blanks\\");
@@ -120,7 +128,9 @@ describe.skipIf(!canMount).each(KINDS)("the file of a %s login that is mounted a
     const one = login(home);
     expect(await one.access()).toMatchObject({ accessToken: pair.access_token });
     standIn.clock.advance(LIFETIME_MS / 2 - 10_000);
-    expect(await one.access({ background: true })).toMatchObject({ accessToken: pair.access_token });
+    expect(await one.access({ background: true })).toMatchObject({
+      accessToken: pair.access_token,
+    });
     expect(standIn.requests).toEqual([]);
   });
 });
@@ -137,7 +147,9 @@ describe.skipIf(!canMount)("the folder of a login that is mounted", () => {
   });
 
   it("read-only costs no token, and serves the one that lives", async () => {
-    const { home, pair } = await signedIn(standIn, "kimi-code-cli", { ageMs: LIFETIME_MS / 2 + 1_000 });
+    const { home, pair } = await signedIn(standIn, "kimi-code-cli", {
+      ageMs: LIFETIME_MS / 2 + 1_000,
+    });
     bind(home.dir, home.dir, "ro");
     const one = login(home);
     expect(await one.access()).toMatchObject({ accessToken: pair.access_token });
@@ -153,40 +165,54 @@ describe("a file that stays where it is", () => {
     execFileSync("chattr", ["+i", home.file]);
     frozen.push(home.file);
     const error = await failureOf(login(home).access());
-    expect(error).toMatchObject({ code: "home_not_writable", message: expect.stringContaining("is protected from changes") });
+    expect(error).toMatchObject({
+      code: "home_not_writable",
+      message: expect.stringContaining("is protected from changes"),
+    });
     expect(standIn.isLiveRefresh(pair.refresh_token)).toBe(true);
     expect(await leftovers(home)).toEqual([]);
   });
 
-  it.skipIf(!canFreeze)("because nothing may be removed from its folder costs no token, and leaves nothing there", async () => {
-    const { home } = await expired("kimi-code-cli");
-    const folder = path.dirname(home.file);
-    execFileSync("chattr", ["+a", folder]);
-    try {
-      expect(await failureOf(login(home).access())).toMatchObject({ code: "home_not_writable" });
-      expect(readdirSync(folder)).toEqual([path.basename(home.file)]);
-    } finally {
-      execFileSync("chattr", ["-a", folder]);
-    }
-    expect(standIn.requests).toEqual([]);
-  });
+  it.skipIf(!canFreeze)(
+    "because nothing may be removed from its folder costs no token, and leaves nothing there",
+    async () => {
+      const { home } = await expired("kimi-code-cli");
+      const folder = path.dirname(home.file);
+      execFileSync("chattr", ["+a", folder]);
+      try {
+        expect(await failureOf(login(home).access())).toMatchObject({ code: "home_not_writable" });
+        expect(readdirSync(folder)).toEqual([path.basename(home.file)]);
+      } finally {
+        execFileSync("chattr", ["-a", folder]);
+      }
+      expect(standIn.requests).toEqual([]);
+    },
+  );
 
-  it.skipIf(!isRoot)("because it is another user's in a sticky folder costs no token (only root can try)", async () => {
-    const { home } = await expired("kimi-code-cli");
-    for (const folder of [home.dir, path.dirname(home.file)]) {
-      await chown(folder, NOBODY - 1, NOBODY);
-      await chmod(folder, 0o1777);
-    }
-    await chown(home.file, NOBODY - 1, NOBODY);
-    await chmod(home.file, 0o666);
-    expect(await unprivileged(() => failureOf(login(home).access()))).toMatchObject({ code: "home_not_writable" });
-    expect(standIn.requests).toEqual([]);
-    expect(existsSync(path.join(home.dir, "oauth"))).toBe(false);
-  });
+  it.skipIf(!isRoot)(
+    "because it is another user's in a sticky folder costs no token (only root can try)",
+    async () => {
+      const { home } = await expired("kimi-code-cli");
+      for (const folder of [home.dir, path.dirname(home.file)]) {
+        await chown(folder, NOBODY - 1, NOBODY);
+        await chmod(folder, 0o1777);
+      }
+      await chown(home.file, NOBODY - 1, NOBODY);
+      await chmod(home.file, 0o666);
+      expect(await unprivileged(() => failureOf(login(home).access()))).toMatchObject({
+        code: "home_not_writable",
+      });
+      expect(standIn.requests).toEqual([]);
+      expect(existsSync(path.join(home.dir, "oauth"))).toBe(false);
+    },
+  );
 });
 
 /** A process that uses a home, started by another command. */
-async function start(command: readonly string[], home: Home): Promise<{ child: ChildProcess; access: () => Promise<unknown> }> {
+async function start(
+  command: readonly string[],
+  home: Home,
+): Promise<{ child: ChildProcess; access: () => Promise<unknown> }> {
   const [file = "", ...args] = [...command, process.execPath, CHILD, JSON.stringify(home)];
   const child = spawn(file, args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   children.add(child);
@@ -204,15 +230,18 @@ async function start(command: readonly string[], home: Home): Promise<{ child: C
 const CONTAINER = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
 
 describe.skipIf(!canUnshare)("two containers that share a login", () => {
-  it.each(KINDS)("make one refresh of an expired %s login, though their process ids are equal", async (kind) => {
-    const { home, pair } = await expired(kind);
-    const [one, two] = [await start(CONTAINER, home), await start(CONTAINER, home)];
-    standIn.failNext("token", { kind: "delay", ms: 300, at: "after" });
-    const results = await Promise.all([one.access(), two.access()]);
-    const { accessToken } = standIn.login(pair.refresh_token) ?? {};
-    expect(results).toEqual([[{ accessToken }], [{ accessToken }]]);
-    expect(standIn.tokenRequests()).toHaveLength(1);
-  });
+  it.each(KINDS)(
+    "make one refresh of an expired %s login, though their process ids are equal",
+    async (kind) => {
+      const { home, pair } = await expired(kind);
+      const [one, two] = [await start(CONTAINER, home), await start(CONTAINER, home)];
+      standIn.failNext("token", { kind: "delay", ms: 300, at: "after" });
+      const results = await Promise.all([one.access(), two.access()]);
+      const { accessToken } = standIn.login(pair.refresh_token) ?? {};
+      expect(results).toEqual([[{ accessToken }], [{ accessToken }]]);
+      expect(standIn.tokenRequests()).toHaveLength(1);
+    },
+  );
 
   it("lose nothing when one stands still during its request and the other cannot see its process", async () => {
     const { home, pair } = await expired("kimi-code-cli");
@@ -236,19 +265,25 @@ describe.skipIf(!canUnshare)("two containers that share a login", () => {
 });
 
 describe.skipIf(!canDropRights)("root without the right to give files away", () => {
-  it.each(["kimi-code-cli", "kimi-cli"] as const)("refuses another user's %s login and leaves no lock of root's", async (kind) => {
-    const { home } = await expired(kind);
-    for (const place of [home.dir, path.dirname(home.file), home.file]) {
-      await chown(place, NOBODY, NOBODY);
-    }
-    const before = await readFile(home.file, "utf8");
-    const weak = await start(["setpriv", "--bounding-set", "-chown", "--inh-caps", "-chown"], home);
-    expect(await weak.access()).toEqual([{ code: "home_not_writable" }]);
-    expect(readdirSync(home.dir)).toEqual(["credentials"]);
-    expect(readdirSync(path.dirname(home.file))).toEqual([path.basename(home.file)]);
-    expect(await readFile(home.file, "utf8")).toBe(before);
-    expect(standIn.requests).toEqual([]);
-  });
+  it.each(["kimi-code-cli", "kimi-cli"] as const)(
+    "refuses another user's %s login and leaves no lock of root's",
+    async (kind) => {
+      const { home } = await expired(kind);
+      for (const place of [home.dir, path.dirname(home.file), home.file]) {
+        await chown(place, NOBODY, NOBODY);
+      }
+      const before = await readFile(home.file, "utf8");
+      const weak = await start(
+        ["setpriv", "--bounding-set", "-chown", "--inh-caps", "-chown"],
+        home,
+      );
+      expect(await weak.access()).toEqual([{ code: "home_not_writable" }]);
+      expect(readdirSync(home.dir)).toEqual(["credentials"]);
+      expect(readdirSync(path.dirname(home.file))).toEqual([path.basename(home.file)]);
+      expect(await readFile(home.file, "utf8")).toBe(before);
+      expect(standIn.requests).toEqual([]);
+    },
+  );
 });
 
 describe("a login whose plugin has no place for its notes", () => {
@@ -257,10 +292,13 @@ describe("a login whose plugin has no place for its notes", () => {
     await writeFile(state, "a file where the state folder should be");
     const { home, pair } = await expired("kimi-code-cli");
     const accounts = {
-      recall: async () => await readFile(path.join(state, "account.json"), "utf8").then(() => undefined),
+      recall: async () =>
+        await readFile(path.join(state, "account.json"), "utf8").then(() => undefined),
       remember: async () => await writeFile(path.join(state, "account.json"), "{}"),
     };
-    const renewed = await new Login(home, { ...testDeps(standIn.clock.now), accounts }).access({ accountId: "user-1" });
+    const renewed = await new Login(home, { ...testDeps(standIn.clock.now), accounts }).access({
+      accountId: "user-1",
+    });
     expect(standIn.login(pair.refresh_token)).toMatchObject({ accessToken: renewed.accessToken });
   });
 });

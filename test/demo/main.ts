@@ -31,37 +31,48 @@ function check(condition: boolean, fact: string, evidence: unknown): void {
   proved.push(fact);
 }
 
-await using standIn = await step("Start a stand-in for Kimi's servers on loopback", async () =>
-  await startStandIn(),
+await using standIn = await step(
+  "Start a stand-in for Kimi's servers on loopback",
+  async () => await startStandIn(),
 );
-await using host = await step("Build and pack the plugin, install it into a fresh OpenClaw", async () =>
-  await createHost({ env: kimiVariables(standIn) }),
+await using host = await step(
+  "Build and pack the plugin, install it into a fresh OpenClaw",
+  async () => await createHost({ env: kimiVariables(standIn) }),
 );
 const file = credentialFile(host, standIn);
 
 await step("kimi login (the real Kimi CLI)", async () => {
   const { code, stdout, stderr } = await kimi(host, standIn, ["login"]);
-  check(code === 0, "The Kimi CLI signed in; its login is the only one on the machine.", tail(stdout + stderr));
-});
-
-await step("moltbot onboard --auth-choice kimi-code-oauth (moltbot is a link to openclaw)", async () => {
-  const moltbot = path.join(host.home, "moltbot");
-  await symlink(openclawEntry, moltbot);
-  const { code, stdout, stderr } = await runCommand(
-    startCommand({
-      file: moltbot,
-      args: "onboard --non-interactive --accept-risk --auth-choice kimi-code-oauth --skip-health --skip-channels --skip-skills --no-install-daemon".split(" "),
-      cwd: host.home,
-      env: hostEnvironment(host, kimiVariables(standIn)),
-    }),
-    { timeoutMs: 120_000 },
-  );
   check(
-    code === 0 && host.readAuthProfiles()["kimi-code:default"]?.type === "oauth",
-    "Onboarding stored the profile kimi-code:default without an API key.",
+    code === 0,
+    "The Kimi CLI signed in; its login is the only one on the machine.",
     tail(stdout + stderr),
   );
 });
+
+await step(
+  "moltbot onboard --auth-choice kimi-code-oauth (moltbot is a link to openclaw)",
+  async () => {
+    const moltbot = path.join(host.home, "moltbot");
+    await symlink(openclawEntry, moltbot);
+    const { code, stdout, stderr } = await runCommand(
+      startCommand({
+        file: moltbot,
+        args: "onboard --non-interactive --accept-risk --auth-choice kimi-code-oauth --skip-health --skip-channels --skip-skills --no-install-daemon".split(
+          " ",
+        ),
+        cwd: host.home,
+        env: hostEnvironment(host, kimiVariables(standIn)),
+      }),
+      { timeoutMs: 120_000 },
+    );
+    check(
+      code === 0 && host.readAuthProfiles()["kimi-code:default"]?.type === "oauth",
+      "Onboarding stored the profile kimi-code:default without an API key.",
+      tail(stdout + stderr),
+    );
+  },
+);
 
 await step("openclaw agent --local --agent main --message hi", async () => {
   const turn = await host.agentTurn("hi");
@@ -88,7 +99,9 @@ await step("The access token expires; the agent is asked again", async () => {
 const after = await readCredential(file);
 const mode = (await stat(file)).mode & 0o777;
 check(
-  after.refresh_token !== before.refresh_token && mode === 0o600 && standIn.reusedRefreshTokens === 0,
+  after.refresh_token !== before.refresh_token &&
+    mode === 0o600 &&
+    standIn.reusedRefreshTokens === 0,
   "The Kimi CLI's file holds the new tokens, still 0600; no refresh token was used twice.",
   { mode: mode.toString(8), reused: standIn.reusedRefreshTokens },
 );

@@ -75,7 +75,11 @@ function oddReply(random: Random, body: string): MadeUpReply | undefined {
     return undefined;
   }
   return {
-    status: random.chance(0.6) ? 200 : random.pick([201, 204, 301, 307, 400, 401, 402, 403, 404, 408, 418, 429, 500, 502, 503, 504, 529]),
+    status: random.chance(0.6)
+      ? 200
+      : random.pick([
+          201, 204, 301, 307, 400, 401, 402, 403, 404, 408, 418, 429, 500, 502, 503, 504, 529,
+        ]),
     headers: {
       "content-type": random.pick(["application/json", "text/html", ""]),
       ...(random.chance(0.2) ? { "retry-after": mutate("120", random) } : {}),
@@ -105,10 +109,14 @@ describe(`whatever comes (FUZZ_SEED=${String(seed)})`, () => {
     const deps = testDeps(() => NOW_MS);
     for (let index = 0; index < FILES; index += 1) {
       const kind = KINDS[index % KINDS.length] ?? "openclaw";
-      const text = kind === "kimi-cli" ? JSON.stringify(LOGIN) : `${JSON.stringify(LOGIN, null, 2)}\n`;
+      const text =
+        kind === "kimi-cli" ? JSON.stringify(LOGIN) : `${JSON.stringify(LOGIN, null, 2)}\n`;
       const bytes = mutateBytes(text, random);
       await writeFile(home.file, bytes);
-      const login = new Login({ ...home, kind, style: kind === "kimi-cli" ? "kimi-cli" : "kimi-code-cli" }, deps);
+      const login = new Login(
+        { ...home, kind, style: kind === "kimi-cli" ? "kimi-cli" : "kimi-code-cli" },
+        deps,
+      );
       const outcome = await checked(async () => login.current());
       outcomes[outcome] += 1;
       // The network is gone, so that even a file that wants a refresh must stay as it is.
@@ -121,7 +129,9 @@ describe(`whatever comes (FUZZ_SEED=${String(seed)})`, () => {
     }
     expect(outcomes.refusal).toBeGreaterThan(FILES / 4);
     expect(outcomes.result).toBeGreaterThan(FILES / 20);
-    expect((await readdir(path.dirname(home.file))).filter((name) => name !== "kimi-code.json")).toEqual([]);
+    expect(
+      (await readdir(path.dirname(home.file))).filter((name) => name !== "kimi-code.json"),
+    ).toEqual([]);
     expect("polluted" in {}).toBe(false);
   });
 
@@ -131,10 +141,19 @@ describe(`whatever comes (FUZZ_SEED=${String(seed)})`, () => {
     let results = 0;
     for (let index = 0; index < REFRESH_REPLIES; index += 1) {
       const outcome = await checked(async () => {
-        const tokens = await refreshGrant({ endpoints: ENDPOINTS, headers: {}, refreshToken: LOGIN.refresh_token });
+        const tokens = await refreshGrant({
+          endpoints: ENDPOINTS,
+          headers: {},
+          refreshToken: LOGIN.refresh_token,
+        });
         const { accessToken, refreshToken = "kept", expiresInS } = tokens;
         const state = parseCredential(
-          JSON.stringify({ ...LOGIN, access_token: accessToken, refresh_token: refreshToken, expires_in: expiresInS }),
+          JSON.stringify({
+            ...LOGIN,
+            access_token: accessToken,
+            refresh_token: refreshToken,
+            expires_in: expiresInS,
+          }),
         );
         expect(state.state).toBe("valid");
         expect(expiresInS > 0 && expiresInS <= 86_400).toBe(true);
@@ -160,7 +179,9 @@ describe(`whatever comes (FUZZ_SEED=${String(seed)})`, () => {
         expect(sent?.body.toString()).toContain(JSON.stringify(accessToken).slice(1, -1));
       });
       const after = await readFile(home.file, "utf8");
-      expect(outcome === "refusal" ? after : parseCredential(after).state).toBe(outcome === "refusal" ? before : "valid");
+      expect(outcome === "refusal" ? after : parseCredential(after).state).toBe(
+        outcome === "refusal" ? before : "valid",
+      );
     }
     expect(await readdir(path.dirname(home.file))).toEqual(["kimi-code.json"]);
     await rm(home.file);
@@ -168,7 +189,11 @@ describe(`whatever comes (FUZZ_SEED=${String(seed)})`, () => {
 
   it(`in ${String(DEVICE_REPLIES)} answers to a sign-in is a code with a link to Kimi, or a KimiError`, async () => {
     const random = randomFrom(seed + 3);
-    const endpoints = { ...ENDPOINTS, region: "mainland-cn", oauthHost: "https://auth.kimi.com" } as const;
+    const endpoints = {
+      ...ENDPOINTS,
+      region: "mainland-cn",
+      oauthHost: "https://auth.kimi.com",
+    } as const;
     const body = JSON.stringify({
       device_code: `d-${SECRET}`,
       user_code: "ABCD-1234",
@@ -180,7 +205,10 @@ describe(`whatever comes (FUZZ_SEED=${String(seed)})`, () => {
     use(new MadeUpNetwork(() => oddReply(random, body)));
     for (let index = 0; index < DEVICE_REPLIES; index += 1) {
       await checked(async () => {
-        const { link, userCode, intervalS, expiresInS } = await requestDeviceCode({ endpoints, headers: {} });
+        const { link, userCode, intervalS, expiresInS } = await requestDeviceCode({
+          endpoints,
+          headers: {},
+        });
         expect(new URL(link).origin).toBe("https://www.kimi.com");
         expect(`${link}${userCode}`).toMatch(/^[\x21-\x7e]+$/u);
         expect(intervalS >= 1 && expiresInS > 0).toBe(true);

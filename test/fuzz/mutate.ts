@@ -47,7 +47,9 @@ type Members = Record<string, unknown>;
 function members(text: string): Members | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : undefined;
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? { ...value }
+      : undefined;
   } catch {
     return undefined;
   }
@@ -70,7 +72,10 @@ function changeMember(text: string, random: Random): string {
     case 2:
       return JSON.stringify({ ...object, [`${name}_`]: odd });
     case 3:
-      return text.replace("{", `{"__proto__":${JSON.stringify({ polluted: true, access_token: "x" })},`);
+      return text.replace(
+        "{",
+        `{"__proto__":${JSON.stringify({ polluted: true, access_token: "x" })},`,
+      );
     case 4:
       return text.replace("{", `{"${name}":${JSON.stringify(odd)},`);
     default:
@@ -91,7 +96,9 @@ function changeCharacters(text: string, random: Random): string {
     case 2:
       return text.slice(0, at) + odd.repeat(length) + text.slice(at);
     case 3:
-      return text.slice(0, at) + text.slice(at, at + length).repeat(random.whole(2, 20)) + text.slice(at);
+      return (
+        text.slice(0, at) + text.slice(at, at + length).repeat(random.whole(2, 20)) + text.slice(at)
+      );
     default:
       return text.slice(0, at) + String.fromCharCode(random.whole(0, 127)) + text.slice(at + 1);
   }
@@ -104,7 +111,9 @@ export function mutate(text: string, random: Random): string {
   }
   let mutated = text;
   for (let left = random.whole(1, 4); left > 0; left -= 1) {
-    mutated = random.chance(0.5) ? changeMember(mutated, random) : changeCharacters(mutated, random);
+    mutated = random.chance(0.5)
+      ? changeMember(mutated, random)
+      : changeCharacters(mutated, random);
   }
   return mutated;
 }

@@ -19,7 +19,10 @@ export class MadeUpNetwork extends Dispatcher {
     this.#reply = reply;
   }
 
-  override dispatch(_options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+  override dispatch(
+    _options: Dispatcher.DispatchOptions,
+    handler: Dispatcher.DispatchHandler,
+  ): boolean {
     this.requests += 1;
     const controller: Dispatcher.DispatchController = {
       aborted: false,
@@ -32,7 +35,10 @@ export class MadeUpNetwork extends Dispatcher {
     handler.onRequestStart?.(controller, undefined);
     const reply = this.#reply();
     if (reply === undefined) {
-      handler.onResponseError?.(controller, Object.assign(new Error("broken"), { code: "ECONNRESET" }));
+      handler.onResponseError?.(
+        controller,
+        Object.assign(new Error("broken"), { code: "ECONNRESET" }),
+      );
     } else {
       handler.onResponseStart?.(controller, reply.status, reply.headers, "");
       handler.onResponseData?.(controller, Buffer.from(reply.body));

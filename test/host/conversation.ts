@@ -26,7 +26,10 @@ function plainMessage({ content, ...message }: Message): JsonObject {
   if (content === undefined) {
     return { ...message };
   }
-  const plain = typeof content === "string" ? said(content) : content.filter((part) => !isNote(part)).map(plainPart);
+  const plain =
+    typeof content === "string"
+      ? said(content)
+      : content.filter((part) => !isNote(part)).map(plainPart);
   return { ...message, content: plain };
 }
 
@@ -41,7 +44,10 @@ export function conversation(request: RecordedRequest | undefined): JsonObject[]
 
 /** The turns of a model that uses tools: once alone, then twice at once beside a text. */
 export const TOOL_TURNS: readonly Turn[] = [
-  { reasoning: "first thought", toolCalls: [{ name: "exec", arguments: { command: "echo one" }, id: "call1" }] },
+  {
+    reasoning: "first thought",
+    toolCalls: [{ name: "exec", arguments: { command: "echo one" }, id: "call1" }],
+  },
   {
     reasoning: "second thought",
     text: "two more",
@@ -59,9 +65,27 @@ export const chatCall = (id: string, command: string): JsonObject => ({
   type: "function",
   function: { name: "exec", arguments: JSON.stringify({ command }) },
 });
-export const chatResult = (id: string, content: string): JsonObject => ({ role: "tool", tool_call_id: id, content });
+export const chatResult = (id: string, content: string): JsonObject => ({
+  role: "tool",
+  tool_call_id: id,
+  content,
+});
 
 /** The same in Anthropic messages, and thinking, which Kimi does not sign. */
-export const toolUse = (id: string, command: string): JsonObject => ({ type: "tool_use", id, name: "exec", input: { command } });
-export const toolResult = (id: string, content: string): JsonObject => ({ type: "tool_result", tool_use_id: id, content, is_error: false });
-export const thought = (thinking: string): JsonObject => ({ type: "thinking", thinking, signature: "" });
+export const toolUse = (id: string, command: string): JsonObject => ({
+  type: "tool_use",
+  id,
+  name: "exec",
+  input: { command },
+});
+export const toolResult = (id: string, content: string): JsonObject => ({
+  type: "tool_result",
+  tool_use_id: id,
+  content,
+  is_error: false,
+});
+export const thought = (thinking: string): JsonObject => ({
+  type: "thinking",
+  thinking,
+  signature: "",
+});

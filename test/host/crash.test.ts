@@ -1,7 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type StandIn, startStandIn } from "../standin/server.ts";
 import { createHost, type Host } from "../support/host.ts";
-import { credentialFile, expireLogin, kimiVariables, readCredential, signInWithCliLogin } from "./kimi.ts";
+import {
+  credentialFile,
+  expireLogin,
+  kimiVariables,
+  readCredential,
+  signInWithCliLogin,
+} from "./kimi.ts";
 
 /** The host's marker for a refresh that a process began and nobody has ended. */
 function fence(kind: "access" | "refresh"): string {
@@ -48,7 +54,9 @@ describe("a host that is killed during a refresh", () => {
 
     standIn.heal();
     expect(await host.agentTurn("hi")).toMatchObject({ ok: true, text: "pong" });
-    expect(standIn.tokenRequests("refresh_token").filter(({ status }) => status === 200)).toHaveLength(1);
+    expect(
+      standIn.tokenRequests("refresh_token").filter(({ status }) => status === 200),
+    ).toHaveLength(1);
     expect(host.readAuthProfiles()["kimi-code:default"]?.access).toBe(
       (await readCredential(file)).access_token,
     );

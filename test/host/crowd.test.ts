@@ -21,7 +21,9 @@ describe("two gateways with state folders of their own on one Kimi CLI login", (
 
   const write = async (expiresAtS: number): Promise<void> => {
     await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
-    await writeFile(file, `${JSON.stringify({ ...pair, expires_at: expiresAtS }, null, 2)}\n`, { mode: 0o600 });
+    await writeFile(file, `${JSON.stringify({ ...pair, expires_at: expiresAtS }, null, 2)}\n`, {
+      mode: 0o600,
+    });
   };
 
   const begin = async (): Promise<{ host: Host; gateway: Gateway }> => {
@@ -38,7 +40,10 @@ describe("two gateways with state folders of their own on one Kimi CLI login", (
       enterpriseUrl: standIn.apiBase,
     };
     await host.signIn("kimi-code:default", profile, "kimi-code/kimi-for-coding");
-    await host.updateConfig((config) => ({ ...config, logging: { file: host.logFile, level: "debug" } }));
+    await host.updateConfig((config) => ({
+      ...config,
+      logging: { file: host.logFile, level: "debug" },
+    }));
     const gateway = await host.startGateway();
     gateways.push(gateway);
     return { host, gateway };
@@ -76,7 +81,12 @@ describe("two gateways with state folders of their own on one Kimi CLI login", (
 
   it("tell no token in their logs at debug level", async () => {
     const { access_token, refresh_token } = await readCredential(file);
-    const secrets = [pair.access_token, pair.refresh_token, String(access_token), String(refresh_token)];
+    const secrets = [
+      pair.access_token,
+      pair.refresh_token,
+      String(access_token),
+      String(refresh_token),
+    ];
     for (const host of hosts) {
       const places = (await host.findSecrets(secrets)).map((trace) => path.basename(trace.path));
       expect(places.filter((name) => !/\.sqlite(-wal|-shm)?$/u.test(name))).toEqual([]);

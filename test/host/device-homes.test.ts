@@ -2,10 +2,19 @@ import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readdir, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { type OpenClawConfig, updateAuthProfileStoreWithLock, upsertAuthProfile } from "openclaw/plugin-sdk/provider-auth";
+import {
+  type OpenClawConfig,
+  updateAuthProfileStoreWithLock,
+  upsertAuthProfile,
+} from "openclaw/plugin-sdk/provider-auth";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { profilePlaces, profilesIn } from "../../src/host/at-start.ts";
-import { createOwnHome, isBeingClaimed, newOwnHome, unclaimedMark } from "../../src/host/own-home.ts";
+import {
+  createOwnHome,
+  isBeingClaimed,
+  newOwnHome,
+  unclaimedMark,
+} from "../../src/host/own-home.ts";
 import { removeOwnHome } from "../../src/host/own-home-removal.ts";
 import { sweepOwnHomes } from "../../src/host/own-home-sweep.ts";
 import { notePersonalAccount } from "../../src/host/own-home-stores.ts";
@@ -33,7 +42,12 @@ async function age(file: string, ms: number): Promise<void> {
 }
 
 const credential = () =>
-  withNewTokens({}, { accessToken: "access", refreshToken: "refresh", expiresInS: 900 }, "kimi-code-cli", Date.now());
+  withNewTokens(
+    {},
+    { accessToken: "access", refreshToken: "refresh", expiresInS: 900 },
+    "kimi-code-cli",
+    Date.now(),
+  );
 
 /** A home whose sign-in is long over, as after the end of the process that made it. */
 async function settledHome(): Promise<Home> {
@@ -149,7 +163,10 @@ describe("the homes of logins made here", () => {
     const home = await settledHome();
     store(home, "kimi-code:work", zoe);
     expect(await sweepOwnHomes(config)).toBe(0);
-    await updateAuthProfileStoreWithLock({ agentDir: zoe, updater: (found) => delete found.profiles["kimi-code:work"] });
+    await updateAuthProfileStoreWithLock({
+      agentDir: zoe,
+      updater: (found) => delete found.profiles["kimi-code:work"],
+    });
     await mkdir(bob, { recursive: true });
     const database = (await readdir(zoe)).find((name) => name.endsWith(".sqlite")) ?? "";
     await writeFile(path.join(bob, database), Buffer.alloc(8_192, 7));
@@ -198,7 +215,9 @@ describe("the homes of logins made here", () => {
 
   it("stay for a profile of any agent, wherever the agent keeps it", async () => {
     const elsewhere = path.join(root, "elsewhere");
-    config = { agents: { list: [{ id: "far", agentDir: elsewhere }] } } as unknown as OpenClawConfig;
+    config = {
+      agents: { list: [{ id: "far", agentDir: elsewhere }] },
+    } as unknown as OpenClawConfig;
     const home = await settledHome();
     store(home, "kimi-code:default", elsewhere);
     expect(await sweepOwnHomes(config)).toBe(0);
@@ -229,7 +248,12 @@ describe("the homes of logins made here", () => {
 
   it("stay while a sign-in of another container may still store its profile", async () => {
     const home = await settledHome();
-    await writeFile(unclaimedMark(home), processMark().replace(/"space":"[^"]*"/u, '"space":"elsewhere"').replace(/"pid":\d+/u, '"pid":4194305'));
+    await writeFile(
+      unclaimedMark(home),
+      processMark()
+        .replace(/"space":"[^"]*"/u, '"space":"elsewhere"')
+        .replace(/"pid":\d+/u, '"pid":4194305'),
+    );
     await age(home.file, 5 * HOUR_MS);
     expect(await sweepOwnHomes(config)).toBe(0);
     await age(unclaimedMark(home), 25 * HOUR_MS);
@@ -239,7 +263,9 @@ describe("the homes of logins made here", () => {
   it("stay when the config knows of a profile that no store shows", async () => {
     const home = await settledHome();
     await rm(`${home.file}.stores`);
-    config = { auth: { profiles: { "kimi-code:default": { provider: "kimi-code", mode: "oauth" } } } };
+    config = {
+      auth: { profiles: { "kimi-code:default": { provider: "kimi-code", mode: "oauth" } } },
+    };
     expect(await sweepOwnHomes(config)).toBe(0);
     expect(existsSync(home.file)).toBe(true);
   });
@@ -281,9 +307,9 @@ describe("the homes of logins made here", () => {
   it("are refused to a profile with other addresses", async () => {
     const home = newOwnHome(endpoints);
     const profile = profileFor(home, credential(), "user-1");
-    expect(() => homeOfProfile({ ...profile, issuer: REGIONS["mainland-cn"].oauthHost }, process.env)).toThrow(
-      /belongs to another address/,
-    );
+    expect(() =>
+      homeOfProfile({ ...profile, issuer: REGIONS["mainland-cn"].oauthHost }, process.env),
+    ).toThrow(/belongs to another address/);
   });
 });
 
@@ -331,6 +357,8 @@ describe("two profiles", () => {
     ["are not, with another issuer", "user-1", "http://127.0.0.1:2", false],
     ["are not, with an unknown account", undefined, "http://127.0.0.1:1", false],
   ])("%s", (_what, accountId, host, same) => {
-    expect(isSameAccount(profileOf("user-1", "http://127.0.0.1:1"), profileOf(accountId, host))).toBe(same);
+    expect(
+      isSameAccount(profileOf("user-1", "http://127.0.0.1:1"), profileOf(accountId, host)),
+    ).toBe(same);
   });
 });

@@ -46,7 +46,9 @@ it("signs in from a terminal without any Kimi CLI, answers, refreshes, and asks 
   const terminal = host.terminal([...LOGIN, "--device-code", "--set-default"]);
   await terminal.waitFor("Waiting for your approval", 60_000);
   expect(terminal.screen()).toContain("There is no browser on this machine.");
-  expect(terminal.screen()).toContain(`${standIn.origin}/code/authorize_device?user_code=FAKE-0002`);
+  expect(terminal.screen()).toContain(
+    `${standIn.origin}/code/authorize_device?user_code=FAKE-0002`,
+  );
   expect(terminal.screen()).toContain("Code: FAKE-0002");
   standIn.approveDevice("FAKE-0002");
   await terminal.waitFor("Approved", 30_000);
@@ -67,12 +69,16 @@ it("signs in from a terminal without any Kimi CLI, answers, refreshes, and asks 
   const turn = await host.agentTurn("ping");
   expect(turn).toMatchObject({ ok: true, text: "pong" });
   expect(standIn.tokenRequests("refresh_token")).toHaveLength(1);
-  expect(host.readAuthProfiles()["kimi-code:default"]?.access).toBe((await readCredential(file)).access_token);
+  expect(host.readAuthProfiles()["kimi-code:default"]?.access).toBe(
+    (await readCredential(file)).access_token,
+  );
   // The first code was approved after it had been cancelled; nobody came for its tokens.
   const handedOut = standIn.tokenRequests("device_code").filter(({ status }) => status === 200);
   expect(handedOut.map(({ form }) => form?.["device_code"])).toEqual(["standin-device-code-0002"]);
   expect(standIn.violations).toEqual([]);
   expect(standIn.pollsTooFast).toBe(0);
   // No Kimi CLI's folder was made, and nothing in one could have been read.
-  expect([".kimi", ".kimi-code"].filter((name) => existsSync(path.join(host.home, name)))).toEqual([]);
+  expect([".kimi", ".kimi-code"].filter((name) => existsSync(path.join(host.home, name)))).toEqual(
+    [],
+  );
 }, 240_000);

@@ -12,8 +12,13 @@ const FACTS = { model: "k3", status: 403, resetsInMs: 3 * 60 * 60_000 };
 async function hostFunction<T>(name: string): Promise<T> {
   for (const file of (await readdir(DIST)).filter((entry) => entry.endsWith(".mjs"))) {
     if ((await readFile(path.join(DIST, file), "utf8")).includes(`\nfunction ${name}(`)) {
-      const exported = (await import(pathToFileURL(path.join(DIST, file)).href)) as Record<string, unknown>;
-      const found = Object.values(exported).find((value) => typeof value === "function" && value.name === name);
+      const exported = (await import(pathToFileURL(path.join(DIST, file)).href)) as Record<
+        string,
+        unknown
+      >;
+      const found = Object.values(exported).find(
+        (value) => typeof value === "function" && value.name === name,
+      );
       if (found !== undefined) {
         return found as T;
       }
@@ -23,7 +28,11 @@ async function hostFunction<T>(name: string): Promise<T> {
 }
 
 /** What the host makes of a failed turn for a chat channel such as Telegram. */
-type Summarize = (failure: { error: unknown; message: string; reason: string }) => { kind: string; text: string } | undefined;
+type Summarize = (failure: {
+  error: unknown;
+  message: string;
+  reason: string;
+}) => { kind: string; text: string } | undefined;
 type RateLimitWindow = (message: string) => { kind: string };
 
 describe("on a chat channel", () => {
@@ -37,7 +46,11 @@ describe("on a chat channel", () => {
 
   /** What is shown, without the host's signs before it, of which there may be two. */
   const shown = (sentence: string): string | undefined =>
-    summarize({ error: new Error(sentence), message: `⚠️ ${sentence}`, reason: "rate_limit" })?.text.replace(/^(?:⚠️ )+/u, "");
+    summarize({
+      error: new Error(sentence),
+      message: `⚠️ ${sentence}`,
+      reason: "rate_limit",
+    })?.text.replace(/^(?:⚠️ )+/u, "");
 
   it.each<[AnswerKind, "5h" | "7d" | "month" | undefined]>([
     ["no_access", undefined],
@@ -56,9 +69,12 @@ describe("on a chat channel", () => {
     expect(rateLimitWindow(sentence).kind).toBe("long");
   });
 
-  it.each<[AnswerKind]>([["rate_limited"], ["concurrency"]])("%s asks for patience, and is worth another try", (kind) => {
-    const sentence = describeAnswer(kind, FACTS);
-    expect(shown(sentence)).toMatch(/try again/i);
-    expect(rateLimitWindow(sentence).kind).toBe("short");
-  });
+  it.each<[AnswerKind]>([["rate_limited"], ["concurrency"]])(
+    "%s asks for patience, and is worth another try",
+    (kind) => {
+      const sentence = describeAnswer(kind, FACTS);
+      expect(shown(sentence)).toMatch(/try again/i);
+      expect(rateLimitWindow(sentence).kind).toBe("short");
+    },
+  );
 });

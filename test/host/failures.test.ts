@@ -10,7 +10,13 @@ import { type StandIn, startStandIn } from "../standin/server.ts";
 import { type ChatWindow, openChatWindow } from "../support/chat-window.ts";
 import { createHost, type Gateway, type Host } from "../support/host.ts";
 import type { JsonObject } from "../support/layout.ts";
-import { credentialFile, expireLogin, kimiVariables, signInWithCliLogin, writeCliLogin } from "./kimi.ts";
+import {
+  credentialFile,
+  expireLogin,
+  kimiVariables,
+  signInWithCliLogin,
+  writeCliLogin,
+} from "./kimi.ts";
 
 const PROFILE = "kimi-code:default";
 const SITE = "https://www.kimi.com/code";
@@ -18,8 +24,10 @@ const NOT_INCLUDED = `⚠️ Your Kimi plan does not include kimi-for-coding; it
 const OVERFLOW =
   "Context overflow: prompt too large for the model. Try /reset (or /new) to start a fresh session, or use a larger-context model.";
 const MALFORMED = "LLM request failed: provider rejected the request schema or tool payload.";
-const BROKEN = "⚠️ kimi-code/kimi-for-coding request failed (provider internal error). This is usually temporary — try again shortly.";
-const NOT_FOUND = "The selected model was not found by the provider. Check the model id or choose a different model.";
+const BROKEN =
+  "⚠️ kimi-code/kimi-for-coding request failed (provider internal error). This is usually temporary — try again shortly.";
+const NOT_FOUND =
+  "The selected model was not found by the provider. Check the model id or choose a different model.";
 
 function quota(which: string, when: string): string {
   return `⚠️ Your Kimi plan's ${which}usage limit is reached. ${when}; openclaw status --usage shows its weekly and monthly limits, and more usage is sold at ${SITE}.`;
@@ -38,7 +46,11 @@ const ANSWERS: readonly (readonly [string, Answer, string])[] = [
   ],
   ["the week's quota", bodies.QUOTA_WEEKLY, quota("weekly ", "Try again in 4 days")],
   ["the 5-hour quota", bodies.QUOTA_5_HOURS, quota("5-hour ", "Try again in 3 hours")],
-  ["the billing cycle's quota", bodies.QUOTA_BILLING_CYCLE, quota("monthly ", "Wait until it resets")],
+  [
+    "the billing cycle's quota",
+    bodies.QUOTA_BILLING_CYCLE,
+    quota("monthly ", "Wait until it resets"),
+  ],
   ["the month's quota", bodies.QUOTA_MONTHLY, quota("monthly ", "Wait until it resets")],
   ["a quota told with 429", bodies.QUOTA_429, quota("", "Wait until it resets")],
   [
@@ -62,7 +74,11 @@ const ANSWERS: readonly (readonly [string, Answer, string])[] = [
   ["an empty text", bodies.EMPTY_TEXT, MALFORMED],
   ["an error of its server", bodies.SERVER_ERROR, BROKEN],
   ["a page of a proxy", bodies.GATEWAY_HTML, BROKEN],
-  ["an overload", bodies.OVERLOADED, "The AI service is temporarily overloaded. Please try again in a moment."],
+  [
+    "an overload",
+    bodies.OVERLOADED,
+    "The AI service is temporarily overloaded. Please try again in a moment.",
+  ],
   [
     "an answer that nobody has seen yet",
     { status: 403, body: { error: { type: "new_error", message: "Something new." } } },
@@ -71,12 +87,21 @@ const ANSWERS: readonly (readonly [string, Answer, string])[] = [
 ];
 
 /** One for each way in which the host takes a failure. */
-const AMONG_THEM = new Set(["no membership", "the week's quota", "an unknown model id", "a context overflow", "an error of its server"]);
+const AMONG_THEM = new Set([
+  "no membership",
+  "the week's quota",
+  "an unknown model id",
+  "a context overflow",
+  "an error of its server",
+]);
 
 /** By default the host sends a call again for minutes when a failure may pass. */
 async function withoutRetries(host: Host): Promise<void> {
   await mkdir(host.agentDir, { recursive: true });
-  await writeFile(path.join(host.agentDir, "settings.json"), JSON.stringify({ retry: { provider: { maxRetries: 0 } } }));
+  await writeFile(
+    path.join(host.agentDir, "settings.json"),
+    JSON.stringify({ retry: { provider: { maxRetries: 0 } } }),
+  );
 }
 
 function newSession(agent: string): string {
@@ -94,7 +119,9 @@ async function startOtherVendor(): Promise<Server> {
     request.resume();
     request.once("end", () => {
       response.writeHead(200, { "content-type": "text/event-stream" });
-      response.end(`${chunk({ role: "assistant", content: "from the fallback" }, null)}${chunk({}, "stop")}data: [DONE]\n\n`);
+      response.end(
+        `${chunk({ role: "assistant", content: "from the fallback" }, null)}${chunk({}, "stop")}data: [DONE]\n\n`,
+      );
     });
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -104,12 +131,21 @@ async function startOtherVendor(): Promise<Server> {
 /** A second agent, whose model has another vendor's to fall back to. */
 function withFallback(config: JsonObject, other: Server): JsonObject {
   const baseUrl = `http://127.0.0.1:${String((other.address() as AddressInfo).port)}/v1`;
-  const model = { id: "m", name: "M", contextWindow: 200_000, maxTokens: 8_000, input: ["text"], reasoning: false };
+  const model = {
+    id: "m",
+    name: "M",
+    contextWindow: 200_000,
+    maxTokens: 8_000,
+    input: ["text"],
+    reasoning: false,
+  };
   const spare = { model: { primary: "kimi-code/kimi-for-coding", fallbacks: ["other/m"] } };
   return {
     ...config,
     agents: { ...(config.agents as JsonObject), entries: { main: {}, spare } },
-    models: { providers: { other: { baseUrl, apiKey: "none", api: "openai-completions", models: [model] } } },
+    models: {
+      providers: { other: { baseUrl, apiKey: "none", api: "openai-completions", models: [model] } },
+    },
   };
 }
 
@@ -122,7 +158,9 @@ describe("a failure of Kimi's API", () => {
 
   const usage = () => host.readAuthState()[PROFILE] ?? {};
   const asked = (): string[] =>
-    standIn.requests.filter(({ route }) => route !== "models").map(({ route, status }) => `${route} ${String(status)}`);
+    standIn.requests
+      .filter(({ route }) => route !== "models")
+      .map(({ route, status }) => `${route} ${String(status)}`);
   /** The plugin ends the host's pause a moment after the host has imposed it. */
   const unpaused = async (): Promise<void> => {
     await expect.poll(() => usage().cooldownUntil, { timeout: 10_000 }).toBeUndefined();
@@ -131,7 +169,9 @@ describe("a failure of Kimi's API", () => {
   beforeAll(async () => {
     standIn = await startStandIn();
     const account = standIn.account();
-    account.models = account.models.map((row) => (row.id === "k3" ? { ...row, protocol: "anthropic" } : row));
+    account.models = account.models.map((row) =>
+      row.id === "k3" ? { ...row, protocol: "anthropic" } : row,
+    );
     host = await createHost({ env: kimiVariables(standIn) });
     await signInWithCliLogin(host, standIn);
     await withoutRetries(host);
@@ -156,23 +196,31 @@ describe("a failure of Kimi's API", () => {
     standIn.clear();
   });
 
-  it.each(ANSWERS)("for %s is told in plain words, once, and leaves no pause", async (_what, answer, text) => {
-    standIn.failAlways("chat", { kind: "status", ...answer });
-    expect(await chat.say("hi")).toEqual({ ok: false, text });
-    // When a window ends is asked for at most once a minute.
-    expect(asked().filter((entry) => entry !== "usages 200")).toEqual([`chat ${String(answer.status)}`]);
-    await unpaused();
-    expect(usage()).not.toHaveProperty("disabledUntil");
-  });
+  it.each(ANSWERS)(
+    "for %s is told in plain words, once, and leaves no pause",
+    async (_what, answer, text) => {
+      standIn.failAlways("chat", { kind: "status", ...answer });
+      expect(await chat.say("hi")).toEqual({ ok: false, text });
+      // When a window ends is asked for at most once a minute.
+      expect(asked().filter((entry) => entry !== "usages 200")).toEqual([
+        `chat ${String(answer.status)}`,
+      ]);
+      await unpaused();
+      expect(usage()).not.toHaveProperty("disabledUntil");
+    },
+  );
 
-  it.each(ANSWERS.filter(([what]) => AMONG_THEM.has(what)))("for %s is over when Kimi is well again", async (_what, answer) => {
-    const session = newSession("main");
-    standIn.failAlways("chat", { kind: "status", ...answer });
-    expect(await chat.say("hi", session)).toMatchObject({ ok: false });
-    await unpaused();
-    standIn.heal();
-    expect(await chat.say("hi", session)).toEqual({ ok: true, text: "pong" });
-  });
+  it.each(ANSWERS.filter(([what]) => AMONG_THEM.has(what)))(
+    "for %s is over when Kimi is well again",
+    async (_what, answer) => {
+      const session = newSession("main");
+      standIn.failAlways("chat", { kind: "status", ...answer });
+      expect(await chat.say("hi", session)).toMatchObject({ ok: false });
+      await unpaused();
+      standIn.heal();
+      expect(await chat.say("hi", session)).toEqual({ ok: true, text: "pong" });
+    },
+  );
 
   it("asks for the quota's end once, however many turns fail", async () => {
     standIn.failAlways("chat", { kind: "status", ...bodies.QUOTA_WEEKLY });
@@ -227,7 +275,10 @@ describe("a failure of Kimi's API", () => {
 
   it("for a network that is down is told as one, and the next turn works", async () => {
     standIn.failAlways("chat", { kind: "reset" });
-    expect(await chat.say("hi")).toEqual({ ok: false, text: "LLM request failed: network connection was interrupted." });
+    expect(await chat.say("hi")).toEqual({
+      ok: false,
+      text: "LLM request failed: network connection was interrupted.",
+    });
     await unpaused();
     standIn.heal();
     expect(await chat.say("hi")).toEqual({ ok: true, text: "pong" });
@@ -251,7 +302,10 @@ describe("a failure of Kimi's API", () => {
       ok: false,
       text: "⚠️ Kimi receives too many requests right now. Try again in 5 seconds.",
     });
-    expect(usage()).toMatchObject({ cooldownReason: "rate_limit", cooldownModel: "kimi-for-coding" });
+    expect(usage()).toMatchObject({
+      cooldownReason: "rate_limit",
+      cooldownModel: "kimi-for-coding",
+    });
     standIn.heal();
     expect(await chat.say("hi")).toEqual({ ok: true, text: "pong" });
     expect(usage().cooldownUntil).toBeUndefined();
@@ -262,7 +316,10 @@ describe("a failure of Kimi's API", () => {
     expect((await chat.say("hi")).text).toBe(
       "⚠️ Too many requests of this Kimi account run at the same time, on all its devices together. Let some finish and try again in 10 seconds.",
     );
-    expect(usage()).toMatchObject({ cooldownReason: "rate_limit", cooldownModel: "kimi-for-coding" });
+    expect(usage()).toMatchObject({
+      cooldownReason: "rate_limit",
+      cooldownModel: "kimi-for-coding",
+    });
   });
 
   describe("with a model to fall back to", () => {
@@ -272,12 +329,21 @@ describe("a failure of Kimi's API", () => {
 
     it("a used-up quota goes there, and after the second turn without asking Kimi in vain", async () => {
       standIn.failAlways("chat", { kind: "status", ...bodies.QUOTA_WEEKLY });
-      expect(await chat.say("hi", newSession("spare"))).toEqual({ ok: true, text: "from the fallback" });
+      expect(await chat.say("hi", newSession("spare"))).toEqual({
+        ok: true,
+        text: "from the fallback",
+      });
       expect(standIn.count("chat")).toBe(1);
-      expect(usage()).toMatchObject({ cooldownReason: "rate_limit", cooldownModel: "kimi-for-coding" });
+      expect(usage()).toMatchObject({
+        cooldownReason: "rate_limit",
+        cooldownModel: "kimi-for-coding",
+      });
       expect(usage()).not.toHaveProperty("disabledUntil");
       for (const _turn of [2, 3, 4]) {
-        expect(await chat.say("hi", newSession("spare"))).toEqual({ ok: true, text: "from the fallback" });
+        expect(await chat.say("hi", newSession("spare"))).toEqual({
+          ok: true,
+          text: "from the fallback",
+        });
       }
       // The host looks once in 30 s whether Kimi serves again.
       expect(standIn.count("chat")).toBeLessThanOrEqual(2);
@@ -286,15 +352,22 @@ describe("a failure of Kimi's API", () => {
     it("a login that Kimi ended goes there, too", async () => {
       await expireLogin(host, credentialFile(host, standIn));
       standIn.endLogin("user-1");
-      expect(await chat.say("hi", newSession("spare"))).toEqual({ ok: true, text: "from the fallback" });
+      expect(await chat.say("hi", newSession("spare"))).toEqual({
+        ok: true,
+        text: "from the fallback",
+      });
       expect(usage()).not.toHaveProperty("disabledUntil");
     });
   });
 
   it("leaves no token and no word of Kimi's in the host's log", async () => {
-    const own = ["API Key appears", "Upgrade to a Moderato plan", "Our Community Guidelines", "unable to verify your membership"];
+    const own = [
+      "API Key appears",
+      "Upgrade to a Moderato plan",
+      "Our Community Guidelines",
+      "unable to verify your membership",
+    ];
     expect(await host.findSecrets(own)).toEqual([]);
     expect(standIn.violations).toEqual([]);
   });
 });
-

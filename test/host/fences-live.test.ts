@@ -18,7 +18,9 @@ const FENCE = {
 
 /** The access token that the host's profile shows. */
 function access(): unknown {
-  const profile = ensureAuthProfileStore(undefined, { allowKeychainPrompt: false }).profiles[PROFILE];
+  const profile = ensureAuthProfileStore(undefined, { allowKeychainPrompt: false }).profiles[
+    PROFILE
+  ];
   return profile?.type === "oauth" ? profile.access : undefined;
 }
 
@@ -87,12 +89,16 @@ describe("a fence whose refresh may still be under way", () => {
     await expect.poll(access, { timeout: 5_000 }).toBe(pair.access_token);
   }, 30_000);
 
-  it.skipIf(!hasPython)("is left alone while the Python CLI holds its lock (needs Python with fcntl)", async () => {
-    await fenced("kimi-cli");
-    const { letGo } = await pythonHolding(path.join(path.dirname(home.file), "kimi-code.lock"));
-    healProfiles();
-    expect(access()).toBe(FENCE.access);
-    await letGo();
-    await expect.poll(access, { timeout: 5_000 }).toBe(pair.access_token);
-  }, 30_000);
+  it.skipIf(!hasPython)(
+    "is left alone while the Python CLI holds its lock (needs Python with fcntl)",
+    async () => {
+      await fenced("kimi-cli");
+      const { letGo } = await pythonHolding(path.join(path.dirname(home.file), "kimi-code.lock"));
+      healProfiles();
+      expect(access()).toBe(FENCE.access);
+      await letGo();
+      await expect.poll(access, { timeout: 5_000 }).toBe(pair.access_token);
+    },
+    30_000,
+  );
 });

@@ -2,7 +2,14 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type StandIn, startStandIn, type TokenReply } from "../standin/server.ts";
 import { createHost, type Gateway, type Host } from "../support/host.ts";
 import type { JsonObject } from "../support/layout.ts";
-import { credentialFile, expireLogin, kimiVariables, readCredential, succeed, writeCliLogin } from "./kimi.ts";
+import {
+  credentialFile,
+  expireLogin,
+  kimiVariables,
+  readCredential,
+  succeed,
+  writeCliLogin,
+} from "./kimi.ts";
 
 const PROFILE = "kimi-code:default";
 const CLAIM = "0123456789abcdef0123456789abcdef";
@@ -56,19 +63,28 @@ describe("a profile that is not as it should be", () => {
 
   it("because an older version left a failed fence there is made from its home again", async () => {
     expect(await gateway.chat("hi")).toMatchObject({ ok: true, text: "pong" });
-    expect(host.readAuthProfiles()[PROFILE]).toMatchObject({ access: pair.access_token, refresh: pair.refresh_token });
+    expect(host.readAuthProfiles()[PROFILE]).toMatchObject({
+      access: pair.access_token,
+      refresh: pair.refresh_token,
+    });
     expect(standIn.tokenRequests()).toEqual([]);
   });
 
   it("because an agent has a copy of its own that is long spent is not used: the home is, with one refresh", async () => {
     // The agent's store begins with its first turn.
     expect(await gateway.chat("hi", { agent: "helper" })).toMatchObject({ ok: true });
-    const spent = { access: "standin-access-long-gone", refresh: "standin-refresh-long-gone", expires: 1_000 };
+    const spent = {
+      access: "standin-access-long-gone",
+      refresh: "standin-refresh-long-gone",
+      expires: 1_000,
+    };
     host.writeAuthProfile(PROFILE, profile(spent), "helper");
     await expireLogin(host, file);
     standIn.clear();
     expect(await gateway.chat("hi", { agent: "helper" })).toMatchObject({ ok: true, text: "pong" });
-    expect(standIn.tokenRequests().map(({ form }) => form?.["refresh_token"])).toEqual([pair.refresh_token]);
+    expect(standIn.tokenRequests().map(({ form }) => form?.["refresh_token"])).toEqual([
+      pair.refresh_token,
+    ]);
     expect(standIn.reusedRefreshTokens).toBe(0);
   });
 
@@ -77,7 +93,9 @@ describe("a profile that is not as it should be", () => {
     pair = standIn.issueLogin();
     await writeCliLogin(host, standIn, pair);
     const staged = await host.onboard();
-    const replacement = /models auth activate (kimi-code:setup-\S+)/u.exec(staged.stdout + staged.stderr)?.[1];
+    const replacement = /models auth activate (kimi-code:setup-\S+)/u.exec(
+      staged.stdout + staged.stderr,
+    )?.[1];
     expect(Object.keys(host.readAuthProfiles())).toContain(replacement);
     // The home alone: the host takes a staged profile only as it was staged.
     await writeCliLogin(host, standIn, pair, 0);

@@ -7,7 +7,16 @@ import { type ChatWindow, openChatWindow } from "../support/chat-window.ts";
 import { createHost, type Gateway, type Host, packPlugin } from "../support/host.ts";
 import { installEnvironment } from "../support/template.ts";
 import { askAtOnce } from "./crowd.ts";
-import { credentialFile, expireLogin, kimi, kimiVariables, pythonCredentialFile, readCredential, succeed, writeCliLogin } from "./kimi.ts";
+import {
+  credentialFile,
+  expireLogin,
+  kimi,
+  kimiVariables,
+  pythonCredentialFile,
+  readCredential,
+  succeed,
+  writeCliLogin,
+} from "./kimi.ts";
 
 const RELOADS = "[reload] config change detected";
 
@@ -22,7 +31,9 @@ describe("a running gateway on a Kimi CLI login", () => {
   beforeAll(async () => {
     standIn = await startStandIn();
     const account = standIn.account();
-    account.models = account.models.map((row) => (row.id === "k3" ? { ...row, protocol: "anthropic" } : row));
+    account.models = account.models.map((row) =>
+      row.id === "k3" ? { ...row, protocol: "anthropic" } : row,
+    );
     host = await createHost({ env: kimiVariables(standIn) });
     file = credentialFile(host, standIn);
     await succeed(kimi(host, standIn, ["login"]));
@@ -48,7 +59,9 @@ describe("a running gateway on a Kimi CLI login", () => {
 
   /** Waits until the gateway takes over what has changed since its output was that long. */
   const reloads = async (from: number): Promise<void> => {
-    await expect.poll(() => gateway.command.output().slice(from), { timeout: 60_000, interval: 100 }).toContain(RELOADS);
+    await expect
+      .poll(() => gateway.command.output().slice(from), { timeout: 60_000, interval: 100 })
+      .toContain(RELOADS);
   };
 
   it("answers on the login that onboarding found, with identity headers of its own", async () => {
@@ -61,7 +74,9 @@ describe("a running gateway on a Kimi CLI login", () => {
       "x-msh-platform": "kimi_code_oauth",
       "user-agent": expect.stringMatching(/^kimi-code-oauth\//) as string,
     });
-    expect(Object.keys(call?.headers ?? {}).filter((name) => name.startsWith("x-kimi"))).toEqual([]);
+    expect(Object.keys(call?.headers ?? {}).filter((name) => name.startsWith("x-kimi"))).toEqual(
+      [],
+    );
     expect(standIn.tokenRequests()).toEqual([]);
   });
 
@@ -120,7 +135,9 @@ describe("a running gateway on a Kimi CLI login", () => {
     expect(standIn.count("chat")).toBe(0);
     standIn.heal();
     // For two seconds the failure answers for whoever asks next.
-    await expect.poll(() => gateway.chat("hi"), { timeout: 20_000 }).toMatchObject({ ok: true, text: "pong" });
+    await expect
+      .poll(() => gateway.chat("hi"), { timeout: 20_000 })
+      .toMatchObject({ ok: true, text: "pong" });
   });
 
   it("survives a token that is revoked between two model calls of a turn: one 401, one refresh", async () => {
@@ -158,8 +175,15 @@ describe("a running gateway on a Kimi CLI login", () => {
     expect(calls.map(({ status }) => status)).toEqual([401, 200]);
     expect(standIn.tokenRequests()).toHaveLength(1);
     const { access_token: token } = await readCredential(file);
-    expect(calls[1]?.headers).toMatchObject({ authorization: `Bearer ${String(token)}`, "x-api-key": token });
-    expect(Object.entries(calls[1]?.headers ?? {}).filter(([name, value]) => name.startsWith("x-kimi") || value === "null")).toEqual([]);
+    expect(calls[1]?.headers).toMatchObject({
+      authorization: `Bearer ${String(token)}`,
+      "x-api-key": token,
+    });
+    expect(
+      Object.entries(calls[1]?.headers ?? {}).filter(
+        ([name, value]) => name.startsWith("x-kimi") || value === "null",
+      ),
+    ).toEqual([]);
   });
 
   it("keeps a turn going that outlasts its token", async () => {
@@ -226,7 +250,14 @@ describe("a running gateway on a Kimi CLI login", () => {
     standIn.failNext("token", { kind: "gate", gate: reply.promise });
     const turn = gateway.chat("hi");
     await standIn.waitFor("token");
-    await succeed(host.run(["config", "set", "plugins.entries.kimi-code-oauth.config.hideModels", '["k3-256k"]']));
+    await succeed(
+      host.run([
+        "config",
+        "set",
+        "plugins.entries.kimi-code-oauth.config.hideModels",
+        '["k3-256k"]',
+      ]),
+    );
     await reloads(length);
     reply.resolve(undefined);
     expect(await turn).toMatchObject({ ok: true, text: "pong" });
@@ -243,11 +274,19 @@ describe("a running gateway on a Kimi CLI login", () => {
     standIn.failNext("token", { kind: "gate", gate: reply.promise });
     expect(await gateway.chat("hi")).toMatchObject({ ok: true, text: "pong" });
     await standIn.waitFor("token");
-    const update = host.run(["plugins", "install", `npm-pack:${await packPlugin()}`, "--force", "--accept-capabilities"]);
+    const update = host.run([
+      "plugins",
+      "install",
+      `npm-pack:${await packPlugin()}`,
+      "--force",
+      "--accept-capabilities",
+    ]);
     await reloads(length);
     reply.resolve(undefined);
     await succeed(update);
-    await expect.poll(async () => (await readCredential(file)).access_token).not.toBe(aging.access_token);
+    await expect
+      .poll(async () => (await readCredential(file)).access_token)
+      .not.toBe(aging.access_token);
     expect(await gateway.chat("hi")).toMatchObject({ ok: true, text: "pong" });
     expect(standIn.tokenRequests()).toHaveLength(1);
     expect(standIn.reusedRefreshTokens).toBe(0);
@@ -256,7 +295,9 @@ describe("a running gateway on a Kimi CLI login", () => {
   it("leaves tokens nowhere but in the host's auth store and the home", async () => {
     const { access_token: access, refresh_token: refresh } = await readCredential(file);
     const traces = await host.findSecrets([String(access), String(refresh)]);
-    const places = traces.map(({ path }) => path).filter((path) => path !== credentialFile(host, standIn));
+    const places = traces
+      .map(({ path }) => path)
+      .filter((path) => path !== credentialFile(host, standIn));
     expect(places.filter((path) => !/openclaw\.sqlite(-wal|-shm)?$/.test(path))).toEqual([]);
     expect(standIn.violations).toEqual([]);
     expect(standIn.reusedRefreshTokens).toBe(0);

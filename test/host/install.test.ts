@@ -22,7 +22,13 @@ describe("the packed plugin in the published host", () => {
   });
 
   it("loads with its dependencies and registers the provider", async () => {
-    const { stdout } = await host.run(["plugins", "inspect", "kimi-code-oauth", "--runtime", "--json"]);
+    const { stdout } = await host.run([
+      "plugins",
+      "inspect",
+      "kimi-code-oauth",
+      "--runtime",
+      "--json",
+    ]);
     expect(JSON.parse(stdout)).toMatchObject({
       plugin: {
         id: "kimi-code-oauth",
@@ -55,8 +61,15 @@ describe("the packed plugin in the published host", () => {
       startCommand({
         file: moltbot,
         args: [
-          "onboard", "--non-interactive", "--accept-risk", "--auth-choice", "kimi-code-oauth",
-          "--skip-health", "--skip-channels", "--skip-skills", "--no-install-daemon",
+          "onboard",
+          "--non-interactive",
+          "--accept-risk",
+          "--auth-choice",
+          "kimi-code-oauth",
+          "--skip-health",
+          "--skip-channels",
+          "--skip-skills",
+          "--no-install-daemon",
         ],
         cwd: host.home,
         env: hostEnvironment(host, kimiVariables(standIn)),

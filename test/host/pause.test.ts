@@ -20,7 +20,11 @@ const PROFILE = "kimi-code:default";
 const PLAIN = "kimi-code/kimi-for-coding";
 const WITH_FALLBACK = { primary: PLAIN, fallbacks: ["other/m"] };
 /** Of a time that never passes for this test. */
-const PAUSED = { lastFailureAt: 4_000_000_000_000, cooldownUntil: 4_000_000_030_000, cooldownReason: "rate_limit" as const };
+const PAUSED = {
+  lastFailureAt: 4_000_000_000_000,
+  cooldownUntil: 4_000_000_030_000,
+  cooldownReason: "rate_limit" as const,
+};
 
 /** Changes what the host knows of the profile's use; whoever has asked for the store before is served first. */
 async function update(usage?: typeof PAUSED): Promise<void> {
@@ -49,14 +53,42 @@ describe("the host's pause after a failed call stays", () => {
 
   it.each<[boolean, string, Agents]>([
     [false, "that has nothing to fall back to", { defaults: { model: PLAIN } }],
-    [true, "that has the default fallbacks", { defaults: { model: WITH_FALLBACK }, entries: { helper: {} } }],
-    [true, "that has fallbacks of its own", { defaults: { model: PLAIN }, entries: { helper: { model: WITH_FALLBACK } } }],
-    [false, "whose own model has none", { defaults: { model: WITH_FALLBACK }, entries: { helper: { model: PLAIN } } }],
-    [false, "beside another that has some", { entries: { helper: {}, other: { model: WITH_FALLBACK } } }],
+    [
+      true,
+      "that has the default fallbacks",
+      { defaults: { model: WITH_FALLBACK }, entries: { helper: {} } },
+    ],
+    [
+      true,
+      "that has fallbacks of its own",
+      { defaults: { model: PLAIN }, entries: { helper: { model: WITH_FALLBACK } } },
+    ],
+    [
+      false,
+      "whose own model has none",
+      { defaults: { model: WITH_FALLBACK }, entries: { helper: { model: PLAIN } } },
+    ],
+    [
+      false,
+      "beside another that has some",
+      { entries: { helper: {}, other: { model: WITH_FALLBACK } } },
+    ],
   ])("%s: for an agent %s", async (stays, _which, agents) => {
-    const home = makeHome("kimi-code-cli", path.join(folder, "kimi"), "kimi-code", REGIONS["mainland-cn"]);
-    const tokens = withNewTokens({}, { accessToken: "access", refreshToken: "refresh", expiresInS: 900 }, "kimi-code-cli", Date.now());
-    const credential = profileFor(home, tokens, "user-1") as Parameters<typeof upsertAuthProfile>[0]["credential"];
+    const home = makeHome(
+      "kimi-code-cli",
+      path.join(folder, "kimi"),
+      "kimi-code",
+      REGIONS["mainland-cn"],
+    );
+    const tokens = withNewTokens(
+      {},
+      { accessToken: "access", refreshToken: "refresh", expiresInS: 900 },
+      "kimi-code-cli",
+      Date.now(),
+    );
+    const credential = profileFor(home, tokens, "user-1") as Parameters<
+      typeof upsertAuthProfile
+    >[0]["credential"];
     upsertAuthProfile({ profileId: PROFILE, credential });
     const agentDir = path.join(folder, "agents", "helper", "agent");
 

@@ -31,7 +31,9 @@ function tokens(serial: number): Credential {
 
 /** The access token that the host's profile shows. */
 function shown(): unknown {
-  const profile = ensureAuthProfileStore(undefined, { allowKeychainPrompt: false }).profiles[PROFILE];
+  const profile = ensureAuthProfileStore(undefined, { allowKeychainPrompt: false }).profiles[
+    PROFILE
+  ];
   return profile?.type === "oauth" ? profile.access : undefined;
 }
 
@@ -61,7 +63,9 @@ describe("a home's tokens are shown in the profile", () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     let serial = 1;
     const asked = vi.fn<() => Credential>(() => tokens(serial));
-    await Promise.all(Array.from({ length: 10 }, async () => await showInProfile(undefined, PROFILE, BOUND, asked)));
+    await Promise.all(
+      Array.from({ length: 10 }, async () => await showInProfile(undefined, PROFILE, BOUND, asked)),
+    );
     expect(asked).not.toHaveBeenCalled();
     serial = 2;
     vi.advanceTimersByTime(5_000);
@@ -73,7 +77,10 @@ describe("a home's tokens are shown in the profile", () => {
   it.each([{ authFlow: "kimi-cli:kimi-code" }, { accountId: "user-2" }])(
     "but not in one that has been given another home or account since: %o",
     async (change) => {
-      upsertAuthProfile({ profileId: PROFILE, credential: { ...BOUND, access: "other", ...change } });
+      upsertAuthProfile({
+        profileId: PROFILE,
+        credential: { ...BOUND, access: "other", ...change },
+      });
       await showInProfile(undefined, PROFILE, BOUND, () => tokens(1));
       expect(shown()).toBe("other");
     },

@@ -4,13 +4,25 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import * as bodies from "../standin/bodies.ts";
 import { type StandIn, startStandIn, type TokenReply } from "../standin/server.ts";
 import { createHost, type Gateway, type Host } from "../support/host.ts";
-import { credentialFile, expireLogin, kimiVariables, readCredential, signInWithCliLogin, writeCliLogin } from "./kimi.ts";
+import {
+  credentialFile,
+  expireLogin,
+  kimiVariables,
+  readCredential,
+  signInWithCliLogin,
+  writeCliLogin,
+} from "./kimi.ts";
 
 const PROFILE = "kimi-code:default";
 const HOUR_MS = 3_600_000;
 
 interface UsageReport {
-  readonly usage?: { readonly providers?: readonly { readonly provider: string; readonly windows: readonly { readonly resetAt?: number }[] }[] };
+  readonly usage?: {
+    readonly providers?: readonly {
+      readonly provider: string;
+      readonly windows: readonly { readonly resetAt?: number }[];
+    }[];
+  };
 }
 
 /** Text as it was before the host broke and framed it. */
@@ -71,7 +83,9 @@ describe("how a login stands", () => {
         { type: "budget", label: "Extra credit this month", used: 50, limit: 200, unit: "USD" },
       ],
     });
-    const resets = kimi?.windows.map(({ resetAt }) => (resetAt === undefined ? undefined : Math.round((resetAt - Date.now()) / HOUR_MS)));
+    const resets = kimi?.windows.map(({ resetAt }) =>
+      resetAt === undefined ? undefined : Math.round((resetAt - Date.now()) / HOUR_MS),
+    );
     expect(resets).toEqual([3, 96, undefined]);
     expect(standIn.count("usages")).toBe(1);
     expect(standIn.count("me")).toBe(1);
@@ -81,7 +95,9 @@ describe("how a login stands", () => {
     standIn.account().usages = "A";
     const text = await openclaw("status", "--usage");
     standIn.account().usages = "B";
-    expect(text).toMatch(/Kimi Code \(Moderato\)\n\s*5 hours: 99% left · resets [23]h.*\n\s*7 days: 96% left · resets [34]d.*\n\s*Extra credit: \$100\.00\n\s*Extra credit this month: \$50\.00 \/ \$200\.00/u);
+    expect(text).toMatch(
+      /Kimi Code \(Moderato\)\n\s*5 hours: 99% left · resets [23]h.*\n\s*7 days: 96% left · resets [34]d.*\n\s*Extra credit: \$100\.00\n\s*Extra credit this month: \$50\.00 \/ \$200\.00/u,
+    );
     expect(standIn.count("usages")).toBe(1);
     expect(standIn.count("me")).toBe(0);
   });
@@ -90,12 +106,20 @@ describe("how a login stands", () => {
     await expireLogin(host, credentialFile(host, standIn));
     const text = await modelsStatus();
     expect(text).toMatch(/kimi-code usage: 5 hours 99% left ⏱\S+ \S+ · 7 days 96% left/u);
-    expect(standIn.requests.map(({ route, status }) => `${route} ${String(status)}`)).toEqual(["token 200", "usages 200"]);
+    expect(standIn.requests.map(({ route, status }) => `${route} ${String(status)}`)).toEqual([
+      "token 200",
+      "usages 200",
+    ]);
   });
 
   it("is unknown, and not 0 %, where Kimi contradicts itself", async () => {
     standIn.account().usages = {
-      limits: [{ window: { duration: 300, timeUnit: "TIME_UNIT_MINUTE" }, detail: { used: "0", limit: "100", remaining: "20" } }],
+      limits: [
+        {
+          window: { duration: 300, timeUnit: "TIME_UNIT_MINUTE" },
+          detail: { used: "0", limit: "100", remaining: "20" },
+        },
+      ],
     };
     const text = await modelsStatus();
     standIn.account().usages = "B";
@@ -114,43 +138,86 @@ describe("how a login stands", () => {
     const profile = host.readAuthProfiles()[PROFILE];
     const file = credentialFile(host, standIn);
     /** Another login of the Kimi Code CLI, in a folder of its own. */
-    const add = async (name: string, tokens: TokenReply | undefined, more: object = {}): Promise<string> => {
+    const add = async (
+      name: string,
+      tokens: TokenReply | undefined,
+      more: object = {},
+    ): Promise<string> => {
       const dir = path.join(host.home, name);
       const home = path.join(dir, "credentials", `${standIn.cliSlot}.json`);
       if (tokens !== undefined) {
         await mkdir(path.dirname(home), { recursive: true, mode: 0o700 });
         const { access_token, refresh_token, scope, token_type, expires_in } = tokens;
         const expires_at = Math.floor(Date.now() / 1000) + expires_in;
-        await writeFile(home, JSON.stringify({ access_token, refresh_token, expires_at, scope, token_type, expires_in }), { mode: 0o600 });
+        await writeFile(
+          home,
+          JSON.stringify({
+            access_token,
+            refresh_token,
+            expires_at,
+            scope,
+            token_type,
+            expires_in,
+          }),
+          { mode: 0o600 },
+        );
       }
       const authFlow = `kimi-code-cli:${standIn.cliSlot}@${dir}`;
-      host.writeAuthProfile(`kimi-code:${name}`, { type: "oauth", provider: "kimi-code", ...profile, authFlow, expires: 1_000, ...more });
+      host.writeAuthProfile(`kimi-code:${name}`, {
+        type: "oauth",
+        provider: "kimi-code",
+        ...profile,
+        authFlow,
+        expires: 1_000,
+        ...more,
+      });
       return home;
     };
     standIn.createAccount({ id: "user-2", jwtAccessTokens: true });
     const fine = await add("fine", standIn.issueLogin());
     const signedOut = await add("signed-out", undefined);
     const moved = await add("moved", standIn.issueLogin("user-2"), { accountId: "user-9" });
-    const crashed = await add("crashed", standIn.issueLogin(), { access: fence("access"), refresh: fence("refresh"), expires: 1 });
+    const crashed = await add("crashed", standIn.issueLogin(), {
+      access: fence("access"),
+      refresh: fence("refresh"),
+      expires: 1,
+    });
 
     await writeCliLogin(host, standIn, standIn.issueLogin());
     await expireLogin(host, file);
     standIn.endLogin("user-1");
-    expect(await modelsStatus()).toMatch(/Kimi login shared with the Kimi Code CLI, \S+ home \S+.* Kimi has ended this login\. Run `kimi login`; OpenClaw then follows by itself\./u);
+    expect(await modelsStatus()).toMatch(
+      /Kimi login shared with the Kimi Code CLI, \S+ home \S+.* Kimi has ended this login\. Run `kimi login`; OpenClaw then follows by itself\./u,
+    );
 
     const text = unframed(await openclaw("doctor", "--non-interactive"));
-    const about = (home: string): string => `Kimi login shared with the Kimi Code CLI, ${new URL(standIn.origin).host}, home ${home}`;
-    expect(text).toMatch(new RegExp(`${PROFILE}: expired.*${about(file)}.*Kimi has ended this login\\. Run \`kimi login\`; OpenClaw then follows by itself\\.`, "u"));
+    const about = (home: string): string =>
+      `Kimi login shared with the Kimi Code CLI, ${new URL(standIn.origin).host}, home ${home}`;
+    expect(text).toMatch(
+      new RegExp(
+        `${PROFILE}: expired.*${about(file)}.*Kimi has ended this login\\. Run \`kimi login\`; OpenClaw then follows by itself\\.`,
+        "u",
+      ),
+    );
     expect(text).toContain(`${about(fine)}, refreshed less than a minute ago. All is well`);
-    expect(text).toContain(`${about(signedOut)}. The Kimi Code CLI is signed out: no login at ${signedOut}. Sign in there, or run \`openclaw models auth login --provider kimi-code\` to use the login of the Kimi Code CLI at ${new URL(standIn.origin).host} in ${path.dirname(path.dirname(file))}.`);
-    expect(text).toMatch(new RegExp(`${about(moved)}.*is now signed in to another account than this OpenClaw profile.*openclaw models auth login --provider kimi-code`, "u"));
+    expect(text).toContain(
+      `${about(signedOut)}. The Kimi Code CLI is signed out: no login at ${signedOut}. Sign in there, or run \`openclaw models auth login --provider kimi-code\` to use the login of the Kimi Code CLI at ${new URL(standIn.origin).host} in ${path.dirname(path.dirname(file))}.`,
+    );
+    expect(text).toMatch(
+      new RegExp(
+        `${about(moved)}.*is now signed in to another account than this OpenClaw profile.*openclaw models auth login --provider kimi-code`,
+        "u",
+      ),
+    );
     expect(text).toContain(
       `${about(crashed)}, refreshed less than a minute ago. OpenClaw's copy is locked by a refresh that did not end. It is made anew from the home when OpenClaw starts: openclaw gateway restart`,
     );
   }, 240_000);
 
   it("is told without a secret", async () => {
-    const { access_token: access, refresh_token: refresh } = await readCredential(credentialFile(host, standIn));
+    const { access_token: access, refresh_token: refresh } = await readCredential(
+      credentialFile(host, standIn),
+    );
     expect(output).not.toBe("");
     for (const secret of [access, refresh]) {
       expect(output).not.toContain(secret);

@@ -3,7 +3,14 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type StandIn, startStandIn } from "../standin/server.ts";
 import { createHost, type Host } from "../support/host.ts";
-import { credentialFile, expireLogin, kimiVariables, readCredential, signInWithCliLogin, writeCliLogin } from "./kimi.ts";
+import {
+  credentialFile,
+  expireLogin,
+  kimiVariables,
+  readCredential,
+  signInWithCliLogin,
+  writeCliLogin,
+} from "./kimi.ts";
 
 describe("a gateway that is stopped", () => {
   let standIn: StandIn;

@@ -31,7 +31,15 @@ it("asks in a terminal which of several logins to use, and stores the chosen one
     { mode: 0o600 },
   );
 
-  const terminal = host.terminal(["models", "auth", "login", "--provider", "kimi-code", "--method", "cli-login"]);
+  const terminal = host.terminal([
+    "models",
+    "auth",
+    "login",
+    "--provider",
+    "kimi-code",
+    "--method",
+    "cli-login",
+  ]);
   await terminal.waitFor("Which one should OpenClaw use?", 60_000);
   // The login that was refreshed last stands first.
   expect(terminal.screen().indexOf(inPython)).toBeLessThan(terminal.screen().indexOf(file));

@@ -111,11 +111,17 @@ describe("the reply of GET /models", () => {
   it.each([
     ["are ignored unless they are supported", { support: false, valid_efforts: ["low"] }, []],
     ["are ignored when support is a word", { support: "true", valid_efforts: ["low"] }, []],
-    ["lose what is no text", { support: true, valid_efforts: ["low", 1, "", null, "max", "low"] }, ["low", "max"]],
+    [
+      "lose what is no text",
+      { support: true, valid_efforts: ["low", 1, "", null, "max", "low"] },
+      ["low", "max"],
+    ],
     ["are ignored when they are no list", { support: true, valid_efforts: "low" }, []],
     ["are ignored when they are null", null, []],
   ])("efforts %s", (_what, think_efforts, efforts) => {
-    expect(parsed({ supports_thinking_type: "only", think_efforts })?.thinking.efforts).toEqual(efforts);
+    expect(parsed({ supports_thinking_type: "only", think_efforts })?.thinking.efforts).toEqual(
+      efforts,
+    );
   });
 
   it("believes a default effort only when it is in the list", () => {
@@ -141,11 +147,11 @@ describe("the reply of GET /models", () => {
   });
 
   it("takes a model to use tools unless it says no", () => {
-    expect([{}, { supports_tool_use: true }, { supports_tool_use: false }].map((row) => parsed(row)?.tools)).toEqual([
-      true,
-      true,
-      false,
-    ]);
+    expect(
+      [{}, { supports_tool_use: true }, { supports_tool_use: false }].map(
+        (row) => parsed(row)?.tools,
+      ),
+    ).toEqual([true, true, false]);
   });
 });
 
@@ -186,7 +192,13 @@ describe("what the host is told of a model", () => {
       modelDefinition({ ...staticModel("k3"), protocol }, API_BASE),
     );
     expect(definitions.map(({ compat }) => compat)).toEqual(
-      definitions.map(() => expect.objectContaining({ supportsDeveloperRole: false, supportsTemperature: false }) as unknown),
+      definitions.map(
+        () =>
+          expect.objectContaining({
+            supportsDeveloperRole: false,
+            supportsTemperature: false,
+          }) as unknown,
+      ),
     );
   });
 
@@ -201,6 +213,10 @@ describe("what the host is told of a model", () => {
   });
 
   it("knows a model that nobody has named before with the least that can be assumed", () => {
-    expect(staticModel("new")).toMatchObject({ id: "new", protocol: "chat", thinking: { mode: "always", efforts: [] } });
+    expect(staticModel("new")).toMatchObject({
+      id: "new",
+      protocol: "chat",
+      thinking: { mode: "always", efforts: [] },
+    });
   });
 });

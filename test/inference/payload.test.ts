@@ -16,17 +16,30 @@ function body(api: string, value: Body, facts: Partial<PayloadFacts> = {}): Body
   }) as Body;
 }
 
-const chat = (value: Body, facts?: Partial<PayloadFacts>): Body => body("openai-completions", value, facts);
-const messages = (value: Body, facts?: Partial<PayloadFacts>): Body => body("anthropic-messages", value, facts);
+const chat = (value: Body, facts?: Partial<PayloadFacts>): Body =>
+  body("openai-completions", value, facts);
+const messages = (value: Body, facts?: Partial<PayloadFacts>): Body =>
+  body("anthropic-messages", value, facts);
 
-const toggle = { ...staticModel("m"), thinking: { mode: "toggle" as const, efforts: ["low", "high"] } };
+const toggle = {
+  ...staticModel("m"),
+  thinking: { mode: "toggle" as const, efforts: ["low", "high"] },
+};
 
 describe("a chat completion", () => {
   it.each([
     ["an effort", {}, { type: "enabled", effort: "high", keep: "all" }],
-    ["on, for a model without efforts", { row: staticModel("kimi-for-coding") }, { type: "enabled", keep: "all" }],
+    [
+      "on, for a model without efforts",
+      { row: staticModel("kimi-for-coding") },
+      { type: "enabled", keep: "all" },
+    ],
     ["off, where that is possible", { row: toggle, level: "off" }, { type: "disabled" }],
-    ["nothing, for a model that cannot think", { row: { ...toggle, thinking: { mode: "none" as const, efforts: [] } } }, undefined],
+    [
+      "nothing, for a model that cannot think",
+      { row: { ...toggle, thinking: { mode: "none" as const, efforts: [] } } },
+      undefined,
+    ],
   ])("asks for %s", (_what, facts, thinking) => {
     expect(chat({ messages: [] }, facts).thinking).toEqual(thinking);
   });
@@ -48,7 +61,13 @@ describe("a chat completion", () => {
       prompt_cache_key: "session-1",
       max_completion_tokens: 5,
     });
-    expect(Object.keys(sent).toSorted()).toEqual(["max_completion_tokens", "model", "prompt_cache_key", "stream", "thinking"]);
+    expect(Object.keys(sent).toSorted()).toEqual([
+      "max_completion_tokens",
+      "model",
+      "prompt_cache_key",
+      "stream",
+      "thinking",
+    ]);
   });
 
   it("names the output limit as Kimi does", () => {
@@ -72,7 +91,10 @@ describe("a chat completion", () => {
   });
 
   it("adds no reasoning where thinking is off", () => {
-    const sent = chat({ messages: [{ role: "assistant", content: "a" }] }, { row: toggle, level: "off" });
+    const sent = chat(
+      { messages: [{ role: "assistant", content: "a" }] },
+      { row: toggle, level: "off" },
+    );
     expect(sent.messages).toEqual([{ role: "assistant", content: "a" }]);
   });
 
@@ -81,7 +103,9 @@ describe("a chat completion", () => {
     (content) => {
       const call = { id: "c1", type: "function", function: { name: "f", arguments: "{}" } };
       const sent = chat({ messages: [{ role: "assistant", content, tool_calls: [call] }] });
-      expect(sent.messages).toEqual([{ role: "assistant", tool_calls: [call], reasoning_content: "" }]);
+      expect(sent.messages).toEqual([
+        { role: "assistant", tool_calls: [call], reasoning_content: "" },
+      ]);
     },
   );
 
@@ -89,11 +113,18 @@ describe("a chat completion", () => {
     const id = `functions.exec:0${"x".repeat(80)}`;
     const sent = chat({
       messages: [
-        { role: "assistant", content: null, tool_calls: [{ id, type: "function", function: { name: "f", arguments: "{}" } }] },
+        {
+          role: "assistant",
+          content: null,
+          tool_calls: [{ id, type: "function", function: { name: "f", arguments: "{}" } }],
+        },
         { role: "tool", tool_call_id: id, content: "done" },
       ],
     });
-    const [call, result] = sent.messages as [{ tool_calls: [{ id: string }] }, { tool_call_id: string }];
+    const [call, result] = sent.messages as [
+      { tool_calls: [{ id: string }] },
+      { tool_call_id: string },
+    ];
     expect(call.tool_calls[0].id).toMatch(/^functions_exec_0x{48}$/);
     expect(result.tool_call_id).toBe(call.tool_calls[0].id);
   });
@@ -102,7 +133,13 @@ describe("a chat completion", () => {
     const sent = chat({
       messages: [
         { role: "developer", content: "be brief" },
-        { role: "user", content: [{ type: "text", text: "" }, { type: "text", text: "hi" }] },
+        {
+          role: "user",
+          content: [
+            { type: "text", text: "" },
+            { type: "text", text: "hi" },
+          ],
+        },
       ],
     });
     expect(sent.messages).toEqual([
@@ -113,13 +150,12 @@ describe("a chat completion", () => {
 
   it("does not force a tool call while thinking is on", () => {
     const forced = { type: "function", function: { name: "f" } };
-    expect([forced, "required", "auto", "none"].map((tool_choice) => chat({ tool_choice }).tool_choice)).toEqual([
-      "auto",
-      "auto",
-      "auto",
-      "none",
-    ]);
-    expect(chat({ tool_choice: forced }, { row: toggle, level: "off" }).tool_choice).toEqual(forced);
+    expect(
+      [forced, "required", "auto", "none"].map((tool_choice) => chat({ tool_choice }).tool_choice),
+    ).toEqual(["auto", "auto", "auto", "none"]);
+    expect(chat({ tool_choice: forced }, { row: toggle, level: "off" }).tool_choice).toEqual(
+      forced,
+    );
   });
 
   it("changes nothing of the body that it was given", () => {
@@ -130,13 +166,26 @@ describe("a chat completion", () => {
   });
 
   it("passes on what is no body", () => {
-    expect(kimiBody("openai-completions", "text", { row: toggle, level: undefined, sessionId: undefined, maxTokens: undefined })).toBe("text");
+    expect(
+      kimiBody("openai-completions", "text", {
+        row: toggle,
+        level: undefined,
+        sessionId: undefined,
+        maxTokens: undefined,
+      }),
+    ).toBe("text");
   });
 });
 
 describe("an Anthropic message", () => {
   it("asks for thinking without a budget, for an effort, and to keep earlier thinking", () => {
-    expect(messages({ max_tokens: 48_384, thinking: { type: "enabled", budget_tokens: 1024 }, temperature: 1 })).toEqual({
+    expect(
+      messages({
+        max_tokens: 48_384,
+        thinking: { type: "enabled", budget_tokens: 1024 },
+        temperature: 1,
+      }),
+    ).toEqual({
       max_tokens: 131_072,
       metadata: { user_id: "session-1" },
       thinking: { type: "enabled" },
@@ -146,7 +195,9 @@ describe("an Anthropic message", () => {
   });
 
   it("asks for no thinking where it is off", () => {
-    expect(messages({ max_tokens: 1 }, { row: toggle, level: "off", sessionId: undefined })).toEqual({
+    expect(
+      messages({ max_tokens: 1 }, { row: toggle, level: "off", sessionId: undefined }),
+    ).toEqual({
       max_tokens: 32_768,
       thinking: { type: "disabled" },
     });
@@ -160,7 +211,13 @@ describe("an Anthropic message", () => {
     const sent = messages({
       messages: [
         { role: "assistant", content: [{ type: "tool_use", id: "a.b:1", name: "f", input: {} }] },
-        { role: "user", content: [{ type: "tool_result", tool_use_id: "a.b:1", content: "x" }, { type: "text", text: "" }] },
+        {
+          role: "user",
+          content: [
+            { type: "tool_result", tool_use_id: "a.b:1", content: "x" },
+            { type: "text", text: "" },
+          ],
+        },
         { role: "user", content: "plain" },
       ],
     });
@@ -172,7 +229,9 @@ describe("an Anthropic message", () => {
   });
 
   it("does not force a tool call while thinking is on", () => {
-    expect(messages({ tool_choice: { type: "tool", name: "f" } }).tool_choice).toEqual({ type: "auto" });
+    expect(messages({ tool_choice: { type: "tool", name: "f" } }).tool_choice).toEqual({
+      type: "auto",
+    });
     expect(messages({ tool_choice: { type: "none" } }).tool_choice).toEqual({ type: "none" });
   });
 });
@@ -180,7 +239,11 @@ describe("an Anthropic message", () => {
 describe("an OpenAI response", () => {
   it("asks for an effort with its summary, and stores nothing", () => {
     expect(
-      body("openai-responses", { input: [{ role: "developer", content: "x" }], reasoning: { effort: "medium" }, store: true }),
+      body("openai-responses", {
+        input: [{ role: "developer", content: "x" }],
+        reasoning: { effort: "medium" },
+        store: true,
+      }),
     ).toEqual({
       store: false,
       input: [{ role: "system", content: "x" }],
@@ -191,7 +254,9 @@ describe("an OpenAI response", () => {
   });
 
   it("asks for no effort where the model has none", () => {
-    expect(body("openai-responses", { prompt_cache_key: "k" }, { row: staticModel("kimi-for-coding") })).toEqual({
+    expect(
+      body("openai-responses", { prompt_cache_key: "k" }, { row: staticModel("kimi-for-coding") }),
+    ).toEqual({
       store: false,
       prompt_cache_key: "k",
     });
@@ -201,22 +266,40 @@ describe("an OpenAI response", () => {
 describe("tool parameters", () => {
   it.each([
     ["a property without a type", { a: {} }, { a: { type: "string" } }],
-    ["a description alone", { a: { description: "x" } }, { a: { description: "x", type: "string" } }],
+    [
+      "a description alone",
+      { a: { description: "x" } },
+      { a: { description: "x", type: "string" } },
+    ],
     ["an enum of texts", { a: { enum: ["x", "y"] } }, { a: { enum: ["x", "y"], type: "string" } }],
     ["an enum of numbers", { a: { enum: [1, 2.5] } }, { a: { enum: [1, 2.5], type: "number" } }],
     ["a constant", { a: { const: true } }, { a: { const: true, type: "boolean" } }],
-    ["members", { a: { properties: { b: {} } } }, { a: { properties: { b: { type: "string" } }, type: "object" } }],
+    [
+      "members",
+      { a: { properties: { b: {} } } },
+      { a: { properties: { b: { type: "string" } }, type: "object" } },
+    ],
     ["items", { a: { items: {} } }, { a: { items: { type: "string" }, type: "array" } }],
-    ["a choice", { a: { anyOf: [{}, { type: "null" }] } }, { a: { anyOf: [{ type: "string" }, { type: "null" }] } }],
+    [
+      "a choice",
+      { a: { anyOf: [{}, { type: "null" }] } },
+      { a: { anyOf: [{ type: "string" }, { type: "null" }] } },
+    ],
     ["any type at all", { a: true }, { a: true }],
   ])("get a type for %s", (_what, properties, expected) => {
-    expect(kimiToolSchema({ type: "object", properties })).toEqual({ type: "object", properties: expected });
+    expect(kimiToolSchema({ type: "object", properties })).toEqual({
+      type: "object",
+      properties: expected,
+    });
   });
 
   it("have their references written out, also a circular one", () => {
     const schema = {
       type: "object",
-      properties: { list: { type: "array", items: { $ref: "#/$defs/node" } }, gone: { $ref: "#/$defs/no" } },
+      properties: {
+        list: { type: "array", items: { $ref: "#/$defs/node" } },
+        gone: { $ref: "#/$defs/no" },
+      },
       $defs: { node: { properties: { name: {}, next: { $ref: "#/$defs/node" } } } },
     };
     const converted = kimiToolSchema(schema);
@@ -227,7 +310,10 @@ describe("tool parameters", () => {
       properties: {
         list: {
           type: "array",
-          items: { type: "object", properties: { name: { type: "string" }, next: { type: "object" } } },
+          items: {
+            type: "object",
+            properties: { name: { type: "string" }, next: { type: "object" } },
+          },
         },
         gone: { type: "string" },
       },
@@ -235,6 +321,10 @@ describe("tool parameters", () => {
   });
 
   it("stay as they are when they are no schema", () => {
-    expect([kimiToolSchema(undefined), kimiToolSchema("x"), kimiToolSchema(null)]).toEqual([undefined, "x", null]);
+    expect([kimiToolSchema(undefined), kimiToolSchema("x"), kimiToolSchema(null)]).toEqual([
+      undefined,
+      "x",
+      null,
+    ]);
   });
 });

@@ -15,12 +15,29 @@ describe("what /think offers", () => {
     ["a model that only knows on", BARE_ALWAYS, ["low=on"], "low"],
     ["a model that knows on and off", BARE_TOGGLE, ["off", "low=on"], "low"],
     ["a model that cannot think", NONE, ["off"], "off"],
-    ["efforts in any order, without a default", { mode: "always", efforts: ["max", "low", "medium"] }, ["low", "medium", "max"], "medium"],
-    ["efforts of which the host has no word for one", { mode: "always", efforts: ["turbo", "high"] }, ["high"], "high"],
-    ["efforts that the host has no words for", { mode: "always", efforts: ["turbo"] }, ["low=on"], "low"],
+    [
+      "efforts in any order, without a default",
+      { mode: "always", efforts: ["max", "low", "medium"] },
+      ["low", "medium", "max"],
+      "medium",
+    ],
+    [
+      "efforts of which the host has no word for one",
+      { mode: "always", efforts: ["turbo", "high"] },
+      ["high"],
+      "high",
+    ],
+    [
+      "efforts that the host has no words for",
+      { mode: "always", efforts: ["turbo"] },
+      ["low=on"],
+      "low",
+    ],
   ] as const)("for %s", (_what, thinking, levels, defaultLevel) => {
     const profile = thinkingProfile({ ...staticModel("m"), thinking });
-    expect(profile.levels.map(({ id, label }) => (label === undefined ? id : `${id}=${label}`))).toEqual(levels);
+    expect(
+      profile.levels.map(({ id, label }) => (label === undefined ? id : `${id}=${label}`)),
+    ).toEqual(levels);
     expect(profile.defaultLevel).toBe(defaultLevel);
   });
 });

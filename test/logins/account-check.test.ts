@@ -5,7 +5,16 @@ import { Login } from "../../src/logins/login.ts";
 import type { AccountMemory } from "../../src/logins/login-deps.ts";
 import { startStandIn } from "../standin/server.ts";
 import type { StandIn } from "../standin/server.ts";
-import { failureOf, KINDS, LIFETIME_MS, removeScratch, signedIn, stored, testDeps, writeLogin } from "./support.ts";
+import {
+  failureOf,
+  KINDS,
+  LIFETIME_MS,
+  removeScratch,
+  signedIn,
+  stored,
+  testDeps,
+  writeLogin,
+} from "./support.ts";
 import type { TestDeps } from "./support.ts";
 
 let standIn: StandIn;
@@ -54,8 +63,13 @@ describe.each(KINDS)("an opaque login in the %s home", (kind) => {
     const login = new Login(home, deps);
     await login.access({ accountId: "mine" });
     await otherSignsIn(home);
-    expect(await failureOf(login.access({ accountId: "mine" }))).toMatchObject({ code: "account_changed", transient: false });
-    expect(await failureOf(login.access({ accountId: "mine" }))).toMatchObject({ code: "account_changed" });
+    expect(await failureOf(login.access({ accountId: "mine" }))).toMatchObject({
+      code: "account_changed",
+      transient: false,
+    });
+    expect(await failureOf(login.access({ accountId: "mine" }))).toMatchObject({
+      code: "account_changed",
+    });
     expect(standIn.count("token")).toBe(0);
     expect(standIn.count("me")).toBe(2);
   });
@@ -63,7 +77,9 @@ describe.each(KINDS)("an opaque login in the %s home", (kind) => {
   it("is refused when another account's expired login is renewed, and the home keeps that login", async () => {
     const home = await mine(kind);
     await otherSignsIn(home, LIFETIME_MS);
-    expect(await failureOf(new Login(home, deps).access({ accountId: "mine" }))).toMatchObject({ code: "account_changed" });
+    expect(await failureOf(new Login(home, deps).access({ accountId: "mine" }))).toMatchObject({
+      code: "account_changed",
+    });
     const file = await stored(home);
     expect(standIn.login(String(file["refresh_token"]))).toMatchObject({ accountId: "other" });
     expect(standIn.isLiveRefresh(String(file["refresh_token"]))).toBe(true);
@@ -98,19 +114,27 @@ describe("while Kimi does not tell whose login it is", () => {
   it.each([
     ["answers 503", { kind: "status", status: 503 }],
     ["breaks the connection", { kind: "reset" }],
-    ["answers something else", { kind: "rawBody", status: 200, contentType: "application/json", body: "{}" }],
-  ] as const)("because it %s, the login is used and asked about a minute later", async (_what, fault) => {
-    const home = await mine();
-    await otherSignsIn(home);
-    standIn.failAlways("me", fault);
-    const login = new Login(home, deps);
-    await login.access({ accountId: "mine" });
-    await login.access({ accountId: "mine" });
-    expect(standIn.count("me")).toBe(1);
-    standIn.heal();
-    standIn.clock.advance(61_000);
-    expect(await failureOf(login.access({ accountId: "mine" }))).toMatchObject({ code: "account_changed" });
-  });
+    [
+      "answers something else",
+      { kind: "rawBody", status: 200, contentType: "application/json", body: "{}" },
+    ],
+  ] as const)(
+    "because it %s, the login is used and asked about a minute later",
+    async (_what, fault) => {
+      const home = await mine();
+      await otherSignsIn(home);
+      standIn.failAlways("me", fault);
+      const login = new Login(home, deps);
+      await login.access({ accountId: "mine" });
+      await login.access({ accountId: "mine" });
+      expect(standIn.count("me")).toBe(1);
+      standIn.heal();
+      standIn.clock.advance(61_000);
+      expect(await failureOf(login.access({ accountId: "mine" }))).toMatchObject({
+        code: "account_changed",
+      });
+    },
+  );
 
   it("a profile without an account asks nothing", async () => {
     await new Login(await mine(), deps).access();

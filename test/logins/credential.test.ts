@@ -1,7 +1,12 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { fingerprint, formatCredential, parseCredential, withNewTokens } from "../../src/logins/credential.ts";
+import {
+  fingerprint,
+  formatCredential,
+  parseCredential,
+  withNewTokens,
+} from "../../src/logins/credential.ts";
 import type { Credential, CredentialStyle } from "../../src/logins/credential.ts";
 import { readHome } from "../../src/logins/home-file.ts";
 import { removeScratch, scratch } from "./support.ts";
@@ -72,7 +77,12 @@ describe("a credential file", () => {
   });
 
   it("is read with its times in ms and its tokens as they are", () => {
-    expect(valid(TS_FILE)).toMatchObject({ accessToken: "at-1", refreshToken: "rt-1", expiresAtMs: 1_795_427_500_000, expiresInS: 900 });
+    expect(valid(TS_FILE)).toMatchObject({
+      accessToken: "at-1",
+      refreshToken: "rt-1",
+      expiresAtMs: 1_795_427_500_000,
+      expiresInS: 900,
+    });
     expect(valid(PYTHON_FILE)).toMatchObject({ expiresAtMs: 1_795_427_500_707, expiresInS: 900 });
   });
 
@@ -94,7 +104,9 @@ describe("a credential file", () => {
   });
 
   it("of the Python CLI is valid for the Kimi Code CLI's style too, and the other way round", () => {
-    expect(formatCredential(valid(PYTHON_FILE), "kimi-code-cli")).toContain('\n  "expires_in": 900.0\n}\n');
+    expect(formatCredential(valid(PYTHON_FILE), "kimi-code-cli")).toContain(
+      '\n  "expires_in": 900.0\n}\n',
+    );
     expect(formatCredential(valid(TS_FILE), "kimi-cli")).toContain('"expires_at": 1795427500.0, ');
   });
 });
@@ -104,18 +116,28 @@ describe("new tokens", () => {
   const now = 1_795_428_000_750;
 
   function rotated(text: string, style: CredentialStyle, more: object = {}): string {
-    return formatCredential(withNewTokens(valid(text).members, { ...tokens, ...more }, style, now), style);
+    return formatCredential(
+      withNewTokens(valid(text).members, { ...tokens, ...more }, style, now),
+      style,
+    );
   }
 
   it("go into the Kimi Code CLI's file with whole seconds, counted from the whole second", () => {
-    const wanted = TS_FILE.replace("at-1", "at-2").replace("rt-1", "rt-2").replace("1795427500", "1795428900");
+    const wanted = TS_FILE.replace("at-1", "at-2")
+      .replace("rt-1", "rt-2")
+      .replace("1795427500", "1795428900");
     expect(rotated(TS_FILE, "kimi-code-cli")).toBe(wanted);
   });
 
   it("go into the Python CLI's file as floats, counted from the exact time", () => {
-    const wanted = PYTHON_FILE.replace("at-1", "at-2").replace("rt-1", "rt-2").replace("1795427500.7072937", "1795428900.75");
+    const wanted = PYTHON_FILE.replace("at-1", "at-2")
+      .replace("rt-1", "rt-2")
+      .replace("1795427500.7072937", "1795428900.75");
     expect(rotated(PYTHON_FILE, "kimi-cli")).toBe(wanted);
-    const even = formatCredential(withNewTokens(valid(PYTHON_FILE).members, tokens, "kimi-cli", 1_795_428_000_000), "kimi-cli");
+    const even = formatCredential(
+      withNewTokens(valid(PYTHON_FILE).members, tokens, "kimi-cli", 1_795_428_000_000),
+      "kimi-cli",
+    );
     expect(even).toContain('"expires_at": 1795428900.0, ');
   });
 
@@ -128,16 +150,32 @@ describe("new tokens", () => {
   });
 
   it("bring their scope and type with them, and keep the old ones where they name none", () => {
-    const named = JSON.parse(rotated(TS_FILE, "kimi-code-cli", { scope: "wide", tokenType: "bearer" })) as object;
+    const named = JSON.parse(
+      rotated(TS_FILE, "kimi-code-cli", { scope: "wide", tokenType: "bearer" }),
+    ) as object;
     expect(named).toMatchObject({ scope: "wide", token_type: "bearer" });
-    expect(JSON.parse(rotated(TS_FILE, "kimi-code-cli"))).toMatchObject({ scope: "kimi-code", token_type: "Bearer" });
+    expect(JSON.parse(rotated(TS_FILE, "kimi-code-cli"))).toMatchObject({
+      scope: "kimi-code",
+      token_type: "Bearer",
+    });
   });
 
   it("complete a file that lacks members, in the CLIs' order", () => {
     const bare = '{"note": 1, "expires_at": 1, "refresh_token": "rt-1", "access_token": "at-1"}';
     const keys = Object.keys(JSON.parse(rotated(bare, "kimi-code-cli")) as object);
-    expect(keys).toEqual(["access_token", "refresh_token", "expires_at", "scope", "token_type", "expires_in", "note"]);
-    expect(JSON.parse(rotated(bare, "kimi-code-cli"))).toMatchObject({ scope: "", token_type: "Bearer" });
+    expect(keys).toEqual([
+      "access_token",
+      "refresh_token",
+      "expires_at",
+      "scope",
+      "token_type",
+      "expires_in",
+      "note",
+    ]);
+    expect(JSON.parse(rotated(bare, "kimi-code-cli"))).toMatchObject({
+      scope: "",
+      token_type: "Bearer",
+    });
   });
 });
 
@@ -148,7 +186,8 @@ describe("what a home holds", () => {
   function without(member: string): string {
     return TS_FILE.replace(new RegExp(`  "${member}": [^,\\n]+,\\n`, "u"), "");
   }
-  const tombstone = '{"access_token": "", "refresh_token": "", "expires_at": 0, "scope": "s", "token_type": "Bearer", "expires_in": 0}';
+  const tombstone =
+    '{"access_token": "", "refresh_token": "", "expires_at": 0, "scope": "s", "token_type": "Bearer", "expires_in": 0}';
   const access = "its access token is missing or damaged";
   const refresh = "its refresh token is damaged";
   const none = "it does not hold a login";
@@ -158,43 +197,135 @@ describe("what a home holds", () => {
   it.each<[string, string | Buffer, object]>([
     ["a login", TS_FILE, { state: "valid" }],
     ["a tombstone", tombstone, { state: "tombstone" }],
-    ["a tombstone with nothing but the two empty tokens", '{"access_token":"","refresh_token":""}', { state: "tombstone" }],
+    [
+      "a tombstone with nothing but the two empty tokens",
+      '{"access_token":"","refresh_token":""}',
+      { state: "tombstone" },
+    ],
     ["no byte", "", { state: "corrupt", reason: "it is empty" }],
     ["white space", " \n\t\n", { state: "corrupt", reason: "it is empty" }],
     ["half a login", TS_FILE.slice(0, 60), { state: "corrupt", reason: cut }],
-    ["a login without its last byte", TS_FILE.trimEnd().slice(0, -1), { state: "corrupt", reason: cut }],
+    [
+      "a login without its last byte",
+      TS_FILE.trimEnd().slice(0, -1),
+      { state: "corrupt", reason: cut },
+    ],
     ["two logins one after the other", TS_FILE + TS_FILE, { state: "corrupt", reason: cut }],
     ["NUL bytes", Buffer.alloc(300), { state: "corrupt", reason: cut }],
-    ["bytes that are no text", Buffer.from([0xff, 0xfe, 0x00, 0x80]), { state: "corrupt", reason: "it is not text" }],
-    ["a login with a damaged character", Buffer.concat([Buffer.from(TS_FILE), Buffer.from([0xc3])]), { state: "corrupt", reason: "it is not text" }],
-    ["more than 64 kB", `${TS_FILE}${" ".repeat(64 * 1024)}`, { state: "corrupt", reason: "it is too large to be a login" }],
+    [
+      "bytes that are no text",
+      Buffer.from([0xff, 0xfe, 0x00, 0x80]),
+      { state: "corrupt", reason: "it is not text" },
+    ],
+    [
+      "a login with a damaged character",
+      Buffer.concat([Buffer.from(TS_FILE), Buffer.from([0xc3])]),
+      { state: "corrupt", reason: "it is not text" },
+    ],
+    [
+      "more than 64 kB",
+      `${TS_FILE}${" ".repeat(64 * 1024)}`,
+      { state: "corrupt", reason: "it is too large to be a login" },
+    ],
     ["a list", `[${TS_FILE}]`, { state: "corrupt", reason: none }],
     ["null", "null", { state: "corrupt", reason: none }],
     ["a number", "1", { state: "corrupt", reason: none }],
     ["text", '"at-1"', { state: "corrupt", reason: none }],
     ["an empty object", "{}", { state: "corrupt", reason: access }],
-    ["a member nested too deep", TS_FILE.replace('"expires_in": 900', `"expires_in": 900, "deep": ${deep}`), { state: "corrupt", reason: "it is nested too deep" }],
+    [
+      "a member nested too deep",
+      TS_FILE.replace('"expires_in": 900', `"expires_in": 900, "deep": ${deep}`),
+      { state: "corrupt", reason: "it is nested too deep" },
+    ],
     ["no access token", without("access_token"), { state: "corrupt", reason: access }],
     ["an empty access token", changed("access_token", '""'), { state: "corrupt", reason: access }],
-    ["a number as access token", changed("access_token", "1"), { state: "corrupt", reason: access }],
+    [
+      "a number as access token",
+      changed("access_token", "1"),
+      { state: "corrupt", reason: access },
+    ],
     ["null as access token", changed("access_token", "null"), { state: "corrupt", reason: access }],
-    ["a line break in the access token", changed("access_token", '"at\\r\\nX: y"'), { state: "corrupt", reason: access }],
-    ["a NUL in the access token", changed("access_token", '"at\\u0000"'), { state: "corrupt", reason: access }],
-    ["a space in the access token", changed("access_token", '"at 1"'), { state: "corrupt", reason: access }],
-    ["an umlaut in the access token", changed("access_token", '"\u00e4t"'), { state: "corrupt", reason: access }],
-    ["an access token of 20 kB", changed("access_token", `"${"a".repeat(20_000)}"`), { state: "corrupt", reason: access }],
-    ["no refresh token", without("refresh_token"), { state: "valid", credential: { refreshToken: "" } }],
-    ["an empty refresh token", changed("refresh_token", '""'), { state: "valid", credential: { refreshToken: "" } }],
-    ["a list as refresh token", changed("refresh_token", '["rt"]'), { state: "corrupt", reason: refresh }],
-    ["a delete character in the refresh token", changed("refresh_token", '"rt\\u007f"'), { state: "corrupt", reason: refresh }],
+    [
+      "a line break in the access token",
+      changed("access_token", '"at\\r\\nX: y"'),
+      { state: "corrupt", reason: access },
+    ],
+    [
+      "a NUL in the access token",
+      changed("access_token", '"at\\u0000"'),
+      { state: "corrupt", reason: access },
+    ],
+    [
+      "a space in the access token",
+      changed("access_token", '"at 1"'),
+      { state: "corrupt", reason: access },
+    ],
+    [
+      "an umlaut in the access token",
+      changed("access_token", '"\u00e4t"'),
+      { state: "corrupt", reason: access },
+    ],
+    [
+      "an access token of 20 kB",
+      changed("access_token", `"${"a".repeat(20_000)}"`),
+      { state: "corrupt", reason: access },
+    ],
+    [
+      "no refresh token",
+      without("refresh_token"),
+      { state: "valid", credential: { refreshToken: "" } },
+    ],
+    [
+      "an empty refresh token",
+      changed("refresh_token", '""'),
+      { state: "valid", credential: { refreshToken: "" } },
+    ],
+    [
+      "a list as refresh token",
+      changed("refresh_token", '["rt"]'),
+      { state: "corrupt", reason: refresh },
+    ],
+    [
+      "a delete character in the refresh token",
+      changed("refresh_token", '"rt\\u007f"'),
+      { state: "corrupt", reason: refresh },
+    ],
     ["no expiry", without("expires_at"), { state: "valid", credential: { expiresAtMs: 0 } }],
-    ["an expiry of 0", changed("expires_at", "0"), { state: "valid", credential: { expiresAtMs: 0 } }],
-    ["a negative expiry", changed("expires_at", "-1795427500"), { state: "valid", credential: { expiresAtMs: 0 } }],
-    ["an expiry in ms", changed("expires_at", "1795427500000"), { state: "valid", credential: { expiresAtMs: 1795427500000000 } }],
-    ["an endless expiry", changed("expires_at", "1e999"), { state: "valid", credential: { expiresAtMs: 0 } }],
-    ["an expiry as text", changed("expires_at", '"1795427500"'), { state: "valid", credential: { expiresAtMs: 1795427500000 } }],
-    ["an expiry in words", changed("expires_at", '"soon"'), { state: "valid", credential: { expiresAtMs: 0 } }],
-    ["null as expiry", changed("expires_at", "null"), { state: "valid", credential: { expiresAtMs: 0 } }],
+    [
+      "an expiry of 0",
+      changed("expires_at", "0"),
+      { state: "valid", credential: { expiresAtMs: 0 } },
+    ],
+    [
+      "a negative expiry",
+      changed("expires_at", "-1795427500"),
+      { state: "valid", credential: { expiresAtMs: 0 } },
+    ],
+    [
+      "an expiry in ms",
+      changed("expires_at", "1795427500000"),
+      { state: "valid", credential: { expiresAtMs: 1795427500000000 } },
+    ],
+    [
+      "an endless expiry",
+      changed("expires_at", "1e999"),
+      { state: "valid", credential: { expiresAtMs: 0 } },
+    ],
+    [
+      "an expiry as text",
+      changed("expires_at", '"1795427500"'),
+      { state: "valid", credential: { expiresAtMs: 1795427500000 } },
+    ],
+    [
+      "an expiry in words",
+      changed("expires_at", '"soon"'),
+      { state: "valid", credential: { expiresAtMs: 0 } },
+    ],
+    [
+      "null as expiry",
+      changed("expires_at", "null"),
+      { state: "valid", credential: { expiresAtMs: 0 } },
+    ],
   ])("is told apart: %s", async (_what, content, wanted) => {
     const file = path.join(await scratch(), "credentials", "kimi-code.json");
     await mkdir(path.dirname(file));
@@ -202,13 +333,21 @@ describe("what a home holds", () => {
     expect(readHome({ file })).toMatchObject(wanted);
   });
 
-  it.each(["credentials/kimi-code.json", "kimi-code.json"])("is told apart: nothing at %s", async (name) => {
-    expect(readHome({ file: path.join(await scratch(), name) })).toEqual({ state: "missing", dangling: false });
-  });
+  it.each(["credentials/kimi-code.json", "kimi-code.json"])(
+    "is told apart: nothing at %s",
+    async (name) => {
+      expect(readHome({ file: path.join(await scratch(), name) })).toEqual({
+        state: "missing",
+        dangling: false,
+      });
+    },
+  );
 });
 
 describe("a fingerprint", () => {
   it("is the SHA-256 in hex", () => {
-    expect(fingerprint("abc")).toBe("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    expect(fingerprint("abc")).toBe(
+      "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+    );
   });
 });

@@ -8,7 +8,8 @@ import { REGIONS } from "../../src/protocol/endpoints.ts";
 import { type StandIn, startStandIn } from "../standin/server.ts";
 import { failureOf, homeFor, removeScratch, scratch, testDeps, writeLogin } from "./support.ts";
 
-const USE = "Sign in there, or run `openclaw models auth login --provider kimi-code` to use the login of the";
+const USE =
+  "Sign in there, or run `openclaw models auth login --provider kimi-code` to use the login of the";
 /** What the host's chat windows show of an error, in characters. */
 const SHOWN = 240;
 
@@ -24,7 +25,10 @@ describe("a login that cannot be used any more", () => {
   beforeEach(async () => {
     standIn = await startStandIn();
     const folder = await scratch();
-    const dirs = { "kimi-cli": path.join(folder, "kimi"), "kimi-code-cli": path.join(folder, "kimi-code") };
+    const dirs = {
+      "kimi-cli": path.join(folder, "kimi"),
+      "kimi-code-cli": path.join(folder, "kimi-code"),
+    };
     vi.stubEnv("KIMI_SHARE_DIR", dirs["kimi-cli"]);
     vi.stubEnv("KIMI_CODE_HOME", dirs["kimi-code-cli"]);
     vi.stubEnv("KIMI_CODE_OAUTH_HOST", standIn.oauthHost);
@@ -43,18 +47,29 @@ describe("a login that cannot be used any more", () => {
 
   it("because its owner signed out names the login of the other CLI, as soon as there is one", async () => {
     const login = open(python);
-    expect(await refusal(login)).toMatch(/^The Kimi CLI \(Python\) is signed out: .*\. Run `kimi login`, then try again\.$/u);
+    expect(await refusal(login)).toMatch(
+      /^The Kimi CLI \(Python\) is signed out: .*\. Run `kimi login`, then try again\.$/u,
+    );
     await writeLogin(code, standIn.issueLogin());
     const host = new URL(standIn.oauthHost).host;
-    expect(await refusal(login)).toMatch(new RegExp(`\\. ${USE} Kimi Code CLI at ${host}\\.$`, "u"));
+    expect(await refusal(login)).toMatch(
+      new RegExp(`\\. ${USE} Kimi Code CLI at ${host}\\.$`, "u"),
+    );
     await rm(code.file);
     expect(await refusal(login)).toMatch(/ Run `kimi login`, then try again\.$/u);
   });
 
   it("because its owner signed in to the other region names that region", async () => {
-    const global = makeHome("kimi-code-cli", code.dir, "kimi-code-env-0e4f99c69cc27850", REGIONS.global);
+    const global = makeHome(
+      "kimi-code-cli",
+      code.dir,
+      "kimi-code-env-0e4f99c69cc27850",
+      REGIONS.global,
+    );
     await writeLogin(global, standIn.issueLogin());
-    expect(await refusal(open(code))).toMatch(new RegExp(` ${USE} Kimi Code CLI at kimi\\.ai\\.$`, "u"));
+    expect(await refusal(open(code))).toMatch(
+      new RegExp(` ${USE} Kimi Code CLI at kimi\\.ai\\.$`, "u"),
+    );
   });
 
   it("because Kimi ended it names a login that was made afterwards, and asks Kimi nothing again", async () => {
@@ -62,9 +77,13 @@ describe("a login that cannot be used any more", () => {
     standIn.endLogin("user-1");
     standIn.clock.advance(900_000);
     const login = open(python);
-    expect(await refusal(login)).toBe("Kimi has ended this login. Run `kimi login`; OpenClaw then follows by itself.");
+    expect(await refusal(login)).toBe(
+      "Kimi has ended this login. Run `kimi login`; OpenClaw then follows by itself.",
+    );
     await writeLogin(code, standIn.issueLogin());
-    expect(await refusal(login)).toMatch(new RegExp(`^Kimi has ended this login\\. ${USE} Kimi Code CLI `, "u"));
+    expect(await refusal(login)).toMatch(
+      new RegExp(`^Kimi has ended this login\\. ${USE} Kimi Code CLI `, "u"),
+    );
     expect(standIn.count("token")).toBe(1);
   });
 
@@ -72,11 +91,21 @@ describe("a login that cannot be used any more", () => {
     { state: "missing", dangling: false },
     { state: "corrupt", reason: "it is not complete JSON" },
     { state: "unreadable", reason: "permission denied" },
-  ] as const)("is named with the command that helps in what a chat window shows: $state", async (state) => {
-    await writeLogin(python, standIn.issueLogin());
-    const home = makeHome("kimi-code-cli", "/home/firstname.lastname/.kimi-code", code.slot, code.endpoints);
-    expect(homeError(home, state).message.slice(0, SHOWN)).toContain("openclaw models auth login --provider kimi-code");
-  });
+  ] as const)(
+    "is named with the command that helps in what a chat window shows: $state",
+    async (state) => {
+      await writeLogin(python, standIn.issueLogin());
+      const home = makeHome(
+        "kimi-code-cli",
+        "/home/firstname.lastname/.kimi-code",
+        code.slot,
+        code.endpoints,
+      );
+      expect(homeError(home, state).message.slice(0, SHOWN)).toContain(
+        "openclaw models auth login --provider kimi-code",
+      );
+    },
+  );
 
   it("is not explained by addresses in the environment that cannot be used", async () => {
     vi.stubEnv("KIMI_CODE_BASE_URL", "http://not-loopback.example");

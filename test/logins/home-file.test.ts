@@ -59,7 +59,9 @@ describe("reading a home", () => {
     await symlink(path.join(home.dir, "gone.json"), home.file);
     const state = readHome(home);
     expect(state).toEqual({ state: "missing", dangling: true });
-    expect(homeError(home, state as { state: "missing"; dangling: boolean }).message).toContain("is a link to a file that is gone");
+    expect(homeError(home, state as { state: "missing"; dangling: boolean }).message).toContain(
+      "is a link to a file that is gone",
+    );
   });
 
   it.skipIf(windows)("follows a link to a login", async () => {
@@ -72,7 +74,11 @@ describe("reading a home", () => {
 
   it.skipIf(windows).each<[string, string, (file: string) => unknown]>([
     ["a folder", "it is a folder", (file) => mkdir(file)],
-    ["a pipe that nobody writes to", "it is not a regular file", (file) => execFileSync("mkfifo", [file])],
+    [
+      "a pipe that nobody writes to",
+      "it is not a regular file",
+      (file) => execFileSync("mkfifo", [file]),
+    ],
     ["a device", "it is not a regular file", (file) => symlink("/dev/zero", file)],
     ["a link in a circle", "it is a link that leads in a circle", (file) => symlink(file, file)],
   ])("with %s in its place ends at once and says so", async (_what, reason, make) => {
@@ -94,7 +100,10 @@ describe("reading a home", () => {
   it("below a file in place of its folder says so", async () => {
     const home = homeFor("kimi-code-cli", await scratch(), standIn);
     await writeFile(path.dirname(home.file), "");
-    expect(readHome(home)).toEqual({ state: "unreadable", reason: "a part of its path is not a folder" });
+    expect(readHome(home)).toEqual({
+      state: "unreadable",
+      reason: "a part of its path is not a folder",
+    });
   });
 
   it.skipIf(windows)("that this user may not read says so", async () => {
@@ -116,7 +125,12 @@ describe.each(KINDS)("replacing the file of the %s home", (kind) => {
     expect(await place.store(rotated(home), pause)).toBe("placed");
     expect(await readdir(path.dirname(home.file))).toEqual([path.basename(home.file)]);
     expect(await modeOf(home.file)).toBe(0o600);
-    expect(await stored(home)).toMatchObject({ access_token: "at-2", refresh_token: "rt-2", note: "kept", list: [1, { a: null }] });
+    expect(await stored(home)).toMatchObject({
+      access_token: "at-2",
+      refresh_token: "rt-2",
+      note: "kept",
+      list: [1, { a: null }],
+    });
     const text = await readFile(home.file, "utf8");
     expect([text.startsWith('{\n  "access_token": "at-2",\n'), text.endsWith("\n}\n")]).toEqual(
       kind === "kimi-cli" ? [false, false] : [true, true],
@@ -162,14 +176,23 @@ describe.each(KINDS)("replacing the file of the %s home", (kind) => {
     expect([uid, gid, mode & 0o777]).toEqual([NOBODY, NOBODY, 0o600]);
   });
 
-  it.skipIf(!isRoot)("leaves the lock to the home's owner when root does it (only root can try)", async () => {
-    const { home } = await signedIn(standIn, kind, { ageMs: 2 * LIFETIME_MS });
-    await giveAway(home.dir);
-    const first = await new Login(home, testDeps(standIn.clock.now)).access();
-    standIn.clock.advance(60_000);
-    const second = await unprivileged(
-      async () => await new Login(home, testDeps(standIn.clock.now)).access({ rejectedAccessToken: first.accessToken }),
-    );
-    expect(standIn.login(second.refreshToken)).toMatchObject({ refreshCount: 2, accessToken: second.accessToken });
-  });
+  it.skipIf(!isRoot)(
+    "leaves the lock to the home's owner when root does it (only root can try)",
+    async () => {
+      const { home } = await signedIn(standIn, kind, { ageMs: 2 * LIFETIME_MS });
+      await giveAway(home.dir);
+      const first = await new Login(home, testDeps(standIn.clock.now)).access();
+      standIn.clock.advance(60_000);
+      const second = await unprivileged(
+        async () =>
+          await new Login(home, testDeps(standIn.clock.now)).access({
+            rejectedAccessToken: first.accessToken,
+          }),
+      );
+      expect(standIn.login(second.refreshToken)).toMatchObject({
+        refreshCount: 2,
+        accessToken: second.accessToken,
+      });
+    },
+  );
 });

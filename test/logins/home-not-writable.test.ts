@@ -75,20 +75,25 @@ describe.each(KINDS)("the %s home that cannot be written", (kind) => {
     expect(message).toContain(home.dir);
   });
 
-  it.skipIf(!isRoot)("because its file is another user's costs no request (only root can try)", async () => {
-    const { home } = await signedIn(standIn, kind, { ageMs: LIFETIME_MS });
-    await giveAway(home.dir);
-    await chown(home.file, NOBODY - 1, NOBODY - 1);
-    await chmod(home.file, 0o644);
-    expect(await unprivileged(() => refusal(home))).toContain("the file belongs to another user");
-    expect(await leftovers(home)).toEqual([]);
-  });
+  it.skipIf(!isRoot)(
+    "because its file is another user's costs no request (only root can try)",
+    async () => {
+      const { home } = await signedIn(standIn, kind, { ageMs: LIFETIME_MS });
+      await giveAway(home.dir);
+      await chown(home.file, NOBODY - 1, NOBODY - 1);
+      await chmod(home.file, 0o644);
+      expect(await unprivileged(() => refusal(home))).toContain("the file belongs to another user");
+      expect(await leftovers(home)).toEqual([]);
+    },
+  );
 
   it.skipIf(windows)("still serves a token that is alive", async () => {
     const { home, pair } = await signedIn(standIn, kind, { ageMs: LIFETIME_MS / 2 + 1000 });
     await giveAway(home.dir);
     await chmod(path.dirname(home.file), 0o500);
-    const access = await unprivileged(async () => await new Login(home, testDeps(standIn.clock.now)).access());
+    const access = await unprivileged(
+      async () => await new Login(home, testDeps(standIn.clock.now)).access(),
+    );
     await chmod(path.dirname(home.file), 0o700);
     expect(access).toMatchObject({ accessToken: pair.access_token });
     expect(standIn.requests).toEqual([]);
@@ -105,7 +110,11 @@ function canMount(): boolean {
 }
 
 /** A home on a disk of this many pages, all but `free` of them in use. */
-async function onSmallDisk(pages: number, free: number, extra: Record<string, unknown>): Promise<{ home: Home; pair: TokenReply }> {
+async function onSmallDisk(
+  pages: number,
+  free: number,
+  extra: Record<string, unknown>,
+): Promise<{ home: Home; pair: TokenReply }> {
   const dir = await scratch();
   execFileSync("mount", ["-t", "tmpfs", "-o", `size=${pages * PAGE_BYTES}`, "tmpfs", dir]);
   mounts.push(dir);
@@ -136,11 +145,16 @@ describe.skipIf(!canMount())("a small disk (needs the right to mount one)", () =
     standIn.failNext("token", { kind: "gate", gate: gate.promise });
     const work = new Login(home, testDeps(standIn.clock.now)).access();
     await standIn.waitFor("token");
-    await expect(writeFile(path.join(home.dir, "more"), Buffer.alloc(16 * PAGE_BYTES))).rejects.toThrow("ENOSPC");
+    await expect(
+      writeFile(path.join(home.dir, "more"), Buffer.alloc(16 * PAGE_BYTES)),
+    ).rejects.toThrow("ENOSPC");
     gate.resolve();
     const renewed = await work;
     expect(standIn.login(pair.refresh_token)).toMatchObject({ accessToken: renewed.accessToken });
-    expect(await stored(home)).toMatchObject({ access_token: renewed.accessToken, refresh_token: renewed.refreshToken });
+    expect(await stored(home)).toMatchObject({
+      access_token: renewed.accessToken,
+      refresh_token: renewed.refreshToken,
+    });
   });
 });
 
@@ -151,20 +165,25 @@ function canFreeze(): boolean {
 }
 
 describe("Reservation.store", () => {
-  it.skipIf(!canFreeze())("writes over the file when the rename fails, and leaves no file open (needs the right to freeze a file)", async () => {
-    const { home } = await signedIn(standIn, "kimi-code-cli");
-    const place = await reserve(home, read(home));
-    const [name = ""] = await leftovers(home);
-    const temp = path.join(path.dirname(home.file), name);
-    execFileSync("chattr", ["+i", temp]);
-    try {
-      expect(await place.store(rotated(home), pause)).toBe("placed");
-    } finally {
-      execFileSync("chattr", ["-i", temp]);
-    }
-    expect(await stored(home)).toMatchObject({ refresh_token: "rt-2" });
-    const open = await readdir("/proc/self/fd");
-    const targets = await Promise.all(open.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => "")));
-    expect(targets.filter((target) => target.startsWith(home.dir))).toEqual([]);
-  });
+  it.skipIf(!canFreeze())(
+    "writes over the file when the rename fails, and leaves no file open (needs the right to freeze a file)",
+    async () => {
+      const { home } = await signedIn(standIn, "kimi-code-cli");
+      const place = await reserve(home, read(home));
+      const [name = ""] = await leftovers(home);
+      const temp = path.join(path.dirname(home.file), name);
+      execFileSync("chattr", ["+i", temp]);
+      try {
+        expect(await place.store(rotated(home), pause)).toBe("placed");
+      } finally {
+        execFileSync("chattr", ["-i", temp]);
+      }
+      expect(await stored(home)).toMatchObject({ refresh_token: "rt-2" });
+      const open = await readdir("/proc/self/fd");
+      const targets = await Promise.all(
+        open.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => "")),
+      );
+      expect(targets.filter((target) => target.startsWith(home.dir))).toEqual([]);
+    },
+  );
 });

@@ -47,7 +47,12 @@ describe("the homes of the Kimi CLIs", () => {
     const origin = "http://127.0.0.1:18765";
     const env = { ...ENV, KIMI_CODE_OAUTH_HOST: origin, KIMI_CODE_BASE_URL: `${origin}/coding/v1` };
     const homes = cliHomes(env);
-    expect(homes.map((home) => home.slot)).toEqual(["kimi-code-env-43bdb7cf2153aa5d", "kimi-code", GLOBAL_SLOT, "kimi-code"]);
+    expect(homes.map((home) => home.slot)).toEqual([
+      "kimi-code-env-43bdb7cf2153aa5d",
+      "kimi-code",
+      GLOBAL_SLOT,
+      "kimi-code",
+    ]);
     expect(homes.map((home) => home.endpoints.oauthHost)).toEqual([
       origin,
       REGIONS["mainland-cn"].oauthHost,
@@ -57,9 +62,17 @@ describe("the homes of the Kimi CLIs", () => {
   });
 
   it("name a region's slot once, also when the environment asks for that region", () => {
-    const env = { ...ENV, KIMI_CODE_OAUTH_HOST: "https://auth.kimi.ai", KIMI_CODE_BASE_URL: "https://api.kimi.ai/coding/v1" };
+    const env = {
+      ...ENV,
+      KIMI_CODE_OAUTH_HOST: "https://auth.kimi.ai",
+      KIMI_CODE_BASE_URL: "https://api.kimi.ai/coding/v1",
+    };
     const slots = cliHomes(env).map((home) => `${home.kind}:${home.slot}`);
-    expect(slots).toEqual([`kimi-code-cli:${GLOBAL_SLOT}`, "kimi-code-cli:kimi-code", "kimi-cli:kimi-code"]);
+    expect(slots).toEqual([
+      `kimi-code-cli:${GLOBAL_SLOT}`,
+      "kimi-code-cli:kimi-code",
+      "kimi-cli:kimi-code",
+    ]);
   });
 
   it.each([
@@ -75,14 +88,27 @@ describe("the homes of the Kimi CLIs", () => {
 });
 
 describe("a profile's home", () => {
-  const custom = { region: "custom", oauthHost: "http://127.0.0.1:1", apiBase: "http://127.0.0.1:1/coding/v1" } as const;
+  const custom = {
+    region: "custom",
+    oauthHost: "http://127.0.0.1:1",
+    apiBase: "http://127.0.0.1:1/coding/v1",
+  } as const;
 
   it.each([
     ["the Python CLI's", makeHome("kimi-cli", PYTHON, "kimi-code", REGIONS["mainland-cn"])],
     ["the Kimi Code CLI's", makeHome("kimi-code-cli", TS, "kimi-code", REGIONS["mainland-cn"])],
-    ["the Kimi Code CLI's of the other region", makeHome("kimi-code-cli", TS, GLOBAL_SLOT, REGIONS.global)],
-    ["the Kimi Code CLI's in a folder elsewhere", makeHome("kimi-code-cli", path.resolve("/srv/a@b"), slotFor(custom), custom)],
-    ["OpenClaw's own", makeHome("openclaw", path.resolve("/srv/openclaw"), "kimi-code", REGIONS.global)],
+    [
+      "the Kimi Code CLI's of the other region",
+      makeHome("kimi-code-cli", TS, GLOBAL_SLOT, REGIONS.global),
+    ],
+    [
+      "the Kimi Code CLI's in a folder elsewhere",
+      makeHome("kimi-code-cli", path.resolve("/srv/a@b"), slotFor(custom), custom),
+    ],
+    [
+      "OpenClaw's own",
+      makeHome("openclaw", path.resolve("/srv/openclaw"), "kimi-code", REGIONS.global),
+    ],
   ])("is found again by what the profile stores: %s", (_whose, home) => {
     expect(homeOfBinding(bindingOf(home), ENV)).toEqual(home);
   });
@@ -93,15 +119,39 @@ describe("a profile's home", () => {
     ["nothing", {}, "login_missing"],
     ["no owner", { authFlow: "kimi-code", issuer }, "login_missing"],
     ["an unknown owner", { authFlow: "someone:kimi-code", issuer }, "login_missing"],
-    ["a slot that climbs out of its folder", { authFlow: "kimi-cli:../../etc/passwd", issuer }, "login_missing"],
+    [
+      "a slot that climbs out of its folder",
+      { authFlow: "kimi-cli:../../etc/passwd", issuer },
+      "login_missing",
+    ],
     ["a slot with a leading dot", { authFlow: "kimi-cli:.kimi-code", issuer }, "login_missing"],
-    ["a folder that is not absolute", { authFlow: "kimi-cli:kimi-code@.kimi", issuer }, "login_missing"],
-    ["the .com login's slot with another issuer", { authFlow: "kimi-code-cli:kimi-code", issuer: "https://auth.kimi.ai" }, "login_missing"],
+    [
+      "a folder that is not absolute",
+      { authFlow: "kimi-cli:kimi-code@.kimi", issuer },
+      "login_missing",
+    ],
+    [
+      "the .com login's slot with another issuer",
+      { authFlow: "kimi-code-cli:kimi-code", issuer: "https://auth.kimi.ai" },
+      "login_missing",
+    ],
     ["OpenClaw without its folder", { authFlow: "openclaw:kimi-code", issuer }, "login_missing"],
-    ["an issuer that is no region, without its API", { authFlow: "kimi-cli:kimi-code", issuer: "https://auth.evil.example" }, "login_missing"],
+    [
+      "an issuer that is no region, without its API",
+      { authFlow: "kimi-cli:kimi-code", issuer: "https://auth.evil.example" },
+      "login_missing",
+    ],
     ["no issuer", { authFlow: "kimi-cli:kimi-code" }, "endpoint_invalid"],
-    ["an issuer without https", { authFlow: "kimi-cli:kimi-code", issuer: "http://auth.kimi.com" }, "endpoint_invalid"],
-    ["an API without https", { authFlow: "kimi-cli:kimi-code", issuer, enterpriseUrl: "http://api.kimi.com/coding/v1" }, "endpoint_invalid"],
+    [
+      "an issuer without https",
+      { authFlow: "kimi-cli:kimi-code", issuer: "http://auth.kimi.com" },
+      "endpoint_invalid",
+    ],
+    [
+      "an API without https",
+      { authFlow: "kimi-cli:kimi-code", issuer, enterpriseUrl: "http://api.kimi.com/coding/v1" },
+      "endpoint_invalid",
+    ],
   ])("is not guessed when the profile stores %s", (_what, binding, code) => {
     expect(() => homeOfBinding(binding, ENV)).toThrow(expect.objectContaining({ code }));
   });

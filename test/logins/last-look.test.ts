@@ -10,7 +10,20 @@ import { Login } from "../../src/logins/login.ts";
 import type { LoginDeps } from "../../src/logins/login-deps.ts";
 import { startStandIn } from "../standin/server.ts";
 import type { StandIn, TokenReply } from "../standin/server.ts";
-import { ageLock, failureOf, homeFor, KINDS, leftovers, LIFETIME_MS, ownerText, removeScratch, signedIn, stored, testDeps, writeLogin } from "./support.ts";
+import {
+  ageLock,
+  failureOf,
+  homeFor,
+  KINDS,
+  leftovers,
+  LIFETIME_MS,
+  ownerText,
+  removeScratch,
+  signedIn,
+  stored,
+  testDeps,
+  writeLogin,
+} from "./support.ts";
 import type { TestDeps } from "./support.ts";
 
 let standIn: StandIn;
@@ -67,43 +80,74 @@ async function peerRenews(home: Home): Promise<void> {
 describe("a process that stood still between taking the lock and sending", () => {
   it("sends nothing that a peer has spent, and adopts the peer's tokens", async () => {
     const { home, pair } = await signedIn(standIn, "kimi-code-cli", { ageMs: LIFETIME_MS });
-    const renewed = await new Login(home, before(() => peerRenews(home))).access();
+    const renewed = await new Login(
+      home,
+      before(() => peerRenews(home)),
+    ).access();
     expect(standIn.tokenRequests().map(({ status }) => status)).toEqual([200]);
-    expect(standIn.login(pair.refresh_token)).toMatchObject({ accessToken: renewed.accessToken, ended: false });
+    expect(standIn.login(pair.refresh_token)).toMatchObject({
+      accessToken: renewed.accessToken,
+      ended: false,
+    });
   });
 
   it("sends nothing when it has only lost the lock, and takes it again", async () => {
     const { home, pair } = await signedIn(standIn, "kimi-code-cli", { ageMs: LIFETIME_MS });
-    const renewed = await new Login(home, before(() => ageLock(home))).access();
+    const renewed = await new Login(
+      home,
+      before(() => ageLock(home)),
+    ).access();
     expect(standIn.tokenRequests().map(({ status }) => status)).toEqual([200]);
-    expect(standIn.login(pair.refresh_token)).toMatchObject({ accessToken: renewed.accessToken, refreshCount: 1 });
+    expect(standIn.login(pair.refresh_token)).toMatchObject({
+      accessToken: renewed.accessToken,
+      refreshCount: 1,
+    });
     expect(await leftovers(home)).toEqual([]);
   });
 
   it("sends nothing when its lock file was replaced", async () => {
     const { home, pair } = await signedIn(standIn, "kimi-cli", { ageMs: LIFETIME_MS });
     const lock = home.lock.kind === "flock" ? home.lock.path : "";
-    const renewed = await new Login(home, before(async () => {
-      await rename(lock, `${lock}.moved`);
-      await writeFile(lock, "");
-    })).access();
-    expect(standIn.login(pair.refresh_token)).toMatchObject({ accessToken: renewed.accessToken, refreshCount: 1 });
+    const renewed = await new Login(
+      home,
+      before(async () => {
+        await rename(lock, `${lock}.moved`);
+        await writeFile(lock, "");
+      }),
+    ).access();
+    expect(standIn.login(pair.refresh_token)).toMatchObject({
+      accessToken: renewed.accessToken,
+      refreshCount: 1,
+    });
   });
 
   it.each(KINDS)("sends nothing when the owner of the %s home signed out", async (kind) => {
     const { home } = await signedIn(standIn, kind, { ageMs: LIFETIME_MS });
-    expect(await failureOf(new Login(home, before(() => rm(home.file))).access())).toMatchObject({ code: "login_missing" });
+    expect(
+      await failureOf(
+        new Login(
+          home,
+          before(() => rm(home.file)),
+        ).access(),
+      ),
+    ).toMatchObject({ code: "login_missing" });
     expect(standIn.requests).toEqual([]);
     expect(await leftovers(home)).toEqual([]);
   });
 
-  it.each(KINDS)("sends nothing of the old login when the owner of the %s home signed in again", async (kind) => {
-    const { home } = await signedIn(standIn, kind, { ageMs: LIFETIME_MS });
-    const fresh = standIn.issueLogin();
-    const access = new Login(home, before(() => writeLogin(home, fresh, { issuedAtMs: standIn.clock.now() }))).access();
-    expect(await access).toMatchObject({ accessToken: fresh.access_token });
-    expect(standIn.requests).toEqual([]);
-  });
+  it.each(KINDS)(
+    "sends nothing of the old login when the owner of the %s home signed in again",
+    async (kind) => {
+      const { home } = await signedIn(standIn, kind, { ageMs: LIFETIME_MS });
+      const fresh = standIn.issueLogin();
+      const access = new Login(
+        home,
+        before(() => writeLogin(home, fresh, { issuedAtMs: standIn.clock.now() })),
+      ).access();
+      expect(await access).toMatchObject({ accessToken: fresh.access_token });
+      expect(standIn.requests).toEqual([]);
+    },
+  );
 });
 
 describe.each(KINDS)("while the disk syncs the new tokens of the %s home", (kind) => {
@@ -112,7 +156,9 @@ describe.each(KINDS)("while the disk syncs the new tokens of the %s home", (kind
     duringSync(() => {
       fs.rmSync(home.file);
     });
-    expect(await failureOf(new Login(home, deps).access())).toMatchObject({ code: "login_missing" });
+    expect(await failureOf(new Login(home, deps).access())).toMatchObject({
+      code: "login_missing",
+    });
     expect(existsSync(home.file)).toBe(false);
     expect(await leftovers(home)).toEqual([]);
   });
@@ -137,7 +183,9 @@ describe.each(KINDS)("while the disk syncs the new tokens of the %s home", (kind
     const sleep = async (): Promise<void> => {
       await writeLogin(home, fresh, { issuedAtMs: standIn.clock.now() });
     };
-    expect(await new Login(home, { ...deps, sleep }).access()).toMatchObject({ accessToken: fresh.access_token });
+    expect(await new Login(home, { ...deps, sleep }).access()).toMatchObject({
+      accessToken: fresh.access_token,
+    });
   });
 
   it("a file that stays damaged gives way to the new tokens", async () => {
@@ -208,7 +256,9 @@ describe("tokens that a dead process left behind", () => {
     using _acts = duringFileSync(() => {
       fs.rmSync(home.file);
     });
-    expect(await failureOf(new Login(home, deps).access())).toMatchObject({ code: "login_missing" });
+    expect(await failureOf(new Login(home, deps).access())).toMatchObject({
+      code: "login_missing",
+    });
     expect(existsSync(home.file)).toBe(false);
   });
 
@@ -224,26 +274,32 @@ describe("tokens that a dead process left behind", () => {
 });
 
 describe("a home that is away when the reply comes", () => {
-  it.each(["file", "folder"] as const)("keeps the new tokens until its %s is back", async (what) => {
-    const { home, pair } = await signedIn(standIn, "openclaw", { ageMs: LIFETIME_MS });
-    const place = what === "file" ? home.file : home.dir;
-    const gate = Promise.withResolvers<void>();
-    standIn.failNext("token", { kind: "gate", gate: gate.promise, at: "after" });
-    const login = new Login(home, deps);
-    const work = failureOf(login.access());
-    await standIn.waitFor("token");
-    await rename(place, `${place}.away`);
-    gate.resolve();
-    expect(await work).toMatchObject({ code: "login_missing" });
-    expect(await failureOf(login.access())).toMatchObject({ code: "login_missing" });
-    expect(existsSync(place)).toBe(false);
-    await rename(`${place}.away`, place);
-    await ageLock(home).catch(() => undefined);
-    const renewed = await login.access();
-    expect(standIn.login(pair.refresh_token)).toMatchObject({ accessToken: renewed.accessToken, refreshCount: 1 });
-    expect(await stored(home)).toMatchObject({ refresh_token: renewed.refreshToken });
-    expect(await leftovers(home)).toEqual([]);
-  });
+  it.each(["file", "folder"] as const)(
+    "keeps the new tokens until its %s is back",
+    async (what) => {
+      const { home, pair } = await signedIn(standIn, "openclaw", { ageMs: LIFETIME_MS });
+      const place = what === "file" ? home.file : home.dir;
+      const gate = Promise.withResolvers<void>();
+      standIn.failNext("token", { kind: "gate", gate: gate.promise, at: "after" });
+      const login = new Login(home, deps);
+      const work = failureOf(login.access());
+      await standIn.waitFor("token");
+      await rename(place, `${place}.away`);
+      gate.resolve();
+      expect(await work).toMatchObject({ code: "login_missing" });
+      expect(await failureOf(login.access())).toMatchObject({ code: "login_missing" });
+      expect(existsSync(place)).toBe(false);
+      await rename(`${place}.away`, place);
+      await ageLock(home).catch(() => undefined);
+      const renewed = await login.access();
+      expect(standIn.login(pair.refresh_token)).toMatchObject({
+        accessToken: renewed.accessToken,
+        refreshCount: 1,
+      });
+      expect(await stored(home)).toMatchObject({ refresh_token: renewed.refreshToken });
+      expect(await leftovers(home)).toEqual([]);
+    },
+  );
 
   it("does not use them when another login comes back", async () => {
     const { home } = await signedIn(standIn, "openclaw", { ageMs: LIFETIME_MS });

@@ -10,7 +10,20 @@ import { Login } from "../../src/logins/login.ts";
 import { startStandIn } from "../standin/server.ts";
 import type { StandIn } from "../standin/server.ts";
 import { endProcesses, kill, runTogether, startProcess, startProcesses } from "./processes.ts";
-import { failureOf, giveAway, isRoot, LIFETIME_MS, NOBODY, removeScratch, scratch, signedIn, stopWatching, testDeps, unprivileged, watchTries } from "./support.ts";
+import {
+  failureOf,
+  giveAway,
+  isRoot,
+  LIFETIME_MS,
+  NOBODY,
+  removeScratch,
+  scratch,
+  signedIn,
+  stopWatching,
+  testDeps,
+  unprivileged,
+  watchTries,
+} from "./support.ts";
 
 const windows = process.platform === "win32";
 let standIn: StandIn;
@@ -43,47 +56,90 @@ async function old(file: string): Promise<void> {
   await utimes(file, new Date(0), new Date(0));
 }
 
-const BLOCKED: [string, string, (home: Home, lock: string) => Promise<unknown>, (home: Home, lock: string) => string][] = [
-  ["a file in place of the locks' folder", "it is not a folder", (home) => writeFile(path.join(home.dir, "oauth"), ""), (home) => path.join(home.dir, "oauth")],
-  ["a link to nowhere in place of the locks' folder", "it is not a folder", (home) => symlink("/nowhere/at/all", path.join(home.dir, "oauth")), (home) => path.join(home.dir, "oauth")],
-  ["a file in place of the lock", "it is not a folder", async (_home, lock) => {
-    await mkdir(path.dirname(lock));
-    await writeFile(lock, "");
-  }, (_home, lock) => lock],
-  ["an old file in place of the lock", "it is not a folder", async (_home, lock) => {
-    await mkdir(path.dirname(lock));
-    await writeFile(lock, "");
-    await old(lock);
-  }, (_home, lock) => lock],
-  ["a link to nowhere in place of the lock", "it is a link", async (_home, lock) => {
-    await mkdir(path.dirname(lock));
-    await symlink("/nowhere", lock);
-  }, (_home, lock) => lock],
-  ["a link to a folder in place of the lock", "it is a link", async (home, lock) => {
-    await mkdir(path.dirname(lock));
-    await symlink(home.dir, lock);
-  }, (_home, lock) => lock],
-  ["a lock that was left behind with a file in it", "it was left behind and is not empty", async (_home, lock) => {
-    await mkdir(lock, { recursive: true });
-    await writeFile(path.join(lock, ".DS_Store"), "");
-    await old(lock);
-  }, (_home, lock) => lock],
+const BLOCKED: [
+  string,
+  string,
+  (home: Home, lock: string) => Promise<unknown>,
+  (home: Home, lock: string) => string,
+][] = [
+  [
+    "a file in place of the locks' folder",
+    "it is not a folder",
+    (home) => writeFile(path.join(home.dir, "oauth"), ""),
+    (home) => path.join(home.dir, "oauth"),
+  ],
+  [
+    "a link to nowhere in place of the locks' folder",
+    "it is not a folder",
+    (home) => symlink("/nowhere/at/all", path.join(home.dir, "oauth")),
+    (home) => path.join(home.dir, "oauth"),
+  ],
+  [
+    "a file in place of the lock",
+    "it is not a folder",
+    async (_home, lock) => {
+      await mkdir(path.dirname(lock));
+      await writeFile(lock, "");
+    },
+    (_home, lock) => lock,
+  ],
+  [
+    "an old file in place of the lock",
+    "it is not a folder",
+    async (_home, lock) => {
+      await mkdir(path.dirname(lock));
+      await writeFile(lock, "");
+      await old(lock);
+    },
+    (_home, lock) => lock,
+  ],
+  [
+    "a link to nowhere in place of the lock",
+    "it is a link",
+    async (_home, lock) => {
+      await mkdir(path.dirname(lock));
+      await symlink("/nowhere", lock);
+    },
+    (_home, lock) => lock,
+  ],
+  [
+    "a link to a folder in place of the lock",
+    "it is a link",
+    async (home, lock) => {
+      await mkdir(path.dirname(lock));
+      await symlink(home.dir, lock);
+    },
+    (_home, lock) => lock,
+  ],
+  [
+    "a lock that was left behind with a file in it",
+    "it was left behind and is not empty",
+    async (_home, lock) => {
+      await mkdir(lock, { recursive: true });
+      await writeFile(path.join(lock, ".DS_Store"), "");
+      await old(lock);
+    },
+    (_home, lock) => lock,
+  ],
 ];
 
 describe.skipIf(windows)("a lock of the Kimi Code CLI that can never be taken", () => {
-  it.each(BLOCKED)("because of %s is told at once, with the path", async (_what, why, make, place) => {
-    const home = await expired();
-    const lock = lockOf(home);
-    await make(home, lock);
-    const startMs = performance.now();
-    const error = await failureOf(access(home));
-    expect(performance.now() - startMs).toBeLessThan(3_000);
-    expect(error).toMatchObject({ code: "home_not_writable", transient: false });
-    expect(error.message).toBe(
-      `The login was not refreshed, because ${place(home, lock)} is in the way of its lock: ${why}. Delete it and try again; you are still signed in.`,
-    );
-    expect(standIn.requests).toEqual([]);
-  });
+  it.each(BLOCKED)(
+    "because of %s is told at once, with the path",
+    async (_what, why, make, place) => {
+      const home = await expired();
+      const lock = lockOf(home);
+      await make(home, lock);
+      const startMs = performance.now();
+      const error = await failureOf(access(home));
+      expect(performance.now() - startMs).toBeLessThan(3_000);
+      expect(error).toMatchObject({ code: "home_not_writable", transient: false });
+      expect(error.message).toBe(
+        `The login was not refreshed, because ${place(home, lock)} is in the way of its lock: ${why}. Delete it and try again; you are still signed in.`,
+      );
+      expect(standIn.requests).toEqual([]);
+    },
+  );
 });
 
 describe.skipIf(windows)("a lock of the Python CLI that can never be taken", () => {
@@ -95,7 +151,10 @@ describe.skipIf(windows)("a lock of the Python CLI that can never be taken", () 
     const home = await expired("kimi-cli");
     await make(lockOf(home));
     const error = await failureOf(access(home));
-    expect(error).toMatchObject({ code: "home_not_writable", message: expect.stringContaining(`${lockOf(home)} is in the way of its lock: ${why}.`) });
+    expect(error).toMatchObject({
+      code: "home_not_writable",
+      message: expect.stringContaining(`${lockOf(home)} is in the way of its lock: ${why}.`),
+    });
     expect(standIn.requests).toEqual([]);
   });
 });
@@ -104,22 +163,25 @@ describe("a lock whose stamp does not move", () => {
   it.each([
     ["an hour ahead, because the clock was put back", 3_600_000],
     ["of this moment", 0],
-  ])("with a date %s is taken over after six seconds of the monotonic clock", async (_what, aheadMs) => {
-    const home = await expired();
-    const lock = lockOf(home);
-    await mkdir(lock, { recursive: true });
-    const then = new Date(Date.now() + aheadMs);
-    await utimes(lock, then, then);
-    const tried = watchTries(home);
-    const work = access(home);
-    await tried(3);
-    expect(standIn.requests).toEqual([]);
-    const now = performance.now.bind(performance);
-    vi.spyOn(performance, "now").mockImplementation(() => now() + 6_100);
-    await work;
-    expect(standIn.count("token")).toBe(1);
-    expect(existsSync(lock)).toBe(false);
-  });
+  ])(
+    "with a date %s is taken over after six seconds of the monotonic clock",
+    async (_what, aheadMs) => {
+      const home = await expired();
+      const lock = lockOf(home);
+      await mkdir(lock, { recursive: true });
+      const then = new Date(Date.now() + aheadMs);
+      await utimes(lock, then, then);
+      const tried = watchTries(home);
+      const work = access(home);
+      await tried(3);
+      expect(standIn.requests).toEqual([]);
+      const now = performance.now.bind(performance);
+      vi.spyOn(performance, "now").mockImplementation(() => now() + 6_100);
+      await work;
+      expect(standIn.count("token")).toBe(1);
+      expect(existsSync(lock)).toBe(false);
+    },
+  );
 
   it("is not taken over while its holder renews it, whatever its date", async () => {
     const home = await expired();
@@ -150,29 +212,35 @@ describe("a lock whose stamp does not move", () => {
 });
 
 describe.skipIf(!isRoot || windows)("another user's home (only root can try)", () => {
-  it.each(["kimi-cli", "kimi-code-cli"] as const)("of the %s gets no lock file that its owner could not use", async (kind) => {
-    const home = await expired(kind);
-    await giveAway(home.dir);
-    for (const folder of [home.dir, path.dirname(home.file)]) {
-      await chown(folder, NOBODY - 1, NOBODY);
-      await chmod(folder, 0o775);
-    }
-    await chown(home.file, NOBODY - 1, NOBODY);
-    await chmod(home.file, 0o660);
-    const error = await unprivileged(() => failureOf(access(home)));
-    expect(error).toMatchObject({ code: "home_not_writable" });
-    expect(existsSync(lockOf(home))).toBe(false);
-    expect(existsSync(path.join(home.dir, "oauth"))).toBe(false);
-    expect(standIn.requests).toEqual([]);
-  });
+  it.each(["kimi-cli", "kimi-code-cli"] as const)(
+    "of the %s gets no lock file that its owner could not use",
+    async (kind) => {
+      const home = await expired(kind);
+      await giveAway(home.dir);
+      for (const folder of [home.dir, path.dirname(home.file)]) {
+        await chown(folder, NOBODY - 1, NOBODY);
+        await chmod(folder, 0o775);
+      }
+      await chown(home.file, NOBODY - 1, NOBODY);
+      await chmod(home.file, 0o660);
+      const error = await unprivileged(() => failureOf(access(home)));
+      expect(error).toMatchObject({ code: "home_not_writable" });
+      expect(existsSync(lockOf(home))).toBe(false);
+      expect(existsSync(path.join(home.dir, "oauth"))).toBe(false);
+      expect(standIn.requests).toEqual([]);
+    },
+  );
 
-  it.each(["kimi-cli", "kimi-code-cli"] as const)("of the %s gets lock files of its owner from root", async (kind) => {
-    const home = await expired(kind);
-    await giveAway(home.dir);
-    await access(home);
-    const made = kind === "kimi-cli" ? lockOf(home) : path.join(home.dir, "oauth");
-    expect((await stat(made)).uid).toBe(NOBODY);
-  });
+  it.each(["kimi-cli", "kimi-code-cli"] as const)(
+    "of the %s gets lock files of its owner from root",
+    async (kind) => {
+      const home = await expired(kind);
+      await giveAway(home.dir);
+      await access(home);
+      const made = kind === "kimi-cli" ? lockOf(home) : path.join(home.dir, "oauth");
+      expect((await stat(made)).uid).toBe(NOBODY);
+    },
+  );
 });
 
 /** A library that makes `flock` fail below a folder, as on NFS without a lock daemon. */
@@ -225,17 +293,22 @@ describe.skipIf(!hasCompiler)("a file system without flock (needs a C compiler)"
     ["ENOSYS", "38"],
     ["EOPNOTSUPP", "95"],
     ["EINVAL", "22"],
-  ])("that answers %s still excludes every process of this plugin: one refresh for four of them", async (_name, errno) => {
-    const { home, pair } = await signedIn(standIn, "kimi-cli", { ageMs: LIFETIME_MS });
-    Object.assign(process.env, { LD_PRELOAD: library, FLOCK_ERRNO: errno });
-    const processes = await startProcesses(home, 4);
-    standIn.failNext("token", { kind: "delay", ms: 200, at: "after" });
-    const results = await runTogether(processes, { callers: 5 });
-    const renewed = standIn.login(pair.refresh_token);
-    expect(results).toEqual(Array.from({ length: 20 }, () => ({ accessToken: renewed?.accessToken })));
-    expect(standIn.tokenRequests()).toHaveLength(1);
-    expect(standIn.reusedRefreshTokens).toBe(0);
-  });
+  ])(
+    "that answers %s still excludes every process of this plugin: one refresh for four of them",
+    async (_name, errno) => {
+      const { home, pair } = await signedIn(standIn, "kimi-cli", { ageMs: LIFETIME_MS });
+      Object.assign(process.env, { LD_PRELOAD: library, FLOCK_ERRNO: errno });
+      const processes = await startProcesses(home, 4);
+      standIn.failNext("token", { kind: "delay", ms: 200, at: "after" });
+      const results = await runTogether(processes, { callers: 5 });
+      const renewed = standIn.login(pair.refresh_token);
+      expect(results).toEqual(
+        Array.from({ length: 20 }, () => ({ accessToken: renewed?.accessToken })),
+      );
+      expect(standIn.tokenRequests()).toHaveLength(1);
+      expect(standIn.reusedRefreshTokens).toBe(0);
+    },
+  );
 
   it("excludes a process for which flock works", async () => {
     const { home, pair } = await signedIn(standIn, "kimi-cli", { ageMs: LIFETIME_MS });
@@ -275,7 +348,9 @@ describe("errors of the system that pass", () => {
     try {
       const error = await failureOf(access(home));
       expect(error).toMatchObject({ code: "home_unavailable", transient: true });
-      expect(error.message).toMatch(/too many open files\. Try again in a moment; you are still signed in\.$/u);
+      expect(error.message).toMatch(
+        /too many open files\. Try again in a moment; you are still signed in\.$/u,
+      );
       failing = false;
       await access(home);
       expect(standIn.count("token")).toBe(1);

@@ -96,14 +96,17 @@ describe("the Kimi Code CLI's lock", () => {
   it.each<[string, (lock: string) => Promise<unknown>]>([
     ["taken away", (lock) => rmdir(lock)],
     ["touched", (lock) => utimes(lock, new Date(0), new Date(0))],
-  ])("that is %s by another program is known to be lost, and ends nothing", async (_what, disturb) => {
-    const target = path.join(await scratch(), "oauth", "kimi-code");
-    const lock = await tryDirectoryLock(target);
-    expect(lock?.isHeld()).toBe(true);
-    await disturb(`${target}.lock`);
-    expect(lock?.isHeld()).toBe(false);
-    await expect(lock?.release()).resolves.toBeUndefined();
-  });
+  ])(
+    "that is %s by another program is known to be lost, and ends nothing",
+    async (_what, disturb) => {
+      const target = path.join(await scratch(), "oauth", "kimi-code");
+      const lock = await tryDirectoryLock(target);
+      expect(lock?.isHeld()).toBe(true);
+      await disturb(`${target}.lock`);
+      expect(lock?.isHeld()).toBe(false);
+      await expect(lock?.release()).resolves.toBeUndefined();
+    },
+  );
 });
 
 describe("a lock that was taken over and given back in this same process", () => {
@@ -157,7 +160,11 @@ describe.skipIf(!hasPython)("the Python CLI's lock (needs Python with fcntl)", (
     await tried(2);
     const now = performance.now.bind(performance);
     vi.spyOn(performance, "now").mockImplementation(() => now() + 61_000);
-    expect(await work).toMatchObject({ code: "home_busy", transient: true, message: expect.stringContaining("for over a minute") });
+    expect(await work).toMatchObject({
+      code: "home_busy",
+      transient: true,
+      message: expect.stringContaining("for over a minute"),
+    });
     expect(standIn.requests).toEqual([]);
     expect(await stored(home)).toMatchObject({ refresh_token: pair.refresh_token });
   });

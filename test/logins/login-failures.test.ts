@@ -55,19 +55,43 @@ async function expired(): Promise<{ home: Home; pair: TokenReply; login: Login }
 }
 
 const TROUBLES: [string, Fault, string, RegExp][] = [
-  ["a connection that breaks", { kind: "reset" }, "network", /could not be reached: the connection broke\. Check the network or proxy/u],
-  ["a server in trouble", { kind: "status", status: 503 }, "server_unavailable", /has a problem \(HTTP 503\)\. Wait a moment and try again/u],
-  ["a proxy's page", { kind: "status", status: 403, body: "<html></html>" }, "refused", /refused to refresh the login \(HTTP 403\)/u],
-  ["a captive portal", { kind: "rawBody", status: 200, contentType: "text/html", body: "<html></html>" }, "bad_reply", /something other than Kimi's tokens/u],
+  [
+    "a connection that breaks",
+    { kind: "reset" },
+    "network",
+    /could not be reached: the connection broke\. Check the network or proxy/u,
+  ],
+  [
+    "a server in trouble",
+    { kind: "status", status: 503 },
+    "server_unavailable",
+    /has a problem \(HTTP 503\)\. Wait a moment and try again/u,
+  ],
+  [
+    "a proxy's page",
+    { kind: "status", status: 403, body: "<html></html>" },
+    "refused",
+    /refused to refresh the login \(HTTP 403\)/u,
+  ],
+  [
+    "a captive portal",
+    { kind: "rawBody", status: 200, contentType: "text/html", body: "<html></html>" },
+    "bad_reply",
+    /something other than Kimi's tokens/u,
+  ],
 ];
 
 describe.each(TROUBLES)("%s", (_what, fault, code, message) => {
   it("is not even seen while the current token is alive", async () => {
-    const { home, pair } = await signedIn(standIn, "kimi-code-cli", { ageMs: LIFETIME_MS - 20_000 });
+    const { home, pair } = await signedIn(standIn, "kimi-code-cli", {
+      ageMs: LIFETIME_MS - 20_000,
+    });
     standIn.failAlways("token", fault);
     const login = new Login(home, deps);
     expect(await login.access()).toMatchObject({ accessToken: pair.access_token });
-    expect(await login.access({ background: true })).toMatchObject({ accessToken: pair.access_token });
+    expect(await login.access({ background: true })).toMatchObject({
+      accessToken: pair.access_token,
+    });
     expect(standIn.count("token")).toBeGreaterThan(0);
   });
 
@@ -83,14 +107,18 @@ describe.each(TROUBLES)("%s", (_what, fault, code, message) => {
     standIn.heal();
     // A refusal is asked about again after a minute, any other trouble at once.
     pass(code === "refused" ? 61_000 : 2_500);
-    expect(await login.access()).toMatchObject({ accessToken: standIn.login(pair.refresh_token)?.accessToken });
+    expect(await login.access()).toMatchObject({
+      accessToken: standIn.login(pair.refresh_token)?.accessToken,
+    });
     expect(standIn.reusedRefreshTokens).toBe(0);
   });
 
   it("is not hidden when Kimi has refused the current token", async () => {
     const { home, pair } = await signedIn(standIn, "kimi-code-cli", { ageMs: 60_000 });
     standIn.failAlways("token", fault);
-    const error = await failureOf(new Login(home, deps).access({ rejectedAccessToken: pair.access_token }));
+    const error = await failureOf(
+      new Login(home, deps).access({ rejectedAccessToken: pair.access_token }),
+    );
     expect(error.code).toBe(code);
   });
 
@@ -99,20 +127,33 @@ describe.each(TROUBLES)("%s", (_what, fault, code, message) => {
     standIn.failAlways("token", fault);
     const error = await failureOf(login.access());
     const requests = standIn.count("token");
-    expect(await failureOf(login.access())).toMatchObject({ code: error.code, message: error.message });
-    expect(await failureOf(login.access({ background: true }))).toMatchObject({ code: error.code, message: error.message });
+    expect(await failureOf(login.access())).toMatchObject({
+      code: error.code,
+      message: error.message,
+    });
+    expect(await failureOf(login.access({ background: true }))).toMatchObject({
+      code: error.code,
+      message: error.message,
+    });
     expect(standIn.count("token")).toBe(requests);
   });
 });
 
 describe("a server in trouble", () => {
-  it.each([429, 500, 502, 503, 504])("that answers %i is asked three times, a second and two apart", async (status) => {
-    const { login } = await expired();
-    standIn.failAlways("token", { kind: "status", status });
-    await failureOf(login.access());
-    expect(standIn.tokenRequests().map((request) => request.status)).toEqual([status, status, status]);
-    expect(deps.pauses).toEqual([1_000, 2_000]);
-  });
+  it.each([429, 500, 502, 503, 504])(
+    "that answers %i is asked three times, a second and two apart",
+    async (status) => {
+      const { login } = await expired();
+      standIn.failAlways("token", { kind: "status", status });
+      await failureOf(login.access());
+      expect(standIn.tokenRequests().map((request) => request.status)).toEqual([
+        status,
+        status,
+        status,
+      ]);
+      expect(deps.pauses).toEqual([1_000, 2_000]);
+    },
+  );
 
   it.each([1, 2])("for %i requests only is not noticed by anyone", async (times) => {
     const { pair, login } = await expired();
@@ -158,7 +199,10 @@ describe("Retry-After", () => {
   it("of a minute is not waited for, and nobody asks before it has passed", async () => {
     const { login } = await expired();
     standIn.failNext("token", limited("60"));
-    expect(await failureOf(login.access())).toMatchObject({ code: "rate_limited", details: { retryAfterMs: 60_000 } });
+    expect(await failureOf(login.access())).toMatchObject({
+      code: "rate_limited",
+      details: { retryAfterMs: 60_000 },
+    });
     pass(55_000);
     expect(await failureOf(login.access())).toMatchObject({ code: "rate_limited" });
     expect([standIn.count("token"), deps.pauses]).toEqual([1, []]);
@@ -184,7 +228,9 @@ describe("a reply that is lost after Kimi has renewed the login", () => {
     standIn.failNext("token", { kind: "rotateThenDrop" });
     const error = await failureOf(login.access());
     expect(error).toMatchObject({ code: "login_ended", transient: false });
-    expect(error.message).toMatch(/^The connection broke while Kimi was renewing this login, and .* Run `kimi login`/u);
+    expect(error.message).toMatch(
+      /^The connection broke while Kimi was renewing this login, and .* Run `kimi login`/u,
+    );
     expect(standIn.count("token")).toBe(2);
     expect(await stored(home)).toMatchObject({ refresh_token: pair.refresh_token });
   });
@@ -196,7 +242,10 @@ describe("a reply that is lost after Kimi has renewed the login", () => {
     expect(await failureOf(login.access())).toMatchObject({ code: "network" });
     pass(60_000);
     const error = await failureOf(login.access());
-    expect(error).toMatchObject({ code: "login_ended", message: expect.stringMatching(/^The connection broke while/u) });
+    expect(error).toMatchObject({
+      code: "login_ended",
+      message: expect.stringMatching(/^The connection broke while/u),
+    });
   });
 });
 
@@ -206,31 +255,51 @@ describe("a login that Kimi has ended", () => {
     const { home, pair, login } = await expired();
     standIn.endLogin();
     const error = await failureOf(login.access());
-    expect(error).toMatchObject({ code: "login_ended", message: expect.stringMatching(/^Kimi has ended this login\. Run `kimi login`/u) });
+    expect(error).toMatchObject({
+      code: "login_ended",
+      message: expect.stringMatching(/^Kimi has ended this login\. Run `kimi login`/u),
+    });
     for (let call = 0; call < 3; call += 1) {
       pass(60_000);
-      expect(await failureOf(login.access())).toMatchObject({ code: error.code, message: error.message });
+      expect(await failureOf(login.access())).toMatchObject({
+        code: error.code,
+        message: error.message,
+      });
     }
     expect(standIn.count("token")).toBe(1);
-    expect(await stored(home)).toMatchObject({ access_token: pair.access_token, refresh_token: pair.refresh_token });
+    expect(await stored(home)).toMatchObject({
+      access_token: pair.access_token,
+      refresh_token: pair.refresh_token,
+    });
   });
 
   it("is over for the callers of an aging token only when that has expired", async () => {
-    const { home, pair } = await signedIn(standIn, "kimi-code-cli", { ageMs: LIFETIME_MS / 2 + 1_000 });
+    const { home, pair } = await signedIn(standIn, "kimi-code-cli", {
+      ageMs: LIFETIME_MS / 2 + 1_000,
+    });
     const login = new Login(home, deps);
     standIn.endLogin();
-    expect(await login.access({ background: true })).toMatchObject({ accessToken: pair.access_token });
+    expect(await login.access({ background: true })).toMatchObject({
+      accessToken: pair.access_token,
+    });
     await login.settled;
-    expect(await login.access({ background: true })).toMatchObject({ accessToken: pair.access_token });
+    expect(await login.access({ background: true })).toMatchObject({
+      accessToken: pair.access_token,
+    });
     expect(standIn.count("token")).toBe(1);
     pass(LIFETIME_MS / 2);
-    expect(await failureOf(login.access({ background: true }))).toMatchObject({ code: "login_ended" });
+    expect(await failureOf(login.access({ background: true }))).toMatchObject({
+      code: "login_ended",
+    });
     expect(standIn.count("token")).toBe(1);
   });
 });
 
 /** A login whose folder became read-only while Kimi was renewing it. */
-async function unsaved(options: { ageMs: number; rejected: boolean }): Promise<{ home: Home; pair: TokenReply; login: Login; renewed: Credential }> {
+async function unsaved(options: {
+  ageMs: number;
+  rejected: boolean;
+}): Promise<{ home: Home; pair: TokenReply; login: Login; renewed: Credential }> {
   const { home, pair } = await signedIn(standIn, "kimi-code-cli", options);
   const login = new Login(home, deps);
   await giveAway(home.dir);
@@ -252,15 +321,22 @@ describe.skipIf(process.platform === "win32")("new tokens that cannot be written
     const { home, pair, login, renewed } = await unsaved({ ageMs: LIFETIME_MS, rejected: false });
     expect(renewed.accessToken).toBe(standIn.login(pair.refresh_token)?.accessToken);
     expect(await stored(home)).toMatchObject({ refresh_token: pair.refresh_token });
-    expect(deps.notices).toEqual([expect.stringMatching(/^New tokens could not be written to .* as soon as that works\.$/u)]);
-    expect(await unprivileged(() => login.access())).toMatchObject({ accessToken: renewed.accessToken });
+    expect(deps.notices).toEqual([
+      expect.stringMatching(/^New tokens could not be written to .* as soon as that works\.$/u),
+    ]);
+    expect(await unprivileged(() => login.access())).toMatchObject({
+      accessToken: renewed.accessToken,
+    });
     await unprivileged(() => login.settled);
     expect(await stored(home)).toMatchObject({ refresh_token: pair.refresh_token });
     await chmod(path.dirname(home.file), 0o700);
     pass(6_000);
     expect(await login.access()).toMatchObject({ accessToken: renewed.accessToken });
     await login.settled;
-    expect(await stored(home)).toMatchObject({ access_token: renewed.accessToken, refresh_token: renewed.refreshToken });
+    expect(await stored(home)).toMatchObject({
+      access_token: renewed.accessToken,
+      refresh_token: renewed.refreshToken,
+    });
     expect(await leftovers(home)).toEqual([]);
     expect(standIn.count("token")).toBe(1);
   });
@@ -279,8 +355,14 @@ describe.skipIf(process.platform === "win32")("new tokens that cannot be written
     await tried(3);
     await lock?.release();
     const third = await work;
-    expect(standIn.login(pair.refresh_token)).toMatchObject({ refreshCount: 2, accessToken: third.accessToken });
-    expect(await stored(home)).toMatchObject({ access_token: third.accessToken, refresh_token: third.refreshToken });
+    expect(standIn.login(pair.refresh_token)).toMatchObject({
+      refreshCount: 2,
+      accessToken: third.accessToken,
+    });
+    expect(await stored(home)).toMatchObject({
+      access_token: third.accessToken,
+      refresh_token: third.refreshToken,
+    });
     expect(standIn.reusedRefreshTokens).toBe(0);
   });
 

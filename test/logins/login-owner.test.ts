@@ -8,7 +8,18 @@ import { Login } from "../../src/logins/login.ts";
 import type { AccessOptions } from "../../src/logins/login.ts";
 import { startStandIn } from "../standin/server.ts";
 import type { StandIn, TokenReply } from "../standin/server.ts";
-import { failureOf, KINDS, leftovers, LIFETIME_MS, ownerText, removeScratch, signedIn, stored, testDeps, writeLogin } from "./support.ts";
+import {
+  failureOf,
+  KINDS,
+  leftovers,
+  LIFETIME_MS,
+  ownerText,
+  removeScratch,
+  signedIn,
+  stored,
+  testDeps,
+  writeLogin,
+} from "./support.ts";
 import type { TestDeps } from "./support.ts";
 
 let standIn: StandIn;
@@ -26,14 +37,24 @@ afterEach(async () => {
 
 /** The bytes that the Kimi Code CLI leaves when Kimi has rejected its login. */
 function tombstoneText(home: Home): string {
-  const empty = { access_token: "", refresh_token: "", scope: "kimi-code", token_type: "Bearer", expires_in: 0 };
+  const empty = {
+    access_token: "",
+    refresh_token: "",
+    scope: "kimi-code",
+    token_type: "Bearer",
+    expires_in: 0,
+  };
   const text = ownerText(home, empty).replace(/("expires_at": )[\d.]+/u, "$10");
   expect(JSON.parse(text)).toMatchObject({ expires_at: 0 });
   return text;
 }
 
 /** Runs an access, and something else between its request and the answer; the server has acted by then. */
-async function during(home: Home, meanwhile: () => Promise<unknown>, options: AccessOptions = {}): Promise<Credential> {
+async function during(
+  home: Home,
+  meanwhile: () => Promise<unknown>,
+  options: AccessOptions = {},
+): Promise<Credential> {
   const gate = Promise.withResolvers<void>();
   standIn.failNext("token", { kind: "gate", gate: gate.promise, at: "after" });
   const work = new Login(home, deps).access(options);
@@ -45,7 +66,11 @@ async function during(home: Home, meanwhile: () => Promise<unknown>, options: Ac
 }
 
 /** Runs an access that has to wait for the lock, and something else before it gets it. */
-async function whileWaiting(home: Home, meanwhile: () => Promise<unknown>, options: AccessOptions = {}): Promise<Credential> {
+async function whileWaiting(
+  home: Home,
+  meanwhile: () => Promise<unknown>,
+  options: AccessOptions = {},
+): Promise<Credential> {
   const lock = await tryHomeLock(home);
   const work = new Login(home, deps).access(options);
   work.catch(() => undefined);
@@ -65,13 +90,23 @@ const SIGNED_OUT = { code: "login_missing", file: false, leftovers: [] };
 describe.each(KINDS)("the owner of the %s home who signs out", (kind) => {
   it("during a refresh is not signed in again", async () => {
     const { home } = await signedIn(standIn, kind, { ageMs: LIFETIME_MS });
-    expect(await ending(home, during(home, () => rm(home.file)))).toEqual(SIGNED_OUT);
+    expect(
+      await ending(
+        home,
+        during(home, () => rm(home.file)),
+      ),
+    ).toEqual(SIGNED_OUT);
     expect(standIn.count("token")).toBe(1);
   });
 
   it("while the lock is waited for is not signed in again, and nothing is asked", async () => {
     const { home } = await signedIn(standIn, kind, { ageMs: LIFETIME_MS });
-    expect(await ending(home, whileWaiting(home, () => rm(home.file)))).toEqual(SIGNED_OUT);
+    expect(
+      await ending(
+        home,
+        whileWaiting(home, () => rm(home.file)),
+      ),
+    ).toEqual(SIGNED_OUT);
     expect(standIn.requests).toEqual([]);
   });
 
@@ -81,19 +116,29 @@ describe.each(KINDS)("the owner of the %s home who signs out", (kind) => {
     await login.access();
     await rm(home.file);
     const message = expect.stringContaining("is signed out: no login at");
-    expect(await failureOf(login.access())).toMatchObject({ code: "login_missing", transient: false, message });
+    expect(await failureOf(login.access())).toMatchObject({
+      code: "login_missing",
+      transient: false,
+      message,
+    });
   });
 });
 
 describe("a tombstone", () => {
-  it.each(KINDS)("in the %s home means sign in again, and nothing is asked or written", async (kind) => {
-    const { home } = await signedIn(standIn, kind);
-    const text = tombstoneText(home);
-    await writeFile(home.file, text);
-    expect(await failureOf(new Login(home, deps).access())).toMatchObject({ code: "login_revoked", transient: false });
-    expect(standIn.requests).toEqual([]);
-    expect(await readFile(home.file, "utf8")).toBe(text);
-  });
+  it.each(KINDS)(
+    "in the %s home means sign in again, and nothing is asked or written",
+    async (kind) => {
+      const { home } = await signedIn(standIn, kind);
+      const text = tombstoneText(home);
+      await writeFile(home.file, text);
+      expect(await failureOf(new Login(home, deps).access())).toMatchObject({
+        code: "login_revoked",
+        transient: false,
+      });
+      expect(standIn.requests).toEqual([]);
+      expect(await readFile(home.file, "utf8")).toBe(text);
+    },
+  );
 
   it("that appears while the lock is waited for is respected, and nothing is asked", async () => {
     const { home } = await signedIn(standIn, "kimi-code-cli", { ageMs: LIFETIME_MS });
@@ -108,7 +153,9 @@ describe("a tombstone", () => {
     const { home } = await signedIn(standIn, "kimi-code-cli", { ageMs: LIFETIME_MS });
     standIn.endLogin();
     const text = tombstoneText(home);
-    expect(await failureOf(during(home, () => writeFile(home.file, text)))).toMatchObject({ code: "login_ended" });
+    expect(await failureOf(during(home, () => writeFile(home.file, text)))).toMatchObject({
+      code: "login_ended",
+    });
     expect(await readFile(home.file, "utf8")).toBe(text);
     expect(await leftovers(home)).toEqual([]);
   });
@@ -118,8 +165,14 @@ describe("a tombstone", () => {
   it("from a peer that lost against our request gives way to the live tokens", async () => {
     const { home, pair } = await signedIn(standIn, "kimi-code-cli", { ageMs: LIFETIME_MS });
     const renewed = await during(home, () => writeFile(home.file, tombstoneText(home)));
-    expect(standIn.login(pair.refresh_token)).toMatchObject({ accessToken: renewed.accessToken, ended: false });
-    expect(await stored(home)).toMatchObject({ access_token: renewed.accessToken, refresh_token: renewed.refreshToken });
+    expect(standIn.login(pair.refresh_token)).toMatchObject({
+      accessToken: renewed.accessToken,
+      ended: false,
+    });
+    expect(await stored(home)).toMatchObject({
+      access_token: renewed.accessToken,
+      refresh_token: renewed.refreshToken,
+    });
   });
 });
 
@@ -141,7 +194,9 @@ describe.each(KINDS)("a new login in the %s home", (kind) => {
     const { accessToken, refreshToken } = await work;
     const file = await stored(home);
     const same = [accessToken, file["access_token"]].every((token) => token === anew.access_token);
-    const live = [refreshToken, file["refresh_token"]].every((token) => standIn.isLiveRefresh(String(token)));
+    const live = [refreshToken, file["refresh_token"]].every((token) =>
+      standIn.isLiveRefresh(String(token)),
+    );
     return same && live && (await leftovers(home)).length === 0;
   }
 
@@ -170,8 +225,13 @@ describe.each(KINDS)("a new login in the %s home", (kind) => {
   it("that has already expired is refreshed in its turn", async () => {
     standIn.endLogin();
     anew = standIn.issueLogin();
-    const renewed = await during(home, () => writeLogin(home, anew, { issuedAtMs: standIn.clock.now() - LIFETIME_MS }));
-    expect(standIn.login(anew.refresh_token)).toMatchObject({ refreshCount: 1, accessToken: renewed.accessToken });
+    const renewed = await during(home, () =>
+      writeLogin(home, anew, { issuedAtMs: standIn.clock.now() - LIFETIME_MS }),
+    );
+    expect(standIn.login(anew.refresh_token)).toMatchObject({
+      refreshCount: 1,
+      accessToken: renewed.accessToken,
+    });
     expect(await stored(home)).toMatchObject({ refresh_token: renewed.refreshToken });
   });
 });
@@ -181,7 +241,8 @@ async function mine(ageMs: number): Promise<Home> {
 }
 
 function otherIn(home: Home, ageMs = 0): () => Promise<void> {
-  return () => writeLogin(home, standIn.issueLogin("other"), { issuedAtMs: standIn.clock.now() - ageMs });
+  return () =>
+    writeLogin(home, standIn.issueLogin("other"), { issuedAtMs: standIn.clock.now() - ageMs });
 }
 
 /** How an access ended, and whose login is left in the home. */
@@ -208,38 +269,57 @@ describe("another account in the home", () => {
 
   it.each([0, LIFETIME_MS])("is said, and nothing is asked (age %d ms)", async (ageMs) => {
     const { home } = await signedIn(standIn, "kimi-code-cli", { ageMs, accountId: "other" });
-    expect(await endingWithOwner(home, new Login(home, deps).access({ accountId: "mine" }))).toEqual(CHANGED);
+    expect(
+      await endingWithOwner(home, new Login(home, deps).access({ accountId: "mine" })),
+    ).toEqual(CHANGED);
     expect(standIn.requests).toEqual([]);
   });
 
   it.each([
     ["fresh", 0],
     ["expired", LIFETIME_MS],
-  ])("that comes, %s, while the lock is waited for is neither used nor refreshed", async (_what, ageMs) => {
-    const home = await mine(LIFETIME_MS);
-    expect(await endingWithOwner(home, whileWaiting(home, otherIn(home, ageMs), { accountId: "mine" }))).toEqual(CHANGED);
-    expect(standIn.requests).toEqual([]);
-  });
+  ])(
+    "that comes, %s, while the lock is waited for is neither used nor refreshed",
+    async (_what, ageMs) => {
+      const home = await mine(LIFETIME_MS);
+      expect(
+        await endingWithOwner(
+          home,
+          whileWaiting(home, otherIn(home, ageMs), { accountId: "mine" }),
+        ),
+      ).toEqual(CHANGED);
+      expect(standIn.requests).toEqual([]);
+    },
+  );
 
   it("that comes during a refresh is kept and not adopted", async () => {
     const home = await mine(LIFETIME_MS);
-    expect(await endingWithOwner(home, during(home, otherIn(home), { accountId: "mine" }))).toEqual(CHANGED);
+    expect(await endingWithOwner(home, during(home, otherIn(home), { accountId: "mine" }))).toEqual(
+      CHANGED,
+    );
   });
 
   it("that comes when Kimi has ended the old login is kept and not adopted", async () => {
     const home = await mine(LIFETIME_MS);
     standIn.endLogin("mine");
-    expect(await endingWithOwner(home, during(home, otherIn(home), { accountId: "mine" }))).toEqual(CHANGED);
+    expect(await endingWithOwner(home, during(home, otherIn(home), { accountId: "mine" }))).toEqual(
+      CHANGED,
+    );
   });
 
   it("is not looked for where the profile does not know its account", async () => {
     const other = await signedIn(standIn, "kimi-code-cli", { accountId: "other" });
-    expect(await new Login(other.home, deps).access()).toMatchObject({ accessToken: other.pair.access_token });
+    expect(await new Login(other.home, deps).access()).toMatchObject({
+      accessToken: other.pair.access_token,
+    });
   });
 
   it("is not seen in a login that is renewed for its own account", async () => {
     const home = await mine(LIFETIME_MS);
     const renewed = await new Login(home, deps).access({ accountId: "mine" });
-    expect(standIn.login(renewed.refreshToken)).toMatchObject({ accountId: "mine", refreshCount: 1 });
+    expect(standIn.login(renewed.refreshToken)).toMatchObject({
+      accountId: "mine",
+      refreshCount: 1,
+    });
   });
 });

@@ -7,7 +7,18 @@ import { tryHomeLock } from "../../src/logins/locks/home-lock.ts";
 import { Login } from "../../src/logins/login.ts";
 import { startStandIn } from "../standin/server.ts";
 import type { StandIn } from "../standin/server.ts";
-import { failureOf, KINDS, leftovers, LIFETIME_MS, modeOf, removeScratch, signedIn, stored, testDeps, writeLogin } from "./support.ts";
+import {
+  failureOf,
+  KINDS,
+  leftovers,
+  LIFETIME_MS,
+  modeOf,
+  removeScratch,
+  signedIn,
+  stored,
+  testDeps,
+  writeLogin,
+} from "./support.ts";
 
 let standIn: StandIn;
 
@@ -34,9 +45,14 @@ describe.each(KINDS)("access to a login in the %s home", (kind) => {
   it("with a fresh token needs no network and no lock", async () => {
     const { home, pair } = await signedIn(standIn, kind);
     const login = open(home);
-    expect(await login.access()).toMatchObject({ accessToken: pair.access_token, refreshToken: pair.refresh_token });
+    expect(await login.access()).toMatchObject({
+      accessToken: pair.access_token,
+      refreshToken: pair.refresh_token,
+    });
     standIn.clock.advance(LIFETIME_MS / 2 - 5_000);
-    expect(await login.access({ background: true })).toMatchObject({ accessToken: pair.access_token });
+    expect(await login.access({ background: true })).toMatchObject({
+      accessToken: pair.access_token,
+    });
     expect(standIn.requests).toEqual([]);
     expect(lockFiles(home)).toBe(false);
   });
@@ -46,10 +62,18 @@ describe.each(KINDS)("access to a login in the %s home", (kind) => {
     const login = open(home);
     const [first, ...others] = await Promise.all(Array.from({ length: 20 }, () => login.access()));
     const renewed = standIn.login(pair.refresh_token);
-    expect(first).toMatchObject({ accessToken: renewed?.accessToken, refreshToken: renewed?.refreshToken });
-    expect(new Set(others.map((other) => other.accessToken))).toEqual(new Set([first?.accessToken]));
+    expect(first).toMatchObject({
+      accessToken: renewed?.accessToken,
+      refreshToken: renewed?.refreshToken,
+    });
+    expect(new Set(others.map((other) => other.accessToken))).toEqual(
+      new Set([first?.accessToken]),
+    );
     expect(standIn.tokenRequests()).toHaveLength(1);
-    expect(await stored(home)).toMatchObject({ access_token: renewed?.accessToken, refresh_token: renewed?.refreshToken });
+    expect(await stored(home)).toMatchObject({
+      access_token: renewed?.accessToken,
+      refresh_token: renewed?.refreshToken,
+    });
     expect(await modeOf(home.file)).toBe(0o600);
     expect(await leftovers(home)).toEqual([]);
     expect(await login.access()).toMatchObject({ accessToken: renewed?.accessToken });
@@ -104,22 +128,30 @@ describe("a fresh token", () => {
 
 describe("an aging token", () => {
   it("is refreshed first in a process that may end soon", async () => {
-    const { home, pair } = await signedIn(standIn, "kimi-code-cli", { ageMs: LIFETIME_MS / 2 + 1_000 });
+    const { home, pair } = await signedIn(standIn, "kimi-code-cli", {
+      ageMs: LIFETIME_MS / 2 + 1_000,
+    });
     const { accessToken } = await open(home).access();
     expect(accessToken).not.toBe(pair.access_token);
     expect(standIn.tokenRequests()).toHaveLength(1);
   });
 
   it("is served at once in a process that lives on, and refreshed once meanwhile", async () => {
-    const { home, pair } = await signedIn(standIn, "kimi-code-cli", { ageMs: LIFETIME_MS / 2 + 1_000 });
+    const { home, pair } = await signedIn(standIn, "kimi-code-cli", {
+      ageMs: LIFETIME_MS / 2 + 1_000,
+    });
     const gate = Promise.withResolvers<void>();
     standIn.failNext("token", { kind: "gate", gate: gate.promise });
     const login = open(home);
     for (let call = 0; call < 5; call += 1) {
-      expect(await login.access({ background: true })).toMatchObject({ accessToken: pair.access_token });
+      expect(await login.access({ background: true })).toMatchObject({
+        accessToken: pair.access_token,
+      });
     }
     await standIn.waitFor("token");
-    expect(await login.access({ background: true })).toMatchObject({ accessToken: pair.access_token });
+    expect(await login.access({ background: true })).toMatchObject({
+      accessToken: pair.access_token,
+    });
     gate.resolve();
     await login.settled;
     const { accessToken } = await login.access({ background: true });
@@ -128,7 +160,9 @@ describe("an aging token", () => {
   });
 
   it("is waited for in the last minute, also in a process that lives on", async () => {
-    const { home, pair } = await signedIn(standIn, "kimi-code-cli", { ageMs: LIFETIME_MS - 59_000 });
+    const { home, pair } = await signedIn(standIn, "kimi-code-cli", {
+      ageMs: LIFETIME_MS - 59_000,
+    });
     const { accessToken } = await open(home).access({ background: true });
     expect(accessToken).toBe(standIn.login(pair.refresh_token)?.accessToken);
     expect(accessToken).not.toBe(pair.access_token);
@@ -140,15 +174,21 @@ describe("a token that Kimi has just refused", () => {
     const { home, pair } = await signedIn(standIn, "kimi-code-cli", { ageMs: 60_000 });
     const login = open(home);
     const rejectedAccessToken = pair.access_token;
-    const results = await Promise.all(Array.from({ length: 20 }, () => login.access({ rejectedAccessToken, background: true })));
+    const results = await Promise.all(
+      Array.from({ length: 20 }, () => login.access({ rejectedAccessToken, background: true })),
+    );
     results.push(await login.access({ rejectedAccessToken }), await login.access());
-    expect(new Set(results.map((result) => result.accessToken))).toEqual(new Set([standIn.login(pair.refresh_token)?.accessToken]));
+    expect(new Set(results.map((result) => result.accessToken))).toEqual(
+      new Set([standIn.login(pair.refresh_token)?.accessToken]),
+    );
     expect(standIn.tokenRequests()).toHaveLength(1);
   });
 
   it("is not refreshed while it is younger than half a minute, because another one would not help", async () => {
     const { home, pair } = await signedIn(standIn, "kimi-code-cli", { ageMs: 29_000 });
-    expect(await open(home).access({ rejectedAccessToken: pair.access_token })).toMatchObject({ accessToken: pair.access_token });
+    expect(await open(home).access({ rejectedAccessToken: pair.access_token })).toMatchObject({
+      accessToken: pair.access_token,
+    });
     expect(standIn.requests).toEqual([]);
   });
 
@@ -162,7 +202,9 @@ describe("a token that Kimi has just refused", () => {
     }
     const error = await failureOf(login.access());
     expect(error).toMatchObject({ code: "rate_limited", transient: true });
-    expect(error.message).toBe("This login was already renewed 4 times in the last minute. The next try is in 24 seconds; you are still signed in.");
+    expect(error.message).toBe(
+      "This login was already renewed 4 times in the last minute. The next try is in 24 seconds; you are still signed in.",
+    );
     expect(standIn.login(pair.refresh_token)?.refreshCount).toBe(4);
     standIn.clock.advance(25_000);
     await login.access();
@@ -193,7 +235,9 @@ describe("a token that Kimi has just refused", () => {
     const { accessToken } = await forced;
     expect(accessToken).toBe(standIn.login(peer.refresh_token)?.accessToken);
     expect(accessToken).not.toBe(peer.access_token);
-    expect(standIn.tokenRequests().map((request) => request.form?.["refresh_token"])).toEqual([peer.refresh_token]);
+    expect(standIn.tokenRequests().map((request) => request.form?.["refresh_token"])).toEqual([
+      peer.refresh_token,
+    ]);
     expect(standIn.isLiveRefresh(pair.refresh_token)).toBe(true);
   });
 });
@@ -213,7 +257,10 @@ describe("a caller who gives up", () => {
     gate.resolve();
     await login.settled;
     const renewed = standIn.login(pair.refresh_token);
-    expect(await stored(home)).toMatchObject({ access_token: renewed?.accessToken, refresh_token: renewed?.refreshToken });
+    expect(await stored(home)).toMatchObject({
+      access_token: renewed?.accessToken,
+      refresh_token: renewed?.refreshToken,
+    });
     expect(await other).toMatchObject({ accessToken: renewed?.accessToken });
     expect(standIn.tokenRequests()).toHaveLength(1);
   });
@@ -225,7 +272,9 @@ describe("a caller who gives up", () => {
     const removed = vi.spyOn(signal, "removeEventListener");
     await open(home).access({ signal });
     await vi.waitFor(() => {
-      expect(removed.mock.calls.map(([, listener]) => listener)).toEqual(added.mock.calls.map(([, listener]) => listener));
+      expect(removed.mock.calls.map(([, listener]) => listener)).toEqual(
+        added.mock.calls.map(([, listener]) => listener),
+      );
     });
     expect(added).toHaveBeenCalledOnce();
   });
@@ -234,16 +283,26 @@ describe("a caller who gives up", () => {
 describe("a clock that jumps", () => {
   it.each([
     ["ahead by an hour, as after a sleep, costs one refresh", 3_600_000, 1],
-    ["back by two hours, so that the token seems to outlive itself, costs one refresh", -7_200_000, 1],
+    [
+      "back by two hours, so that the token seems to outlive itself, costs one refresh",
+      -7_200_000,
+      1,
+    ],
     ["back by half a minute costs nothing", -30_000, 0],
   ])("%s", async (_what, jumpMs, requests) => {
     const { home, pair } = await signedIn(standIn, "kimi-code-cli");
     let offsetMs = 0;
-    const login = new Login(home, testDeps(() => standIn.clock.now() + offsetMs));
+    const login = new Login(
+      home,
+      testDeps(() => standIn.clock.now() + offsetMs),
+    );
     await login.access();
     offsetMs = jumpMs;
     const after = await login.access();
-    expect(await login.access()).toMatchObject({ accessToken: after.accessToken, expiresAtMs: after.expiresAtMs });
+    expect(await login.access()).toMatchObject({
+      accessToken: after.accessToken,
+      expiresAtMs: after.expiresAtMs,
+    });
     expect(after.accessToken).toBe(standIn.login(pair.refresh_token)?.accessToken);
     expect(standIn.tokenRequests()).toHaveLength(requests);
     expect(await stored(home)).toMatchObject({ access_token: after.accessToken });

@@ -6,7 +6,18 @@ import type { Home } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
 import { startStandIn } from "../standin/server.ts";
 import type { StandIn, TokenReply } from "../standin/server.ts";
-import { failureOf, homeFor, KINDS, LIFETIME_MS, ownerText, removeScratch, scratch, signedIn, stored, testDeps } from "./support.ts";
+import {
+  failureOf,
+  homeFor,
+  KINDS,
+  LIFETIME_MS,
+  ownerText,
+  removeScratch,
+  scratch,
+  signedIn,
+  stored,
+  testDeps,
+} from "./support.ts";
 import type { TestDeps } from "./support.ts";
 
 let standIn: StandIn;
@@ -23,7 +34,12 @@ afterEach(async () => {
 });
 
 /** A home whose file has other values in some of its members. */
-async function changed(home: Home, pair: TokenReply, members: Record<string, unknown>, issuedAtMs = Date.now()): Promise<void> {
+async function changed(
+  home: Home,
+  pair: TokenReply,
+  members: Record<string, unknown>,
+  issuedAtMs = Date.now(),
+): Promise<void> {
   const file = JSON.parse(ownerText(home, pair, { issuedAtMs })) as Record<string, unknown>;
   await writeFile(home.file, JSON.stringify({ ...file, ...members }));
 }
@@ -40,7 +56,10 @@ describe.each(KINDS)("a %s file whose expiry", (kind) => {
     const { home, pair } = await signedIn(standIn, kind);
     await changed(home, pair, members);
     const renewed = await new Login(home, deps).access();
-    expect(standIn.login(pair.refresh_token)).toMatchObject({ accessToken: renewed.accessToken, refreshCount: 1 });
+    expect(standIn.login(pair.refresh_token)).toMatchObject({
+      accessToken: renewed.accessToken,
+      refreshCount: 1,
+    });
     const expiresAt = Number((await stored(home))["expires_at"]);
     expect(Math.abs(expiresAt * 1_000 - Date.now() - LIFETIME_MS)).toBeLessThan(60_000);
   });
@@ -61,20 +80,27 @@ describe.each(KINDS)("a %s file whose expiry", (kind) => {
 });
 
 describe.each(KINDS)("a %s file without a refresh token", (kind) => {
-  it.each([[""], [null], [undefined]])("(%s) is used until its access token ends, then asks for a sign-in", async (refresh_token) => {
-    const { home, pair } = await signedIn(standIn, kind);
-    await changed(home, pair, { refresh_token }, standIn.clock.now());
-    const login = new Login(home, deps);
-    for (const ms of [0, LIFETIME_MS / 2, LIFETIME_MS / 2 - 30_000]) {
-      standIn.clock.advance(ms);
-      expect(await login.access({ background: true })).toMatchObject({ accessToken: pair.access_token });
-    }
-    standIn.clock.advance(60_000);
-    const error = await failureOf(login.access());
-    expect(error).toMatchObject({ code: "login_ended", transient: false });
-    expect(error.message).toMatch(/^This Kimi login has ended, and its file .* holds no token to renew it with\. /u);
-    expect(standIn.requests).toEqual([]);
-  });
+  it.each([[""], [null], [undefined]])(
+    "(%s) is used until its access token ends, then asks for a sign-in",
+    async (refresh_token) => {
+      const { home, pair } = await signedIn(standIn, kind);
+      await changed(home, pair, { refresh_token }, standIn.clock.now());
+      const login = new Login(home, deps);
+      for (const ms of [0, LIFETIME_MS / 2, LIFETIME_MS / 2 - 30_000]) {
+        standIn.clock.advance(ms);
+        expect(await login.access({ background: true })).toMatchObject({
+          accessToken: pair.access_token,
+        });
+      }
+      standIn.clock.advance(60_000);
+      const error = await failureOf(login.access());
+      expect(error).toMatchObject({ code: "login_ended", transient: false });
+      expect(error.message).toMatch(
+        /^This Kimi login has ended, and its file .* holds no token to renew it with\. /u,
+      );
+      expect(standIn.requests).toEqual([]);
+    },
+  );
 
   it("is followed at once when its owner signs in again", async () => {
     const { home, pair } = await signedIn(standIn, kind);
@@ -102,6 +128,9 @@ describe("a login that the Kimi Code CLI keeps in the system keychain", () => {
     const error = await failureOf(new Login(home, deps).access());
     expect(error.code).toBe("login_missing");
     expect(error.message.includes("keychain")).toBe(isNamed);
-    expect(error.message.includes('credentials_store = "file"') && error.message.includes("--device-code")).toBe(isNamed);
+    expect(
+      error.message.includes('credentials_store = "file"') &&
+        error.message.includes("--device-code"),
+    ).toBe(isNamed);
   });
 });

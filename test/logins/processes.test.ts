@@ -4,7 +4,14 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { HomeKind } from "../../src/logins/homes.ts";
 import { startStandIn } from "../standin/server.ts";
 import type { StandIn } from "../standin/server.ts";
-import { endProcesses, kill, nextMessage, runTogether, startProcess, startProcesses } from "./processes.ts";
+import {
+  endProcesses,
+  kill,
+  nextMessage,
+  runTogether,
+  startProcess,
+  startProcesses,
+} from "./processes.ts";
 import { ageLock, leftovers, LIFETIME_MS, removeScratch, signedIn, stored } from "./support.ts";
 
 const windows = process.platform === "win32";
@@ -21,35 +28,47 @@ afterEach(async () => {
   await removeScratch();
 });
 
-describe.each(["kimi-cli", "kimi-code-cli"] as const)("four processes with twenty callers each, on one %s home,", (kind) => {
-  it("make one refresh of an expired login", async () => {
-    const { home, pair } = await signedIn(standIn, kind, { ageMs: LIFETIME_MS });
-    const results = await runTogether(await startProcesses(home, 4), { callers: 20 });
-    const renewed = standIn.login(pair.refresh_token);
-    expect(results).toEqual(Array.from({ length: 80 }, () => ({ accessToken: renewed?.accessToken })));
-    expect(standIn.tokenRequests()).toHaveLength(1);
-    expect(await stored(home)).toMatchObject({ access_token: renewed?.accessToken, refresh_token: renewed?.refreshToken });
-  });
+describe.each(["kimi-cli", "kimi-code-cli"] as const)(
+  "four processes with twenty callers each, on one %s home,",
+  (kind) => {
+    it("make one refresh of an expired login", async () => {
+      const { home, pair } = await signedIn(standIn, kind, { ageMs: LIFETIME_MS });
+      const results = await runTogether(await startProcesses(home, 4), { callers: 20 });
+      const renewed = standIn.login(pair.refresh_token);
+      expect(results).toEqual(
+        Array.from({ length: 80 }, () => ({ accessToken: renewed?.accessToken })),
+      );
+      expect(standIn.tokenRequests()).toHaveLength(1);
+      expect(await stored(home)).toMatchObject({
+        access_token: renewed?.accessToken,
+        refresh_token: renewed?.refreshToken,
+      });
+    });
 
-  it("make one refresh when Kimi has refused their token", async () => {
-    const { home, pair } = await signedIn(standIn, kind, { ageMs: 60_000 });
-    const order = { callers: 20, rejectedAccessToken: pair.access_token };
-    const results = await runTogether(await startProcesses(home, 4), order);
-    const renewed = standIn.login(pair.refresh_token);
-    expect(results).toEqual(Array.from({ length: 80 }, () => ({ accessToken: renewed?.accessToken })));
-    expect(standIn.tokenRequests()).toHaveLength(1);
-  });
+    it("make one refresh when Kimi has refused their token", async () => {
+      const { home, pair } = await signedIn(standIn, kind, { ageMs: 60_000 });
+      const order = { callers: 20, rejectedAccessToken: pair.access_token };
+      const results = await runTogether(await startProcesses(home, 4), order);
+      const renewed = standIn.login(pair.refresh_token);
+      expect(results).toEqual(
+        Array.from({ length: 80 }, () => ({ accessToken: renewed?.accessToken })),
+      );
+      expect(standIn.tokenRequests()).toHaveLength(1);
+    });
 
-  it("are all served by one slow refresh, also those that had to wait for the lock", async () => {
-    const { home, pair } = await signedIn(standIn, kind, { ageMs: LIFETIME_MS });
-    const processes = await startProcesses(home, 4);
-    standIn.failNext("token", { kind: "delay", ms: 400 });
-    const results = await runTogether(processes, { callers: 20 });
-    const renewed = standIn.login(pair.refresh_token);
-    expect(new Set(results.map((result) => JSON.stringify(result)))).toEqual(new Set([JSON.stringify({ accessToken: renewed?.accessToken })]));
-    expect(standIn.tokenRequests()).toHaveLength(1);
-  });
-});
+    it("are all served by one slow refresh, also those that had to wait for the lock", async () => {
+      const { home, pair } = await signedIn(standIn, kind, { ageMs: LIFETIME_MS });
+      const processes = await startProcesses(home, 4);
+      standIn.failNext("token", { kind: "delay", ms: 400 });
+      const results = await runTogether(processes, { callers: 20 });
+      const renewed = standIn.login(pair.refresh_token);
+      expect(new Set(results.map((result) => JSON.stringify(result)))).toEqual(
+        new Set([JSON.stringify({ accessToken: renewed?.accessToken })]),
+      );
+      expect(standIn.tokenRequests()).toHaveLength(1);
+    });
+  },
+);
 
 describe("a process that is killed while its request is under way", () => {
   const cases: [HomeKind, string, number][] = [
@@ -57,21 +76,27 @@ describe("a process that is killed while its request is under way", () => {
     ["kimi-code-cli", "once its lock is stale", 15_000],
   ];
 
-  it.skipIf(windows).each(cases)("leaves a %s home that the next process refreshes %s", async (kind, _when, limitMs) => {
-    const { home, pair } = await signedIn(standIn, kind, { ageMs: LIFETIME_MS });
-    standIn.failNext("token", { kind: "hang" });
-    const [dying, next] = [await startProcess(home), await startProcess(home)];
-    dying.send({ callers: 20 });
-    await standIn.waitFor("token");
-    await kill(dying.child);
-    const before = performance.now();
-    const result = await next.access();
-    expect(performance.now() - before).toBeLessThan(limitMs);
-    const renewed = standIn.login(pair.refresh_token);
-    expect(result).toEqual({ accessToken: renewed?.accessToken });
-    expect(await stored(home)).toMatchObject({ access_token: renewed?.accessToken, refresh_token: renewed?.refreshToken });
-    expect(renewed?.refreshCount).toBe(1);
-  });
+  it.skipIf(windows).each(cases)(
+    "leaves a %s home that the next process refreshes %s",
+    async (kind, _when, limitMs) => {
+      const { home, pair } = await signedIn(standIn, kind, { ageMs: LIFETIME_MS });
+      standIn.failNext("token", { kind: "hang" });
+      const [dying, next] = [await startProcess(home), await startProcess(home)];
+      dying.send({ callers: 20 });
+      await standIn.waitFor("token");
+      await kill(dying.child);
+      const before = performance.now();
+      const result = await next.access();
+      expect(performance.now() - before).toBeLessThan(limitMs);
+      const renewed = standIn.login(pair.refresh_token);
+      expect(result).toEqual({ accessToken: renewed?.accessToken });
+      expect(await stored(home)).toMatchObject({
+        access_token: renewed?.accessToken,
+        refresh_token: renewed?.refreshToken,
+      });
+      expect(renewed?.refreshCount).toBe(1);
+    },
+  );
 });
 
 describe.skipIf(windows)("a process that is suspended while its request is under way", () => {
@@ -92,7 +117,10 @@ describe.skipIf(windows)("a process that is suspended while its request is under
     sleeper.child.kill("SIGCONT");
     const renewed = standIn.login(pair.refresh_token);
     expect(await slept).toEqual([{ accessToken: renewed?.accessToken }]);
-    expect(await stored(home)).toMatchObject({ access_token: renewed?.accessToken, refresh_token: renewed?.refreshToken });
+    expect(await stored(home)).toMatchObject({
+      access_token: renewed?.accessToken,
+      refresh_token: renewed?.refreshToken,
+    });
     expect(await other.access()).toEqual({ accessToken: renewed?.accessToken });
     expect(await sleeper.access()).toEqual({ accessToken: renewed?.accessToken });
     expect(sleeper.child.exitCode).toBeNull();
@@ -119,7 +147,10 @@ describe.skipIf(windows)("a process that is suspended while its request is under
     const slept = nextMessage(sleeper.child);
     sleeper.child.kill("SIGCONT");
     expect(await slept).toEqual([result]);
-    expect(await stored(home)).toMatchObject({ access_token: renewed?.accessToken, refresh_token: renewed?.refreshToken });
+    expect(await stored(home)).toMatchObject({
+      access_token: renewed?.accessToken,
+      refresh_token: renewed?.refreshToken,
+    });
     expect(renewed?.refreshCount).toBe(1);
   });
 });
@@ -138,7 +169,10 @@ describe("a process whose event loop is blocked for six seconds during its reque
     const results = await answer;
     const renewed = standIn.login(pair.refresh_token);
     expect(results).toEqual(results.map(() => ({ accessToken: renewed?.accessToken })));
-    expect(await stored(home)).toMatchObject({ access_token: renewed?.accessToken, refresh_token: renewed?.refreshToken });
+    expect(await stored(home)).toMatchObject({
+      access_token: renewed?.accessToken,
+      refresh_token: renewed?.refreshToken,
+    });
     expect(renewed?.refreshCount).toBe(1);
     expect(await busy.access()).toEqual({ accessToken: renewed?.accessToken });
   });

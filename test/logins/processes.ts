@@ -74,7 +74,9 @@ export interface LoginProcess {
 /** Starts a process that uses this home, and waits until it has loaded everything. */
 export async function startProcess(home: Home, mode?: "stop-at-rename"): Promise<LoginProcess> {
   const args = [JSON.stringify(home), ...(mode === undefined ? [] : [mode])];
-  const child = track(fork(CHILD, args, { execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc"] }));
+  const child = track(
+    fork(CHILD, args, { execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc"] }),
+  );
   await nextMessage(child);
   const results = async (): Promise<Result[]> => (await nextMessage(child)) as Result[];
   return {
@@ -98,7 +100,10 @@ export async function startProcesses(home: Home, count: number): Promise<LoginPr
 }
 
 /** Gives all processes the same order at once, and waits for all results. */
-export async function runTogether(processes: readonly LoginProcess[], order: Order): Promise<Result[]> {
+export async function runTogether(
+  processes: readonly LoginProcess[],
+  order: Order,
+): Promise<Result[]> {
   const all = processes.map((one) => one.results());
   for (const one of processes) {
     one.send(order);
@@ -121,7 +126,11 @@ function startPython(args: readonly string[]): PythonProcess {
 }
 
 async function outputOf(child: PythonProcess): Promise<string> {
-  const [out, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
+  const [out, errors] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, "close"),
+  ]);
   if (child.exitCode !== 0) {
     throw new Error(`python_store.py ended with code ${String(child.exitCode)}: ${errors}`);
   }
@@ -146,7 +155,10 @@ export async function python(...args: string[]): Promise<PythonAnswer> {
 }
 
 /** Starts the Python store; `waiting` resolves when it has found its lock taken. */
-export function startPythonTurn(...args: string[]): { waiting: Promise<unknown>; answer: Promise<PythonAnswer> } {
+export function startPythonTurn(...args: string[]): {
+  waiting: Promise<unknown>;
+  answer: Promise<PythonAnswer>;
+} {
   const child = startPython(args);
   const waiting = once(child.stderr, "data");
   const answer = outputOf(child).then((out) => JSON.parse(out) as PythonAnswer);
@@ -155,7 +167,9 @@ export function startPythonTurn(...args: string[]): { waiting: Promise<unknown>;
 }
 
 /** A Python process that holds a lock until it is told to let go. */
-export async function pythonHolding(lockFile: string): Promise<{ child: ChildProcess; letGo: () => Promise<void> }> {
+export async function pythonHolding(
+  lockFile: string,
+): Promise<{ child: ChildProcess; letGo: () => Promise<void> }> {
   const child = startPython(["hold", lockFile]);
   const held = once(child.stdout, "data");
   const ended = outputOf(child);
@@ -201,7 +215,11 @@ process.send("reading");
 
 /** Starts a process that reads a file again and again. */
 export async function startReader(file: string): Promise<{ stop: () => Promise<Seen> }> {
-  const child = track(spawn(process.execPath, ["-e", READER, file], { stdio: ["ignore", "inherit", "inherit", "ipc"] }));
+  const child = track(
+    spawn(process.execPath, ["-e", READER, file], {
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    }),
+  );
   await nextMessage(child);
   return {
     stop: async () => {

@@ -1,7 +1,18 @@
 /** Homes, logins and what a test needs around them; nothing of the plugin writes the files here. */
 import { EventEmitter, once } from "node:events";
 import fs from "node:fs";
-import { chmod, chown, mkdir, mkdtemp, readFile, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -22,7 +33,11 @@ import type { StandIn, TokenReply } from "../standin/server.ts";
 /** Lifetime of the stand-in's access tokens, in ms. */
 export const LIFETIME_MS = 900_000;
 /** The three owners of a home. */
-export const KINDS = ["kimi-cli", "kimi-code-cli", "openclaw"] as const satisfies readonly HomeKind[];
+export const KINDS = [
+  "kimi-cli",
+  "kimi-code-cli",
+  "openclaw",
+] as const satisfies readonly HomeKind[];
 /** A user without rights, for the tests that root runs. */
 export const NOBODY = 65_534;
 
@@ -45,8 +60,16 @@ export async function removeScratch(): Promise<void> {
 }
 
 /** The home of an owner under this folder, for the stand-in's addresses. */
-export function homeFor(kind: HomeKind, dir: string, standIn: Pick<StandIn, "oauthHost" | "apiBase" | "cliSlot">): Home {
-  const endpoints = { region: "custom", oauthHost: standIn.oauthHost, apiBase: standIn.apiBase } as const;
+export function homeFor(
+  kind: HomeKind,
+  dir: string,
+  standIn: Pick<StandIn, "oauthHost" | "apiBase" | "cliSlot">,
+): Home {
+  const endpoints = {
+    region: "custom",
+    oauthHost: standIn.oauthHost,
+    apiBase: standIn.apiBase,
+  } as const;
   return makeHome(kind, dir, kind === "kimi-cli" ? DEFAULT_SLOT : standIn.cliSlot, endpoints);
 }
 
@@ -69,7 +92,15 @@ export function ownerText(home: Home, pair: TokenReply, file: LoginFile = {}): s
   const { access_token, refresh_token, scope, token_type, expires_in } = pair;
   if (home.kind !== "kimi-cli") {
     const expires_at = Math.floor(issuedAtS) + expires_in;
-    const members = { access_token, refresh_token, expires_at, scope, token_type, expires_in, ...extra };
+    const members = {
+      access_token,
+      refresh_token,
+      expires_at,
+      scope,
+      token_type,
+      expires_in,
+      ...extra,
+    };
     return `${JSON.stringify(members, null, 2)}\n`;
   }
   const members = [
@@ -85,7 +116,11 @@ export function ownerText(home: Home, pair: TokenReply, file: LoginFile = {}): s
 }
 
 /** Puts tokens into a home, with the rights that its owner gives the file. */
-export async function writeLogin(home: Home, pair: TokenReply, file: LoginFile = {}): Promise<void> {
+export async function writeLogin(
+  home: Home,
+  pair: TokenReply,
+  file: LoginFile = {},
+): Promise<void> {
   await mkdir(path.dirname(home.file), { recursive: true, mode: 0o700 });
   await writeFile(home.file, ownerText(home, pair, file), { mode: 0o600 });
 }
@@ -176,7 +211,11 @@ export async function failureOf(work: Promise<unknown>): Promise<KimiError> {
 /** Everything that a log could print of an error. */
 export function everythingIn(error: unknown): string {
   const texts: string[] = [];
-  for (let current = error, depth = 0; current instanceof Error && depth < 10; current = current.cause, depth += 1) {
+  for (
+    let current = error, depth = 0;
+    current instanceof Error && depth < 10;
+    current = current.cause, depth += 1
+  ) {
     texts.push(String(current), current.stack ?? "", JSON.stringify(current));
   }
   texts.push(inspect(error, { depth: Infinity, showHidden: true }));

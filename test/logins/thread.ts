@@ -17,7 +17,9 @@ async function report(): Promise<string> {
   try {
     return (await login.access(options)).accessToken;
   } catch (error) {
-    return isKimiError(error) ? `${error.code}, ${error.transient ? "transient" : "final"}` : String(error);
+    return isKimiError(error)
+      ? `${error.code}, ${error.transient ? "transient" : "final"}`
+      : String(error);
   }
 }
 

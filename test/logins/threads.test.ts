@@ -26,7 +26,9 @@ afterEach(async () => {
 
 /** What one access in a worker thread came to: an access token or an error's code. */
 async function inWorker(home: Home, options: AccessOptions = {}): Promise<string> {
-  const worker = new Worker(path.join(import.meta.dirname, "thread.ts"), { workerData: { home, options } });
+  const worker = new Worker(path.join(import.meta.dirname, "thread.ts"), {
+    workerData: { home, options },
+  });
   workers.add(worker);
   const [result] = (await once(worker, "message")) as [string];
   await worker.terminate();
@@ -54,7 +56,9 @@ describe.each(KINDS)("a worker thread that uses the %s home", (kind) => {
 
   it("does not force a refresh of a rejected token", async () => {
     const { home, pair } = await signedIn(standIn, kind, { ageMs: 60_000 });
-    expect(await inWorker(home, { rejectedAccessToken: pair.access_token })).toBe("home_busy, transient");
+    expect(await inWorker(home, { rejectedAccessToken: pair.access_token })).toBe(
+      "home_busy, transient",
+    );
     expect(standIn.requests).toEqual([]);
   });
 

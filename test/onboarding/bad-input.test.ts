@@ -56,10 +56,22 @@ describe("onboarding from the Kimi CLI's login", () => {
     ["an oversized file", login({ padding: "x".repeat(70_000) }), /too large/],
     ["a list", "[1, 2]", /does not hold a login/],
     ["a number as a token", login({ access_token: 7 }), /access token is missing or damaged/],
-    ["a control character in a token", login({ access_token: `${secret}\n` }), /access token is missing or damaged/],
+    [
+      "a control character in a token",
+      login({ access_token: `${secret}\n` }),
+      /access token is missing or damaged/,
+    ],
     ["a number as a refresh token", login({ refresh_token: 7 }), /refresh token is damaged/],
-    ["an ended login without a refresh token", login({ refresh_token: "", expires_at: 1_700_000_000 }), /holds no token to renew it with/],
-    ["a tombstone", login({ access_token: "", refresh_token: "", expires_at: 0, expires_in: 0 }), /rejected by Kimi/],
+    [
+      "an ended login without a refresh token",
+      login({ refresh_token: "", expires_at: 1_700_000_000 }),
+      /holds no token to renew it with/,
+    ],
+    [
+      "a tombstone",
+      login({ access_token: "", refresh_token: "", expires_at: 0, expires_in: 0 }),
+      /rejected by Kimi/,
+    ],
   ])("refuses %s in one sentence and leaves it as it is", async (_what, content, reason) => {
     await writeFile(file, content);
     const outcome = await signInNonInteractively("cli-login", agentDir);
@@ -75,7 +87,11 @@ describe("onboarding from the Kimi CLI's login", () => {
 
   it.each<[string, () => Promise<unknown>, RegExp]>([
     ["no login at all", async () => undefined, /No Kimi CLI login was found/],
-    ["a dangling link", async () => await symlink(path.join(root, "gone"), file), /link to a file that is gone/],
+    [
+      "a dangling link",
+      async () => await symlink(path.join(root, "gone"), file),
+      /link to a file that is gone/,
+    ],
     ["a folder in its place", async () => await mkdir(file), /it is a folder/],
     ["a pipe in its place", async () => execFileSync("mkfifo", [file]), /not a regular file/],
     ["a link in a circle", async () => await symlink(file, file), /leads in a circle/],
@@ -136,7 +152,10 @@ describe("onboarding from the Kimi CLI's login", () => {
     const newer = standIn.issueLogin();
     const inPython = path.join(root, ".kimi", "credentials", "kimi-code.json");
     await mkdir(path.dirname(inPython), { recursive: true });
-    await writeFile(file, login({ access_token: older.access_token, refresh_token: older.refresh_token }));
+    await writeFile(
+      file,
+      login({ access_token: older.access_token, refresh_token: older.refresh_token }),
+    );
     await writeFile(
       inPython,
       login({
@@ -148,7 +167,10 @@ describe("onboarding from the Kimi CLI's login", () => {
     const outcome = await signInNonInteractively("cli-login", agentDir);
     expect(outcome.logs.join()).toContain(inPython);
     expect(profiles()).toMatchObject({
-      "kimi-code:default": { access: newer.access_token, authFlow: `kimi-cli:kimi-code@${path.join(root, ".kimi")}` },
+      "kimi-code:default": {
+        access: newer.access_token,
+        authFlow: `kimi-cli:kimi-code@${path.join(root, ".kimi")}`,
+      },
     });
   });
 });

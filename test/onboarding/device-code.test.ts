@@ -59,7 +59,12 @@ describe("signing in with a device code", () => {
     const credential = JSON.parse(text) as JsonObject;
     expect(text).toBe(`${JSON.stringify(credential, null, 2)}\n`);
     expect(Object.keys(credential)).toEqual([
-      "access_token", "refresh_token", "expires_at", "scope", "token_type", "expires_in",
+      "access_token",
+      "refresh_token",
+      "expires_at",
+      "scope",
+      "token_type",
+      "expires_in",
     ]);
     expect(credential).toMatchObject({ expires_in: 900, token_type: "Bearer" });
     expect(standIn.isLiveRefresh(String(credential.refresh_token))).toBe(true);
@@ -97,7 +102,9 @@ describe("signing in with a device code", () => {
     expect(note).toContain("There is no browser on this machine.");
     expect(note).toContain(`\n${link}\n`);
     expect(note).toContain("Code: FAKE-0001\nValid for 15 minutes.");
-    expect(seen.events).toContainEqual(expect.stringMatching(/^progress: Waiting for your approval at .* \(15 minutes left\)$/));
+    expect(seen.events).toContainEqual(
+      expect.stringMatching(/^progress: Waiting for your approval at .* \(15 minutes left\)$/),
+    );
     expect(seen.events.at(-1)).toBe("stop: Approved");
   });
 
@@ -105,7 +112,9 @@ describe("signing in with a device code", () => {
     const { seen } = await signIn({ isRemote: false });
     const shown = seen.events.findIndex((event) => event.startsWith("note: "));
     expect(seen.events[shown]).not.toContain("no browser");
-    expect(seen.events[shown + 1]).toBe(`open: ${standIn.origin}/code/authorize_device?user_code=FAKE-0001`);
+    expect(seen.events[shown + 1]).toBe(
+      `open: ${standIn.origin}/code/authorize_device?user_code=FAKE-0001`,
+    );
   });
 
   it("hands the link to the host before the code, where the host shows codes", async () => {
@@ -215,7 +224,10 @@ describe("signing in with a device code", () => {
     const { ctx, seen } = surface({ agentDir });
     const error = await failureOf(runDeviceCode(ctx, fakeWaits(standIn)));
     expect(error.code).toBe("bad_reply");
-    expect(seen.events).toEqual(["progress: Asking Kimi for a sign-in code", "stop: Kimi sent no sign-in code"]);
+    expect(seen.events).toEqual([
+      "progress: Asking Kimi for a sign-in code",
+      "stop: Kimi sent no sign-in code",
+    ]);
     expect(await stored()).toEqual([]);
     expect(standIn.tokenRequests()).toEqual([]);
   });
@@ -244,7 +256,12 @@ describe("signing in with a device code", () => {
   });
 
   describe("to a person's own account", () => {
-    const personal = { agentDir: undefined, env: {}, config: {}, assertCurrent: () => undefined } as const;
+    const personal = {
+      agentDir: undefined,
+      env: {},
+      config: {},
+      assertCurrent: () => undefined,
+    } as const;
 
     it("writes nothing: the host keeps what it returns", async () => {
       const { ctx } = surface(personal);

@@ -34,7 +34,8 @@ export function surface(how: Surface): { ctx: ProviderAuthContext; seen: Seen } 
     return known[1];
   };
   const prompter = {
-    note: async (message: string, title?: string) => void events.push(`note: ${title ?? ""}\n${message}`),
+    note: async (message: string, title?: string) =>
+      void events.push(`note: ${title ?? ""}\n${message}`),
     select: async ({ message }: { message: string }) => await answer(message),
     confirm: async ({ message }: { message: string }) => await answer(message),
     progress: (label: string) => {
@@ -47,8 +48,15 @@ export function surface(how: Surface): { ctx: ProviderAuthContext; seen: Seen } 
     ...(how.showsCodes === true
       ? {
           openUrl: async () => undefined,
-          deviceCode: async (shown: { title: string; code: string; expiresInMinutes?: number; message?: string }) =>
-            void events.push(`code: ${shown.code}, ${shown.expiresInMinutes ?? 0} minutes\n${shown.message ?? ""}`),
+          deviceCode: async (shown: {
+            title: string;
+            code: string;
+            expiresInMinutes?: number;
+            message?: string;
+          }) =>
+            void events.push(
+              `code: ${shown.code}, ${shown.expiresInMinutes ?? 0} minutes\n${shown.message ?? ""}`,
+            ),
         }
       : {}),
   };

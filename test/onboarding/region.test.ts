@@ -11,7 +11,8 @@ import { failureOf } from "../logins/support.ts";
 import { type Surface, surface } from "./device-context.ts";
 
 const configured = (region: unknown) =>
-  ({ plugins: { entries: { "kimi-code-oauth": { config: { region } } } } }) as Surface["config"] & object;
+  ({ plugins: { entries: { "kimi-code-oauth": { config: { region } } } } }) as Surface["config"] &
+    object;
 
 describe("the region of a new login", () => {
   let root: string;
@@ -38,18 +39,47 @@ describe("the region of a new login", () => {
     await writeFile(path.join(folder, "region"), text);
   }
 
-  it.each(["mainland-cn", "global"] as const)("is asked for when nothing decides: %s", async (region) => {
-    const { endpoints, seen } = await choose({ answers: { "Where is your Kimi account?": region } });
-    expect(endpoints).toEqual(REGIONS[region]);
-    expect(seen.events).toEqual(["ask: Where is your Kimi account?"]);
-  });
+  it.each(["mainland-cn", "global"] as const)(
+    "is asked for when nothing decides: %s",
+    async (region) => {
+      const { endpoints, seen } = await choose({
+        answers: { "Where is your Kimi account?": region },
+      });
+      expect(endpoints).toEqual(REGIONS[region]);
+      expect(seen.events).toEqual(["ask: Where is your Kimi account?"]);
+    },
+  );
 
   it.each<[string, Record<string, string>, Endpoints]>([
-    ["a pair of addresses", { KIMI_CODE_OAUTH_HOST: "http://127.0.0.1:1", KIMI_CODE_BASE_URL: "http://127.0.0.1:1/v1" }, { region: "custom", oauthHost: "http://127.0.0.1:1", apiBase: "http://127.0.0.1:1/v1" }],
-    ["the issuer of a region alone", { KIMI_CODE_OAUTH_HOST: "https://auth.kimi.ai/" }, REGIONS.global],
-    ["the older name of that variable", { KIMI_OAUTH_HOST: "https://auth.kimi.ai" }, REGIONS.global],
-    ["the API of a region alone", { KIMI_CODE_BASE_URL: "https://api.kimi.ai/coding/v1" }, REGIONS.global],
-    ["another API alone", { KIMI_CODE_BASE_URL: "https://kimi.proxy.example/v1" }, { region: "custom", oauthHost: "https://auth.kimi.com", apiBase: "https://kimi.proxy.example/v1" }],
+    [
+      "a pair of addresses",
+      { KIMI_CODE_OAUTH_HOST: "http://127.0.0.1:1", KIMI_CODE_BASE_URL: "http://127.0.0.1:1/v1" },
+      { region: "custom", oauthHost: "http://127.0.0.1:1", apiBase: "http://127.0.0.1:1/v1" },
+    ],
+    [
+      "the issuer of a region alone",
+      { KIMI_CODE_OAUTH_HOST: "https://auth.kimi.ai/" },
+      REGIONS.global,
+    ],
+    [
+      "the older name of that variable",
+      { KIMI_OAUTH_HOST: "https://auth.kimi.ai" },
+      REGIONS.global,
+    ],
+    [
+      "the API of a region alone",
+      { KIMI_CODE_BASE_URL: "https://api.kimi.ai/coding/v1" },
+      REGIONS.global,
+    ],
+    [
+      "another API alone",
+      { KIMI_CODE_BASE_URL: "https://kimi.proxy.example/v1" },
+      {
+        region: "custom",
+        oauthHost: "https://auth.kimi.com",
+        apiBase: "https://kimi.proxy.example/v1",
+      },
+    ],
   ])("follows %s in the environment before all else", async (_what, env, wanted) => {
     await mark("mainland-cn");
     const { endpoints, seen } = await choose({ config: configured("mainland-cn") }, env);

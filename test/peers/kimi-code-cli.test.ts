@@ -11,9 +11,21 @@ import type { Home } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
 import { startStandIn } from "../standin/server.ts";
 import type { StandIn } from "../standin/server.ts";
-import { leftovers, modeOf, removeScratch, scratch, stopWatching, stored, testDeps, watchTries } from "../logins/support.ts";
+import {
+  leftovers,
+  modeOf,
+  removeScratch,
+  scratch,
+  stopWatching,
+  stored,
+  testDeps,
+  watchTries,
+} from "../logins/support.ts";
 
-const KIMI = path.join(path.dirname(createRequire(import.meta.url).resolve("@moonshot-ai/kimi-code/package.json")), "dist/main.mjs");
+const KIMI = path.join(
+  path.dirname(createRequire(import.meta.url).resolve("@moonshot-ai/kimi-code/package.json")),
+  "dist/main.mjs",
+);
 const TIMEOUT_MS = 60_000;
 
 let standIn: StandIn;
@@ -70,8 +82,13 @@ function shape(text: string): string {
 
 /** The tokens of the chat requests, and how many refreshes there were. */
 function seen(): { chats: unknown[]; refreshes: number } {
-  const chats = standIn.requests.filter((request) => request.route === "chat" && request.status === 200);
-  return { chats: chats.map((request) => request.bearer), refreshes: standIn.tokenRequests("refresh_token").length };
+  const chats = standIn.requests.filter(
+    (request) => request.route === "chat" && request.status === 200,
+  );
+  return {
+    chats: chats.map((request) => request.bearer),
+    refreshes: standIn.tokenRequests("refresh_token").length,
+  };
 }
 
 beforeAll(async () => {
@@ -79,10 +96,19 @@ beforeAll(async () => {
   dir = await scratch();
   const { code, out } = await kimi("login");
   const homes = cliHomes({ ...standIn.env, HOME: dir, KIMI_CODE_HOME: dir });
-  const found = await Promise.all(homes.map((one) => stat(one.file).then(() => [one], () => [])));
+  const found = await Promise.all(
+    homes.map((one) =>
+      stat(one.file).then(
+        () => [one],
+        () => [],
+      ),
+    ),
+  );
   const [only, ...more] = found.flat();
   if (only === undefined || more.length > 0) {
-    throw new Error(`the CLI ended with code ${String(code)}, and its login is not found, or not alone: ${out}`);
+    throw new Error(
+      `the CLI ended with code ${String(code)}, and its login is not found, or not alone: ${out}`,
+    );
   }
   home = only;
 }, TIMEOUT_MS);
@@ -123,7 +149,9 @@ describe("the Kimi Code CLI and the plugin on one login", { timeout: TIMEOUT_MS 
     expect(seen()).toEqual({ chats: [accessToken], refreshes: 1 });
     // Byte for byte as the CLI wrote it, but for the tokens and the digits of the expiry.
     expect(shape(await readFile(home.file, "utf8"))).toBe(shape(written));
-    expect([await modeOf(home.file), await modeOf(path.dirname(home.file))]).toEqual([0o600, 0o700]);
+    expect([await modeOf(home.file), await modeOf(path.dirname(home.file))]).toEqual([
+      0o600, 0o700,
+    ]);
     expect(await readdir(path.dirname(home.file))).toEqual([path.basename(home.file)]);
     expect(await readdir(path.join(dir, "oauth"))).toEqual([home.slot]);
   });
@@ -190,11 +218,15 @@ describe("the Kimi Code CLI and the plugin on one login", { timeout: TIMEOUT_MS 
     const mark = await readFile(home.file, "utf8");
     expect(JSON.parse(mark)).toMatchObject({ access_token: "", refresh_token: "", expires_at: 0 });
     standIn.clear();
-    await expect(open().access()).rejects.toThrow(expect.objectContaining({ code: "login_revoked" }));
+    await expect(open().access()).rejects.toThrow(
+      expect.objectContaining({ code: "login_revoked" }),
+    );
     expect(standIn.requests).toEqual([]);
     expect(await readFile(home.file, "utf8")).toBe(mark);
     await rm(home.file);
-    await expect(open().access()).rejects.toThrow(expect.objectContaining({ code: "login_missing" }));
+    await expect(open().access()).rejects.toThrow(
+      expect.objectContaining({ code: "login_missing" }),
+    );
   });
 
   it("have spent no token twice and broken no rule of the server", async () => {

@@ -6,7 +6,13 @@ import type { Home } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
 import { startStandIn } from "../standin/server.ts";
 import type { StandIn, TokenReply } from "../standin/server.ts";
-import { endProcesses, hasPython, python, pythonText, startPythonTurn } from "../logins/processes.ts";
+import {
+  endProcesses,
+  hasPython,
+  python,
+  pythonText,
+  startPythonTurn,
+} from "../logins/processes.ts";
 import type { PythonAnswer } from "../logins/processes.ts";
 import {
   failureOf,
@@ -63,7 +69,10 @@ function shape(text: string): string {
 /** Lets the tokens look as if they had been issued a minute ago; younger ones are not refreshed by force. */
 async function age(): Promise<void> {
   const text = await readFile(home.file, "utf8");
-  await writeFile(home.file, text.replace(/("expires_at": )[\d.]+/u, `$1${String(Date.now() / 1000 + 840)}`));
+  await writeFile(
+    home.file,
+    text.replace(/("expires_at": )[\d.]+/u, `$1${String(Date.now() / 1000 + 840)}`),
+  );
 }
 
 /** Both hold the chain's newest token, nothing was spent twice, and nothing is left over. */
@@ -102,7 +111,9 @@ describe.skipIf(!hasPython)("Python and the plugin on one login (needs Python wi
     await open().access();
     const ours = await readFile(home.file, "utf8");
     expect(await pythonText("rewrite", home.dir)).toBe(ours);
-    expect(ours).toMatch(/^\{"access_token": "[^"]+", "refresh_token": "[^"]+", "expires_at": \d+\.\d+, "scope": "kimi-code", "token_type": "Bearer", "expires_in": 900\.0\}$/u);
+    expect(ours).toMatch(
+      /^\{"access_token": "[^"]+", "refresh_token": "[^"]+", "expires_at": \d+\.\d+, "scope": "kimi-code", "token_type": "Bearer", "expires_in": 900\.0\}$/u,
+    );
     expect(await modeOf(home.file)).toBe(0o600);
     await pythonTurn("force");
     expect(shape(await readFile(home.file, "utf8"))).toBe(shape(ours));
@@ -130,7 +141,11 @@ describe.skipIf(!hasPython)("Python and the plugin on one login (needs Python wi
     await turn.waiting;
     letGo();
     const { accessToken } = await work;
-    expect(await turn.answer).toEqual({ result: "adopted", access_token: accessToken, locked: true });
+    expect(await turn.answer).toEqual({
+      result: "adopted",
+      access_token: accessToken,
+      locked: true,
+    });
     expect(standIn.count("token")).toBe(1);
     expect(await agreement()).toEqual(AGREED);
   });
@@ -144,7 +159,11 @@ describe.skipIf(!hasPython)("Python and the plugin on one login (needs Python wi
     await standIn.waitFor("token", { count: 2 });
     letGo();
     const { accessToken } = await work;
-    expect(await turn.answer).toEqual({ result: "adopted", access_token: accessToken, locked: false });
+    expect(await turn.answer).toEqual({
+      result: "adopted",
+      access_token: accessToken,
+      locked: false,
+    });
     expect(await agreement()).toEqual({ ...AGREED, reused: 1 });
   });
 

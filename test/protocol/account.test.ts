@@ -42,13 +42,19 @@ describe("the account that the server names", () => {
 
   function ask(accessToken: string): Promise<string | undefined> {
     const endpoints = endpointsOf(standIn.oauthHost, standIn.apiBase);
-    return fetchAccountId({ endpoints, accessToken, headers: { "User-Agent": "kimi-code-oauth-test/1" } });
+    return fetchAccountId({
+      endpoints,
+      accessToken,
+      headers: { "User-Agent": "kimi-code-oauth-test/1" },
+    });
   }
 
   it("is asked for with the bearer and comes back as it is", async () => {
     const { access_token } = standIn.issueLogin();
     expect(await ask(access_token)).toBe("user-1");
-    expect(standIn.requests).toMatchObject([{ route: "me", method: "GET", bearer: access_token, status: 200 }]);
+    expect(standIn.requests).toMatchObject([
+      { route: "me", method: "GET", bearer: access_token, status: 200 },
+    ]);
     expect(standIn.requests[0]?.headers["user-agent"]).toBe("kimi-code-oauth-test/1");
     expect(standIn.violations).toEqual([]);
   });

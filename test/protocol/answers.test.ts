@@ -1,6 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { classifyFailure, failureCode, sortFailure } from "../../src/inference/failures.ts";
-import { type AnswerKind, describeAnswer, quotaWindow, type QuotaWindow, sortAnswer } from "../../src/protocol/answers.ts";
+import {
+  type AnswerKind,
+  describeAnswer,
+  quotaWindow,
+  type QuotaWindow,
+  sortAnswer,
+} from "../../src/protocol/answers.ts";
 import * as bodies from "../standin/bodies.ts";
 import { anthropicShape, type Answer } from "../standin/bodies.ts";
 
@@ -11,19 +17,35 @@ const ROWS: readonly (readonly [string, Answer, AnswerKind, Reason, QuotaWindow?
   ["expired bearer", bodies.INVALID_BEARER, "rejected_bearer", "auth"],
   ["expired bearer, Anthropic", bodies.INVALID_BEARER_ANTHROPIC, "rejected_bearer", "auth"],
   ["Invalid Authentication", bodies.INVALID_AUTHENTICATION, "rejected_bearer", "auth"],
-  ["unauthenticated", { status: 401, body: { error: { message: "unauthenticated" } } }, "rejected_bearer", "auth"],
+  [
+    "unauthenticated",
+    { status: 401, body: { error: { message: "unauthenticated" } } },
+    "rejected_bearer",
+    "auth",
+  ],
   ["no k3", bodies.NO_ACCESS_TO_K3, "no_access", "rate_limit"],
   ["no k3, Anthropic", anthropicShape(bodies.NO_ACCESS_TO_K3), "no_access", "rate_limit"],
   ["no fast model", bodies.NO_ACCESS_TO_HIGHSPEED, "no_access", "rate_limit"],
   ["no 1M context", bodies.NO_ACCESS_TO_1M_CONTEXT, "no_long_context", "context_overflow"],
-  ["decorated model id", bodies.unknownModelLike("k3[1m]", "k3"), "unknown_model", "model_not_found"],
+  [
+    "decorated model id",
+    bodies.unknownModelLike("k3[1m]", "k3"),
+    "unknown_model",
+    "model_not_found",
+  ],
   ["unknown model id", bodies.unknownModel("k9"), "unknown_model", "model_not_found"],
   ["no membership", bodies.NO_MEMBERSHIP, "no_membership", "rate_limit"],
   ["identity", bodies.IDENTITY_REFUSED, "identity_refused", "rate_limit"],
   ["ban", bodies.BANNED, "banned", "rate_limit"],
   ["ban, Anthropic", bodies.BANNED_ANTHROPIC, "banned", "rate_limit"],
   ["week", bodies.QUOTA_WEEKLY, "quota", "rate_limit", "7d"],
-  ["week, Anthropic", anthropicShape(bodies.QUOTA_WEEKLY, "permission_error"), "quota", "rate_limit", "7d"],
+  [
+    "week, Anthropic",
+    anthropicShape(bodies.QUOTA_WEEKLY, "permission_error"),
+    "quota",
+    "rate_limit",
+    "7d",
+  ],
   ["billing cycle", bodies.QUOTA_BILLING_CYCLE, "quota", "rate_limit", "month"],
   ["5 hours", bodies.QUOTA_5_HOURS, "quota", "rate_limit", "5h"],
   ["month", bodies.QUOTA_MONTHLY, "quota", "rate_limit", "month"],
@@ -34,7 +56,12 @@ const ROWS: readonly (readonly [string, Answer, AnswerKind, Reason, QuotaWindow?
   ["rate limit", bodies.RATE_LIMITED, "rate_limited", "rate_limit"],
   ["overload", bodies.OVERLOADED, "overloaded", "overloaded"],
   ["overload, Anthropic", bodies.OVERLOADED_ANTHROPIC, "overloaded", "overloaded"],
-  ["overload with 529", { status: 529, body: { type: "error", error: { type: "overloaded_error" } } }, "overloaded", "overloaded"],
+  [
+    "overload with 529",
+    { status: 529, body: { type: "error", error: { type: "overloaded_error" } } },
+    "overloaded",
+    "overloaded",
+  ],
   ["server error", bodies.SERVER_ERROR, "server_error", "server_error"],
   ["page of a proxy", bodies.GATEWAY_HTML, "server_error", "server_error"],
   ["overflow", bodies.CONTEXT_OVERFLOW, "context_overflow", "context_overflow"],
@@ -46,9 +73,20 @@ const ROWS: readonly (readonly [string, Answer, AnswerKind, Reason, QuotaWindow?
   ["unknown 418", { status: 418, body: "" }, "refused", "rate_limit"],
 ];
 
-const ANSWERS = ROWS.map(([what, answer, kind, reason, window]) => ({ what, answer, kind, reason, window }));
+const ANSWERS = ROWS.map(([what, answer, kind, reason, window]) => ({
+  what,
+  answer,
+  kind,
+  reason,
+  window,
+}));
 const KINDS = [...new Set(ANSWERS.map(({ kind }) => kind))];
-const FACTS = { model: "kimi-for-coding-highspeed", status: 403, site: "https://www.kimi.com", signIn: "Run `kimi login`, then try again." };
+const FACTS = {
+  model: "kimi-for-coding-highspeed",
+  status: 403,
+  site: "https://www.kimi.com",
+  signIn: "Run `kimi login`, then try again.",
+};
 
 function text({ body }: Answer): string {
   return typeof body === "string" ? body : JSON.stringify(body);
@@ -63,16 +101,21 @@ function reports(answer: Answer): string[] {
 }
 
 describe("an answer of Kimi's API", () => {
-  it.each(ANSWERS)("$what has one meaning, however the host reports it", ({ answer, kind, reason, window }) => {
-    expect(sortAnswer(answer.status, text(answer))).toBe(kind);
-    // No model call gets the answer about a page, which only its type tells.
-    for (const errorMessage of reports(answer).slice(0, kind === "page_refused" ? 1 : 2)) {
-      expect(sortFailure(errorMessage)).toMatchObject({ kind, status: answer.status });
-      expect(classifyFailure({ errorMessage })).toBe(reason);
-    }
-    expect(classifyFailure({ errorMessage: describeAnswer(kind, FACTS), code: failureCode(kind) })).toBe(reason);
-    expect(quotaWindow(text(answer))).toBe(window);
-  });
+  it.each(ANSWERS)(
+    "$what has one meaning, however the host reports it",
+    ({ answer, kind, reason, window }) => {
+      expect(sortAnswer(answer.status, text(answer))).toBe(kind);
+      // No model call gets the answer about a page, which only its type tells.
+      for (const errorMessage of reports(answer).slice(0, kind === "page_refused" ? 1 : 2)) {
+        expect(sortFailure(errorMessage)).toMatchObject({ kind, status: answer.status });
+        expect(classifyFailure({ errorMessage })).toBe(reason);
+      }
+      expect(
+        classifyFailure({ errorMessage: describeAnswer(kind, FACTS), code: failureCode(kind) }),
+      ).toBe(reason);
+      expect(quotaWindow(text(answer))).toBe(window);
+    },
+  );
 
   it("that is a success, or no answer at all, means nothing", () => {
     expect(sortAnswer(200, "usage limit")).toBeUndefined();
@@ -83,15 +126,23 @@ describe("an answer of Kimi's API", () => {
 });
 
 describe("the sentence for", () => {
-  it.each(KINDS)("%s fits into a chat window, says what to do and repeats nothing of the answer", (kind) => {
-    const sentence = describeAnswer(kind, { ...FACTS, window: "5h", resetsInMs: 47 * 60 * 60_000 });
-    expect(sentence.length).toBeLessThanOrEqual(235);
-    expect(sentence).toMatch(/^[A-Z].*(?:\.|--refresh|--usage)$/s);
-    for (const { answer } of ANSWERS.filter((row) => row.kind === kind)) {
-      const error = typeof answer.body === "object" ? (answer.body.error as { message?: string }) : {};
-      expect(sentence).not.toContain(error.message ?? `${text(answer)}<html>`);
-    }
-  });
+  it.each(KINDS)(
+    "%s fits into a chat window, says what to do and repeats nothing of the answer",
+    (kind) => {
+      const sentence = describeAnswer(kind, {
+        ...FACTS,
+        window: "5h",
+        resetsInMs: 47 * 60 * 60_000,
+      });
+      expect(sentence.length).toBeLessThanOrEqual(235);
+      expect(sentence).toMatch(/^[A-Z].*(?:\.|--refresh|--usage)$/s);
+      for (const { answer } of ANSWERS.filter((row) => row.kind === kind)) {
+        const error =
+          typeof answer.body === "object" ? (answer.body.error as { message?: string }) : {};
+        expect(sentence).not.toContain(error.message ?? `${text(answer)}<html>`);
+      }
+    },
+  );
 
   it.each([
     [30_000, "1 minute;"],
@@ -101,6 +152,8 @@ describe("the sentence for", () => {
     [47 * 60 * 60_000, "47 hours;"],
     [95 * 60 * 60_000, "4 days;"],
   ])("a quota that starts again in %i ms rounds up", (resetsInMs, words) => {
-    expect(describeAnswer("quota", { window: "7d", resetsInMs })).toContain(`Try again in ${words}`);
+    expect(describeAnswer("quota", { window: "7d", resetsInMs })).toContain(
+      `Try again in ${words}`,
+    );
   });
 });

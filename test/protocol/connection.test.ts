@@ -15,7 +15,10 @@ import { setProxyMode } from "../../src/protocol/proxy-mode.ts";
 import { everythingIn } from "../logins/support.ts";
 import { type StandIn, startStandIn } from "../standin/server.ts";
 
-const VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"].flatMap((name) => [name, name.toLowerCase()]);
+const VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"].flatMap((name) => [
+  name,
+  name.toLowerCase(),
+]);
 const KIMI = new URL("https://auth.kimi.com/api/oauth/token");
 
 let standIn: StandIn;
@@ -35,7 +38,9 @@ afterEach(async () => {
   for (const socket of sockets) {
     socket.destroy();
   }
-  await Promise.all(servers.splice(0).map((server) => new Promise((resolve) => server.close(resolve))));
+  await Promise.all(
+    servers.splice(0).map((server) => new Promise((resolve) => server.close(resolve))),
+  );
   await standIn.close();
 });
 
@@ -64,9 +69,13 @@ async function httpProxy(answer?: number): Promise<{ port: number; asked: string
   const asked: string[] = [];
   const server = createHttpServer((_request, response) => void response.writeHead(502).end());
   server.on("connect", (request, client: Socket) => {
-    asked.push(`${String(request.url)} ${String(request.headers["proxy-authorization"] ?? "")}`.trim());
+    asked.push(
+      `${String(request.url)} ${String(request.headers["proxy-authorization"] ?? "")}`.trim(),
+    );
     if (answer === undefined) {
-      join(client, Number(new URL(standIn.origin).port), () => client.write("HTTP/1.1 200 OK\r\n\r\n"));
+      join(client, Number(new URL(standIn.origin).port), () =>
+        client.write("HTTP/1.1 200 OK\r\n\r\n"),
+      );
     } else {
       client.end(`HTTP/1.1 ${String(answer)} No\r\nContent-Length: 0\r\n\r\n`);
     }
@@ -75,7 +84,10 @@ async function httpProxy(answer?: number): Promise<{ port: number; asked: string
 }
 
 /** A SOCKS proxy of either version that leads every connection to the stand-in. */
-async function socksProxy({ refuse = false }: { refuse?: boolean } = {}): Promise<{ port: number; asked: string[] }> {
+async function socksProxy({ refuse = false }: { refuse?: boolean } = {}): Promise<{
+  port: number;
+  asked: string[];
+}> {
   const asked: string[] = [];
   const server = createServer((client) => {
     let step = 0;
@@ -84,25 +96,38 @@ async function socksProxy({ refuse = false }: { refuse?: boolean } = {}): Promis
         const domain = data.subarray(8).toString("latin1").split("\0").filter(Boolean).join(" ");
         asked.push(`socks4 ${String(data.readUInt16BE(2))} ${domain}`.trim());
         client.off("data", onData);
-        join(client, Number(new URL(standIn.origin).port), () => client.write(Buffer.from([0, refuse ? 0x5b : 0x5a, 0, 0, 0, 0, 0, 0])));
+        join(client, Number(new URL(standIn.origin).port), () =>
+          client.write(Buffer.from([0, refuse ? 0x5b : 0x5a, 0, 0, 0, 0, 0, 0])),
+        );
       } else if (step === 0) {
         step = 1;
         const wantsPassword = data.subarray(2).includes(2);
         client.write(Buffer.from([5, wantsPassword ? 2 : 0]));
         step = wantsPassword ? 1 : 2;
       } else if (step === 1) {
-        asked.push(`user ${data.subarray(2).toString("latin1").replaceAll(/[^\w]+/gu, " ").trim()}`);
+        asked.push(
+          `user ${data
+            .subarray(2)
+            .toString("latin1")
+            .replaceAll(/[^\w]+/gu, " ")
+            .trim()}`,
+        );
         step = 2;
         client.write(Buffer.from([1, 0]));
       } else {
-        const host = data[3] === 3 ? data.subarray(5, 5 + (data[4] ?? 0)).toString() : data.subarray(4, 8).join(".");
+        const host =
+          data[3] === 3
+            ? data.subarray(5, 5 + (data[4] ?? 0)).toString()
+            : data.subarray(4, 8).join(".");
         asked.push(`socks5 ${host}`);
         client.off("data", onData);
         if (refuse) {
           client.write(Buffer.from([5, 2, 0, 1, 0, 0, 0, 0, 0, 0]));
           client.end();
         } else {
-          join(client, Number(new URL(standIn.origin).port), () => client.write(Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0])));
+          join(client, Number(new URL(standIn.origin).port), () =>
+            client.write(Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0])),
+          );
         }
       }
     });
@@ -114,7 +139,9 @@ async function ask(url = `${standIn.apiBase}/models`): Promise<number> {
   return (await exchange({ method: "GET", url, headers: {} })).status;
 }
 
-async function failure(url?: string): Promise<{ message: string; mayHaveReachedServer: boolean | undefined }> {
+async function failure(
+  url?: string,
+): Promise<{ message: string; mayHaveReachedServer: boolean | undefined }> {
   const error: unknown = await ask(url).then(
     () => new Error("it succeeded"),
     (thrown: unknown) => thrown,
@@ -131,7 +158,9 @@ describe("a request", () => {
     const { port, asked } = await httpProxy();
     vi.stubEnv("HTTP_PROXY", `http://me:s3cret@127.0.0.1:${String(port)}`);
     expect(await ask()).toBe(401);
-    expect(asked).toEqual([`${new URL(standIn.origin).host} Basic ${Buffer.from("me:s3cret").toString("base64")}`]);
+    expect(asked).toEqual([
+      `${new URL(standIn.origin).host} Basic ${Buffer.from("me:s3cret").toString("base64")}`,
+    ]);
   });
 
   it("goes through a proxy that is named without a scheme", async () => {
@@ -141,13 +170,16 @@ describe("a request", () => {
     expect(asked).toHaveLength(1);
   });
 
-  it.each(["socks5", "socks5h", "socks", "socks4", "socks4a"])("goes through a %s proxy", async (scheme) => {
-    const { port, asked } = await socksProxy();
-    vi.stubEnv("ALL_PROXY", `${scheme}://127.0.0.1:${String(port)}`);
-    expect(await ask()).toBe(401);
-    expect(asked.join()).toContain(scheme.startsWith("socks4") ? "socks4" : "socks5 127.0.0.1");
-    expect(standIn.count("models")).toBe(1);
-  });
+  it.each(["socks5", "socks5h", "socks", "socks4", "socks4a"])(
+    "goes through a %s proxy",
+    async (scheme) => {
+      const { port, asked } = await socksProxy();
+      vi.stubEnv("ALL_PROXY", `${scheme}://127.0.0.1:${String(port)}`);
+      expect(await ask()).toBe(401);
+      expect(asked.join()).toContain(scheme.startsWith("socks4") ? "socks4" : "socks5 127.0.0.1");
+      expect(standIn.count("models")).toBe(1);
+    },
+  );
 
   it("tells a SOCKS proxy its user name and password", async () => {
     const { port, asked } = await socksProxy();
@@ -175,7 +207,10 @@ describe("a request", () => {
 
 describe("a message about a failed request", () => {
   it.each([
-    [407, "asks for a user name and password (HTTP 407). Add them to the address in HTTP_PROXY and try again; you are still signed in."],
+    [
+      407,
+      "asks for a user name and password (HTTP 407). Add them to the address in HTTP_PROXY and try again; you are still signed in.",
+    ],
     [403, "(HTTP 403). Check the proxy and HTTP_PROXY and try again; you are still signed in."],
     [503, "(HTTP 503). Check the proxy and HTTP_PROXY and try again; you are still signed in."],
   ])("names a proxy that answers %i", async (status, ending) => {
@@ -187,41 +222,80 @@ describe("a message about a failed request", () => {
     expect(mayHaveReachedServer).toBe(false);
   });
 
-  it.each(["http", "socks5", "socks4"])("names a %s proxy that refuses connections", async (scheme) => {
-    const gone = createServer();
-    const port = await listen(gone);
-    await new Promise((resolve) => gone.close(resolve));
-    servers.splice(0);
-    vi.stubEnv("ALL_PROXY", `${scheme}://127.0.0.1:${String(port)}`);
-    const { message, mayHaveReachedServer } = await failure();
-    expect(message).toMatch(new RegExp(`The proxy 127\\.0\\.0\\.1:${String(port)} could not be reached: the connection was refused\\. Check the proxy and ALL_PROXY`, "u"));
-    expect(mayHaveReachedServer).toBe(false);
-  });
+  it.each(["http", "socks5", "socks4"])(
+    "names a %s proxy that refuses connections",
+    async (scheme) => {
+      const gone = createServer();
+      const port = await listen(gone);
+      await new Promise((resolve) => gone.close(resolve));
+      servers.splice(0);
+      vi.stubEnv("ALL_PROXY", `${scheme}://127.0.0.1:${String(port)}`);
+      const { message, mayHaveReachedServer } = await failure();
+      expect(message).toMatch(
+        new RegExp(
+          `The proxy 127\\.0\\.0\\.1:${String(port)} could not be reached: the connection was refused\\. Check the proxy and ALL_PROXY`,
+          "u",
+        ),
+      );
+      expect(mayHaveReachedServer).toBe(false);
+    },
+  );
 
   it.each(["socks5", "socks4"])("names a %s proxy that refuses the address", async (scheme) => {
     const { port } = await socksProxy({ refuse: true });
     vi.stubEnv("ALL_PROXY", `${scheme}://127.0.0.1:${String(port)}`);
     const { message, mayHaveReachedServer } = await failure();
-    expect(message).toContain(`The proxy 127.0.0.1:${String(port)} refused the connection to ${new URL(standIn.origin).host}.`);
+    expect(message).toContain(
+      `The proxy 127.0.0.1:${String(port)} refused the connection to ${new URL(standIn.origin).host}.`,
+    );
     expect(mayHaveReachedServer).toBe(false);
   });
 
   it("names a proxy whose name does not exist", async () => {
     vi.stubEnv("HTTP_PROXY", "http://proxy.kimi.invalid:3128");
-    expect((await failure()).message).toContain("The proxy proxy.kimi.invalid:3128 could not be reached: its name could not be resolved.");
+    expect((await failure()).message).toContain(
+      "The proxy proxy.kimi.invalid:3128 could not be reached: its name could not be resolved.",
+    );
   });
 
-  it.each(["http://", "ftp://proxy:1", "http://proxy:99999", "socks9://proxy:1"])("names the variable of an address that is none (%s)", async (value) => {
-    vi.stubEnv("HTTP_PROXY", value);
-    expect((await failure()).message).toBe("The proxy address in HTTP_PROXY is not valid. Correct it, or remove it to connect without a proxy.");
-  });
+  it.each(["http://", "ftp://proxy:1", "http://proxy:99999", "socks9://proxy:1"])(
+    "names the variable of an address that is none (%s)",
+    async (value) => {
+      vi.stubEnv("HTTP_PROXY", value);
+      expect((await failure()).message).toBe(
+        "The proxy address in HTTP_PROXY is not valid. Correct it, or remove it to connect without a proxy.",
+      );
+    },
+  );
 
   it("names what to set for a certificate that is not known", async () => {
     const folder = mkdtempSync(path.join(tmpdir(), "kimi-tls-"));
     try {
       const [key, cert] = [path.join(folder, "key.pem"), path.join(folder, "cert.pem")];
-      execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", cert, "-days", "1", "-subj", "/CN=localhost"], { stdio: "ignore" });
-      const port = await listen(createHttpsServer({ key: readFileSync(key), cert: readFileSync(cert) }));
+      execFileSync(
+        "openssl",
+        [
+          "req",
+          "-x509",
+          "-newkey",
+          "ec",
+          "-pkeyopt",
+          "ec_paramgen_curve:prime256v1",
+          "-nodes",
+          "-keyout",
+          key,
+          "-out",
+          cert,
+          "-days",
+          "1",
+          "-subj",
+          "/CN=localhost",
+        ],
+        { stdio: "ignore" },
+      );
+      const port = await listen(
+        createHttpsServer({ key: readFileSync(key), cert: readFileSync(cert) }),
+      );
       const { message, mayHaveReachedServer } = await failure(`https://localhost:${String(port)}/`);
       expect(message).toBe(
         `Kimi's server localhost:${String(port)} could not be reached: its certificate could not be verified. If your network has a certificate of its own, set NODE_EXTRA_CA_CERTS to its file, or NODE_USE_SYSTEM_CA=1, and try again; you are still signed in.`,
@@ -270,7 +344,9 @@ describe("proxyFor", () => {
     ["kimi.com.evil.example", false],
     ["", false],
   ])("lets NO_PROXY=%s take Kimi out: %s", (value, exempt) => {
-    expect(proxyFor(KIMI, { HTTPS_PROXY: "http://a:1", NO_PROXY: value }) === undefined).toBe(exempt);
+    expect(proxyFor(KIMI, { HTTPS_PROXY: "http://a:1", NO_PROXY: value }) === undefined).toBe(
+      exempt,
+    );
   });
 
   it.each([
@@ -278,6 +354,8 @@ describe("proxyFor", () => {
     ["http://[::1]:8080/", "::1"],
     ["http://[::1]:8080/", "[::1]:8080"],
   ])("lets NO_PROXY take %s out as %s", (url, value) => {
-    expect(proxyFor(new URL(url), { HTTP_PROXY: "http://a:1", no_proxy: "", NO_PROXY: value })).toBeUndefined();
+    expect(
+      proxyFor(new URL(url), { HTTP_PROXY: "http://a:1", no_proxy: "", NO_PROXY: value }),
+    ).toBeUndefined();
   });
 });

@@ -61,7 +61,10 @@ describe("asking for a sign-in code", () => {
     ["an endless user code", { user_code: "F".repeat(65) }],
     ["a link that is none", { verification_uri_complete: SECRET }],
     ["a link to another host", { verification_uri_complete: `https://${SECRET}.example/` }],
-    ["a link to Kimi's site, where the issuer is on loopback", { verification_uri_complete: "https://www.kimi.com/" }],
+    [
+      "a link to Kimi's site, where the issuer is on loopback",
+      { verification_uri_complete: "https://www.kimi.com/" },
+    ],
     ["an interval of 0", { interval: 0 }],
     ["a negative interval", { interval: -5 }],
     ["an interval of decades", { interval: 1e9 }],
@@ -77,15 +80,29 @@ describe("asking for a sign-in code", () => {
     standIn.device.replyOverride = (reply) => ({ ...reply, ...change });
     const error = await failureOf(requestDeviceCode(deviceRequest(standIn)));
     expect(error.code).toBe("bad_reply");
-    expect(error.message).toMatch(/^127\.0\.0\.1:\d+ (answered|sent) .*\. Check the network or proxy and sign in again\.$/);
+    expect(error.message).toMatch(
+      /^127\.0\.0\.1:\d+ (answered|sent) .*\. Check the network or proxy and sign in again\.$/,
+    );
     expect(everythingIn(error)).not.toContain(SECRET);
   });
 
   it.each<[string, Fault, string]>([
-    ["a list", { kind: "rawBody", status: 200, contentType: "application/json", body: `["${SECRET}"]` }, "bad_reply"],
-    ["a page", { kind: "rawBody", status: 200, contentType: "text/html", body: `<p>${SECRET}</p>` }, "bad_reply"],
+    [
+      "a list",
+      { kind: "rawBody", status: 200, contentType: "application/json", body: `["${SECRET}"]` },
+      "bad_reply",
+    ],
+    [
+      "a page",
+      { kind: "rawBody", status: 200, contentType: "text/html", body: `<p>${SECRET}</p>` },
+      "bad_reply",
+    ],
     ["an endless reply", { kind: "huge", bytes: 2 ** 20 }, "bad_reply"],
-    ["a refusal", { kind: "status", status: 400, body: { error: "invalid_client", error_description: SECRET } }, "refused"],
+    [
+      "a refusal",
+      { kind: "status", status: 400, body: { error: "invalid_client", error_description: SECRET } },
+      "refused",
+    ],
     ["a redirect", { kind: "redirect", location: `https://${SECRET}.example/` }, "refused"],
     ["a limit", { kind: "status", status: 429, body: SECRET }, "rate_limited"],
     ["a server error", { kind: "status", status: 503, body: SECRET }, "server_unavailable"],
@@ -106,7 +123,9 @@ describe("asking for a sign-in code", () => {
     const stop = (): never => {
       throw reason;
     };
-    await expect(requestDeviceCode(deviceRequest(standIn, { beforeRequest: stop }))).rejects.toBe(reason);
+    await expect(requestDeviceCode(deviceRequest(standIn, { beforeRequest: stop }))).rejects.toBe(
+      reason,
+    );
     expect(standIn.requests).toEqual([]);
   });
 
@@ -122,8 +141,16 @@ describe("asking for a sign-in code", () => {
 });
 
 describe("the link of a sign-in", () => {
-  const custom: Endpoints = { region: "custom", oauthHost: "https://kimi.proxy.example", apiBase: "https://kimi.proxy.example/v1" };
-  const loopback: Endpoints = { region: "custom", oauthHost: "http://127.0.0.1:1", apiBase: "http://127.0.0.1:1/v1" };
+  const custom: Endpoints = {
+    region: "custom",
+    oauthHost: "https://kimi.proxy.example",
+    apiBase: "https://kimi.proxy.example/v1",
+  };
+  const loopback: Endpoints = {
+    region: "custom",
+    oauthHost: "http://127.0.0.1:1",
+    apiBase: "http://127.0.0.1:1/v1",
+  };
 
   it.each<[string, Endpoints, string]>([
     ["kimi.com", REGIONS["mainland-cn"], "https://www.kimi.com/code/authorize_device?user_code=A"],
@@ -157,6 +184,8 @@ describe("the link of a sign-in", () => {
   });
 
   it("is shown in plain ASCII", () => {
-    expect(checkVerificationLink("https://www.kimi.ai/c\u202Eode?\u001B[2J", REGIONS.global)).toMatch(/^[\x21-\x7e]+$/);
+    expect(
+      checkVerificationLink("https://www.kimi.ai/c\u202Eode?\u001B[2J", REGIONS.global),
+    ).toMatch(/^[\x21-\x7e]+$/);
   });
 });

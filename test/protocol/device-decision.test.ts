@@ -25,7 +25,9 @@ describe("waiting for a decision", () => {
   afterEach(async () => {
     await standIn.close();
     if (standIn.violations.length > 0 || standIn.pollsTooFast > 0) {
-      throw new Error(`not by the book: ${standIn.violations.join()}, ${standIn.pollsTooFast} polls too fast`);
+      throw new Error(
+        `not by the book: ${standIn.violations.join()}, ${standIn.pollsTooFast} polls too fast`,
+      );
     }
   });
 
@@ -35,16 +37,19 @@ describe("waiting for a decision", () => {
     return await awaitDecision(request, code, standIn.clock.now() + BUDGET_MS, deps);
   }
 
-  it.each([400, 200] as const)("waits first, polls by the interval, and gets the tokens (pending as %i)", async (status) => {
-    standIn.device.pendingPolls = 3;
-    standIn.device.pendingStatus = status;
-    const { tokens } = await decide();
-    expect(standIn.isLiveRefresh(tokens?.refreshToken ?? "")).toBe(true);
-    expect(standIn.isLiveAccess(tokens?.accessToken ?? "")).toBe(true);
-    expect(tokens).toMatchObject({ expiresInS: 900, tokenType: "Bearer" });
-    expect(waits.pauses).toEqual([5, 5, 5, 5]);
-    expect(standIn.tokenRequests("device_code")).toHaveLength(4);
-  });
+  it.each([400, 200] as const)(
+    "waits first, polls by the interval, and gets the tokens (pending as %i)",
+    async (status) => {
+      standIn.device.pendingPolls = 3;
+      standIn.device.pendingStatus = status;
+      const { tokens } = await decide();
+      expect(standIn.isLiveRefresh(tokens?.refreshToken ?? "")).toBe(true);
+      expect(standIn.isLiveAccess(tokens?.accessToken ?? "")).toBe(true);
+      expect(tokens).toMatchObject({ expiresInS: 900, tokenType: "Bearer" });
+      expect(waits.pauses).toEqual([5, 5, 5, 5]);
+      expect(standIn.tokenRequests("device_code")).toHaveLength(4);
+    },
+  );
 
   it("keeps the slower pace after each slow_down", async () => {
     standIn.device.pendingPolls = 5;
@@ -102,7 +107,12 @@ describe("waiting for a decision", () => {
   });
 
   it("waits as long as a limit asks for", async () => {
-    standIn.failNext("token", { kind: "status", status: 429, body: SECRET, headers: { "retry-after": "45" } });
+    standIn.failNext("token", {
+      kind: "status",
+      status: 429,
+      body: SECRET,
+      headers: { "retry-after": "45" },
+    });
     await decide();
     expect(waits.pauses.slice(0, 2)).toEqual([5, 45]);
   });
@@ -111,11 +121,17 @@ describe("waiting for a decision", () => {
     standIn.failAlways("token", { kind: "reset" });
     const error = await failureOf(decide());
     expect(error.code).toBe("network");
-    expect(error.message).toMatch(/could not be reached: the connection broke\. Check the network or proxy and try again\.$/);
+    expect(error.message).toMatch(
+      /could not be reached: the connection broke\. Check the network or proxy and try again\.$/,
+    );
   });
 
   it("ends after three server errors in a row", async () => {
-    standIn.failAlways("token", { kind: "status", status: 500, body: { error: "server_error", error_description: SECRET } });
+    standIn.failAlways("token", {
+      kind: "status",
+      status: 500,
+      body: { error: "server_error", error_description: SECRET },
+    });
     const error = await failureOf(decide());
     expect(error.code).toBe("server_unavailable");
     expect(standIn.tokenRequests()).toHaveLength(3);
@@ -126,19 +142,46 @@ describe("waiting for a decision", () => {
     standIn.device.pendingPolls = 0;
     standIn.failNext("token", { kind: "rotateThenDrop" });
     const error = await failureOf(decide());
-    expect(error).toMatchObject({ code: "refused", message: expect.stringMatching(/connection broke while Kimi was handing over/) });
+    expect(error).toMatchObject({
+      code: "refused",
+      message: expect.stringMatching(/connection broke while Kimi was handing over/),
+    });
   });
 
   it.each<[string, Fault, string]>([
-    ["an error that nobody knows", { kind: "status", status: 400, body: { error: "odd", error_description: SECRET } }, "refused"],
+    [
+      "an error that nobody knows",
+      { kind: "status", status: 400, body: { error: "odd", error_description: SECRET } },
+      "refused",
+    ],
     ["a refusal", { kind: "status", status: 403, body: SECRET }, "refused"],
     ["a redirect", { kind: "redirect", location: `https://${SECRET}.example/` }, "refused"],
-    ["a code that the server forgot", { kind: "status", status: 400, body: { error: "invalid_grant" } }, "refused"],
-    ["a page", { kind: "rawBody", status: 200, contentType: "text/html", body: SECRET }, "bad_reply"],
+    [
+      "a code that the server forgot",
+      { kind: "status", status: 400, body: { error: "invalid_grant" } },
+      "refused",
+    ],
+    [
+      "a page",
+      { kind: "rawBody", status: 200, contentType: "text/html", body: SECRET },
+      "bad_reply",
+    ],
     ["an endless reply", { kind: "huge", bytes: 2 ** 20 }, "bad_reply"],
-    ["a login without an access token", { kind: "mutateReply", fn: ({ access_token: _a, ...rest }) => rest }, "bad_reply"],
-    ["a login that cannot be renewed", { kind: "mutateReply", fn: ({ refresh_token: _r, ...rest }) => rest }, "bad_reply"],
-    ["a token that would break a header", { kind: "mutateReply", fn: (reply) => ({ ...reply, access_token: `${SECRET}\r\nX: y` }) }, "bad_reply"],
+    [
+      "a login without an access token",
+      { kind: "mutateReply", fn: ({ access_token: _a, ...rest }) => rest },
+      "bad_reply",
+    ],
+    [
+      "a login that cannot be renewed",
+      { kind: "mutateReply", fn: ({ refresh_token: _r, ...rest }) => rest },
+      "bad_reply",
+    ],
+    [
+      "a token that would break a header",
+      { kind: "mutateReply", fn: (reply) => ({ ...reply, access_token: `${SECRET}\r\nX: y` }) },
+      "bad_reply",
+    ],
   ])("ends at %s, without a word of the server's", async (_what, fault, code) => {
     standIn.device.pendingPolls = 0;
     standIn.failNext("token", fault);

@@ -20,8 +20,16 @@ describe("a slot", () => {
     [AUTH_COM, API_COM, "kimi-code"],
     [AUTH_AI, API_AI, "kimi-code-env-0e4f99c69cc27850"],
     [AUTH_COM, API_AI, "kimi-code-env-d44abaad1d85681f"],
-    ["http://127.0.0.1:18765", "http://127.0.0.1:18765/coding/v1", "kimi-code-env-43bdb7cf2153aa5d"],
-    ["http://127.0.0.1:18766", "http://127.0.0.1:18766/coding/v1", "kimi-code-env-0c0a306150f2370a"],
+    [
+      "http://127.0.0.1:18765",
+      "http://127.0.0.1:18765/coding/v1",
+      "kimi-code-env-43bdb7cf2153aa5d",
+    ],
+    [
+      "http://127.0.0.1:18766",
+      "http://127.0.0.1:18766/coding/v1",
+      "kimi-code-env-0c0a306150f2370a",
+    ],
   ])("of %s with %s is %s, as the Kimi Code CLI calls it", (oauthHost, apiBase, slot) => {
     expect(slotFor({ oauthHost, apiBase })).toBe(slot);
   });
@@ -109,7 +117,9 @@ describe("an address", () => {
   });
 
   it("is not repeated in the message, for it may hold a password", () => {
-    expect(() => checkEndpoint("https://someone:hush@auth.kimi.com", "a test")).toThrow(/^(?!.*hush).*$/u);
+    expect(() => checkEndpoint("https://someone:hush@auth.kimi.com", "a test")).toThrow(
+      /^(?!.*hush).*$/u,
+    );
   });
 });
 
@@ -125,7 +135,12 @@ describe("the environment", () => {
     ["the old host variable", { KIMI_OAUTH_HOST: OLD }, OLD, API_COM],
     ["both host variables", { KIMI_CODE_OAUTH_HOST: HOST, KIMI_OAUTH_HOST: OLD }, HOST, API_COM],
     ["a base only", { KIMI_CODE_BASE_URL: BASE }, AUTH_COM, BASE],
-    ["a pair with slashes", { KIMI_CODE_OAUTH_HOST: `${HOST}/`, KIMI_CODE_BASE_URL: `${BASE}//` }, HOST, BASE],
+    [
+      "a pair with slashes",
+      { KIMI_CODE_OAUTH_HOST: `${HOST}/`, KIMI_CODE_BASE_URL: `${BASE}//` },
+      HOST,
+      BASE,
+    ],
   ])("that names %s leads to those addresses", (_what, env, oauthHost, apiBase) => {
     const wanted = oauthHost === undefined ? undefined : { region: "custom", oauthHost, apiBase };
     expect(endpointsFromEnv(env)).toEqual(wanted);
@@ -137,7 +152,11 @@ describe("the environment", () => {
   });
 
   it.each(["", " ", "\n"])("takes an empty variable (%j) for one that is not set", (empty) => {
-    const variables = { KIMI_CODE_OAUTH_HOST: empty, KIMI_OAUTH_HOST: empty, KIMI_CODE_BASE_URL: empty };
+    const variables = {
+      KIMI_CODE_OAUTH_HOST: empty,
+      KIMI_OAUTH_HOST: empty,
+      KIMI_CODE_BASE_URL: empty,
+    };
     expect(endpointsFromEnv(variables)).toBeUndefined();
     expect(endpointsFromEnv({ ...variables, KIMI_OAUTH_HOST: OLD })?.oauthHost).toBe(OLD);
   });
@@ -148,6 +167,8 @@ describe("the environment", () => {
     ["KIMI_OAUTH_HOST", { KIMI_CODE_OAUTH_HOST: "", KIMI_OAUTH_HOST: "http://a.example" }],
     ["KIMI_CODE_BASE_URL", { KIMI_CODE_BASE_URL: "http://a.example" }],
   ])("with an address that cannot be used is refused, naming %s (%j)", (variable, env) => {
-    expect(() => endpointsFromEnv(env)).toThrow(`The Kimi address in ${variable} does not use https.`);
+    expect(() => endpointsFromEnv(env)).toThrow(
+      `The Kimi address in ${variable} does not use https.`,
+    );
   });
 });

@@ -14,7 +14,11 @@ const TOKENS = {
   token_type: "Bearer",
 };
 const JSON_TEXT = JSON.stringify(TOKENS);
-const ISSUED = { accessToken: TOKENS.access_token, refreshToken: TOKENS.refresh_token, expiresInS: 900 };
+const ISSUED = {
+  accessToken: TOKENS.access_token,
+  refreshToken: TOKENS.refresh_token,
+  expiresInS: 900,
+};
 
 let server: Server;
 let requests: string[];
@@ -55,10 +59,19 @@ async function grant(): Promise<unknown> {
 }
 
 /** Answers with these bytes, whole. */
-function reply(body: string | Uint8Array, headers: Record<string, string> = {}, status = "200 OK"): void {
+function reply(
+  body: string | Uint8Array,
+  headers: Record<string, string> = {},
+  status = "200 OK",
+): void {
   answer = (socket) => {
     const bytes = Buffer.from(body);
-    const all = { "Content-Type": "application/json", "Content-Length": String(bytes.length), Connection: "close", ...headers };
+    const all = {
+      "Content-Type": "application/json",
+      "Content-Length": String(bytes.length),
+      Connection: "close",
+      ...headers,
+    };
     const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
     socket.write(`HTTP/1.1 ${status}\r\n${lines.join("")}\r\n`);
     socket.end(bytes);
@@ -66,11 +79,17 @@ function reply(body: string | Uint8Array, headers: Record<string, string> = {}, 
 }
 
 /** Answers with the first bytes of a longer body, then breaks the connection. */
-function cutReply(body: Uint8Array | string, sent: number, headers: Record<string, string> = {}): void {
+function cutReply(
+  body: Uint8Array | string,
+  sent: number,
+  headers: Record<string, string> = {},
+): void {
   answer = (socket) => {
     const bytes = Buffer.from(body);
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${String(bytes.length + 1)}\r\n${lines.join("")}\r\n`);
+    socket.write(
+      `HTTP/1.1 200 OK\r\nContent-Length: ${String(bytes.length + 1)}\r\n${lines.join("")}\r\n`,
+    );
     socket.write(bytes.subarray(0, sent), () => socket.destroy());
   };
 }
@@ -91,12 +110,27 @@ describe("refreshGrant", () => {
     ["gzip", zlib.gzipSync(JSON_TEXT), { "Content-Encoding": "gzip" }, "200 OK"],
     ["x-gzip", zlib.gzipSync(JSON_TEXT), { "Content-Encoding": "X-Gzip" }, "200 OK"],
     ["deflate", zlib.deflateSync(JSON_TEXT), { "Content-Encoding": "deflate" }, "200 OK"],
-    ["deflate without a header of its own", zlib.deflateRawSync(JSON_TEXT), { "Content-Encoding": "deflate" }, "200 OK"],
+    [
+      "deflate without a header of its own",
+      zlib.deflateRawSync(JSON_TEXT),
+      { "Content-Encoding": "deflate" },
+      "200 OK",
+    ],
     ["br", zlib.brotliCompressSync(JSON_TEXT), { "Content-Encoding": "br" }, "200 OK"],
     ["zstd", zlib.zstdCompressSync(JSON_TEXT), { "Content-Encoding": "zstd" }, "200 OK"],
-    ["two codings", zlib.brotliCompressSync(zlib.gzipSync(JSON_TEXT)), { "Content-Encoding": "gzip, br" }, "200 OK"],
+    [
+      "two codings",
+      zlib.brotliCompressSync(zlib.gzipSync(JSON_TEXT)),
+      { "Content-Encoding": "gzip, br" },
+      "200 OK",
+    ],
     ["gzip that no header names", zlib.gzipSync(JSON_TEXT), {}, "200 OK"],
-    ["zstd that no header names", zlib.zstdCompressSync(JSON_TEXT), { "Content-Encoding": "identity" }, "200 OK"],
+    [
+      "zstd that no header names",
+      zlib.zstdCompressSync(JSON_TEXT),
+      { "Content-Encoding": "identity" },
+      "200 OK",
+    ],
     ["a coding that is not there", JSON_TEXT, { "Content-Encoding": "gzip" }, "200 OK"],
     ["a coding that nobody knows", JSON_TEXT, { "Content-Encoding": "aws-chunked" }, "200 OK"],
     ["a byte order mark", `\uFEFF${JSON_TEXT}`, {}, "200 OK"],
@@ -116,8 +150,18 @@ describe("refreshGrant", () => {
 
   it.each<[string, string | Uint8Array, number, Record<string, string>]>([
     ["plain", JSON_TEXT, JSON_TEXT.length, {}],
-    ["gzip without its last bytes", zlib.gzipSync(JSON_TEXT), zlib.gzipSync(JSON_TEXT).length - 6, { "Content-Encoding": "gzip" }],
-    ["whole br", zlib.brotliCompressSync(JSON_TEXT), zlib.brotliCompressSync(JSON_TEXT).length, { "Content-Encoding": "br" }],
+    [
+      "gzip without its last bytes",
+      zlib.gzipSync(JSON_TEXT),
+      zlib.gzipSync(JSON_TEXT).length - 6,
+      { "Content-Encoding": "gzip" },
+    ],
+    [
+      "whole br",
+      zlib.brotliCompressSync(JSON_TEXT),
+      zlib.brotliCompressSync(JSON_TEXT).length,
+      { "Content-Encoding": "br" },
+    ],
   ])("reads whole tokens on a connection that is cut (%s)", async (_what, body, sent, headers) => {
     cutReply(body, sent, headers);
     expect(await grant()).toMatchObject(ISSUED);
@@ -125,7 +169,9 @@ describe("refreshGrant", () => {
 
   it("reads whole tokens in chunks that never end", async () => {
     answer = (socket) => {
-      socket.write(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${JSON_TEXT.length.toString(16)}\r\n${JSON_TEXT}\r\n`);
+      socket.write(
+        `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${JSON_TEXT.length.toString(16)}\r\n${JSON_TEXT}\r\n`,
+      );
       setImmediate(() => socket.destroy());
     };
     expect(await grant()).toMatchObject(ISSUED);
@@ -134,24 +180,37 @@ describe("refreshGrant", () => {
   it("says that half a reply is a broken connection after which Kimi may have renewed the login", async () => {
     cutReply(JSON_TEXT, 300);
     const error: unknown = await grant().catch((thrown: unknown) => thrown);
-    expect(isKimiError(error) && [error.code, error.details.mayHaveReachedServer]).toEqual(["network", true]);
+    expect(isKimiError(error) && [error.code, error.details.mayHaveReachedServer]).toEqual([
+      "network",
+      true,
+    ]);
   });
 
-  it.each([["null"], ['""'], ["7"], ['"a\\nb"'], [undefined]])("keeps the old refresh token for %s in its place", async (value) => {
-    const { refresh_token: _own, ...rest } = TOKENS;
-    reply(value === undefined ? JSON.stringify(rest) : `${JSON.stringify(rest).slice(0, -1)},"refresh_token":${value}}`);
-    const issued = await grant();
-    expect(issued).toMatchObject({ accessToken: TOKENS.access_token });
-    expect(issued).not.toHaveProperty("refreshToken");
-  });
-
-  it.each(["200 OK", "400 Bad Request", "401 Unauthorized", "403 Forbidden", "500 Internal Server Error"])(
-    "takes invalid_grant at %s for the end of the login",
-    async (status) => {
-      reply('{"error":"invalid_grant","error_description":"x"}', {}, status);
-      await expect(grant()).rejects.toMatchObject({ code: "login_ended", transient: false });
+  it.each([["null"], ['""'], ["7"], ['"a\\nb"'], [undefined]])(
+    "keeps the old refresh token for %s in its place",
+    async (value) => {
+      const { refresh_token: _own, ...rest } = TOKENS;
+      reply(
+        value === undefined
+          ? JSON.stringify(rest)
+          : `${JSON.stringify(rest).slice(0, -1)},"refresh_token":${value}}`,
+      );
+      const issued = await grant();
+      expect(issued).toMatchObject({ accessToken: TOKENS.access_token });
+      expect(issued).not.toHaveProperty("refreshToken");
     },
   );
+
+  it.each([
+    "200 OK",
+    "400 Bad Request",
+    "401 Unauthorized",
+    "403 Forbidden",
+    "500 Internal Server Error",
+  ])("takes invalid_grant at %s for the end of the login", async (status) => {
+    reply('{"error":"invalid_grant","error_description":"x"}', {}, status);
+    await expect(grant()).rejects.toMatchObject({ code: "login_ended", transient: false });
+  });
 
   it.each([
     ["401 Unauthorized", '{"error":"invalid_client"}'],
@@ -166,7 +225,9 @@ describe("refreshGrant", () => {
     reply(body, {}, status);
     const error: unknown = await grant().catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: "refused", transient: true });
-    expect(isKimiError(error) && error.details.what).toMatch(/says nothing about the login itself\.$/u);
+    expect(isKimiError(error) && error.details.what).toMatch(
+      /says nothing about the login itself\.$/u,
+    );
   });
 
   it("does not unpack a bomb", async () => {

@@ -6,7 +6,14 @@ import { Login } from "../../src/logins/login.ts";
 import { type Env, REGIONS, slotFor } from "../../src/protocol/endpoints.ts";
 import { identityHeaders } from "../../src/protocol/identity.ts";
 import { checkVerificationLink } from "../../src/protocol/verification-link.ts";
-import { failureOf, KINDS, LIFETIME_MS, removeScratch, signedIn, testDeps } from "../logins/support.ts";
+import {
+  failureOf,
+  KINDS,
+  LIFETIME_MS,
+  removeScratch,
+  signedIn,
+  testDeps,
+} from "../logins/support.ts";
 import { startStandIn } from "../standin/server.ts";
 
 const HOME = "/home/someone";
@@ -21,13 +28,18 @@ describe("hostile KIMI_ variables", () => {
     ["user info", { KIMI_CODE_OAUTH_HOST: "https://auth.kimi.com@evil.example" }],
     ["a password", { KIMI_OAUTH_HOST: "https://a:hush@auth.kimi.com" }],
     ["plain http to another machine", { KIMI_CODE_BASE_URL: "http://api.kimi.com/coding/v1" }],
-    ["plain http to a name that begins like loopback", { KIMI_CODE_OAUTH_HOST: "http://127.0.0.1.evil.example" }],
+    [
+      "plain http to a name that begins like loopback",
+      { KIMI_CODE_OAUTH_HOST: "http://127.0.0.1.evil.example" },
+    ],
     ["plain http to a number that is not loopback", { KIMI_CODE_OAUTH_HOST: "http://167772161" }],
     ["a scheme of its own", { KIMI_CODE_OAUTH_HOST: "data:text/html,x" }],
     ["a query that swallows the path", { KIMI_CODE_OAUTH_HOST: "https://evil.example/?" }],
     ["a fragment that swallows the path", { KIMI_CODE_OAUTH_HOST: "https://evil.example/#" }],
   ])("with %s are refused, and not repeated", (_what, env) => {
-    expect(() => cliHomes({ ...env, HOME })).toThrow(expect.objectContaining({ code: "endpoint_invalid" }));
+    expect(() => cliHomes({ ...env, HOME })).toThrow(
+      expect.objectContaining({ code: "endpoint_invalid" }),
+    );
     expect(() => cliHomes({ ...env, HOME })).toThrow(/^(?!.*(?:hush|evil)).*$/u);
   });
 
@@ -72,7 +84,9 @@ describe("a profile that was tampered with", () => {
     ["an API base by plain http", { enterpriseUrl: "http://evil.example/v1" }],
   ])("with %s leads nowhere", (_what, change) => {
     expect(() => homeOfBinding({ ...HONEST, ...change }, { HOME })).toThrow(
-      expect.objectContaining({ code: expect.stringMatching(/^(login_missing|endpoint_invalid)$/u) as string }),
+      expect.objectContaining({
+        code: expect.stringMatching(/^(login_missing|endpoint_invalid)$/u) as string,
+      }),
     );
   });
 });
@@ -82,9 +96,16 @@ describe("a redirect", () => {
     await using standIn = await startStandIn();
     await using thief = await startStandIn();
     const { home } = await signedIn(standIn, "kimi-code-cli", { ageMs: LIFETIME_MS });
-    standIn.failAlways("token", { kind: "redirect", status, location: `${thief.origin}/api/oauth/token` });
+    standIn.failAlways("token", {
+      kind: "redirect",
+      status,
+      location: `${thief.origin}/api/oauth/token`,
+    });
     const error = await failureOf(new Login(home, testDeps(Date.now)).access());
-    expect(error).toMatchObject({ code: "refused", message: expect.not.stringContaining(thief.origin) });
+    expect(error).toMatchObject({
+      code: "refused",
+      message: expect.not.stringContaining(thief.origin),
+    });
     expect(thief.requests).toEqual([]);
   });
 });
@@ -105,7 +126,10 @@ describe("the link of a sign-in", () => {
   });
 
   it("is shown without the control characters that a terminal would obey", () => {
-    const link = checkVerificationLink("https://www.kimi.com/\u001B]8;;x\u0007code?user_code=A\nB", REGIONS["mainland-cn"]);
+    const link = checkVerificationLink(
+      "https://www.kimi.com/\u001B]8;;x\u0007code?user_code=A\nB",
+      REGIONS["mainland-cn"],
+    );
     expect(link).toMatch(/^[\x21-\x7e]+$/u);
   });
 });

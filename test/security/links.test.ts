@@ -1,5 +1,18 @@
 /** What links, folders and planted files in and around a home can be made to do. */
-import { chmod, chown, lstat, mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { tagOf } from "../../src/logins/credential.ts";
@@ -71,15 +84,18 @@ describe.skipIf(windows).each(KINDS)("in the %s home", (kind) => {
     expect(await stored(home)).toMatchObject({ access_token: accessToken });
   });
 
-  it.each(["0123456789abcdef", "4194303"])("a link with the name of a temporary file (%s) is neither followed nor believed", async (random) => {
-    const home = await expired(kind);
-    const { refresh_token } = await stored(home);
-    await symlink(victim, `${home.file}.tmp.${random}.${tagOf(String(refresh_token))}`);
-    const accessToken = await access(home);
-    await expectUntouched();
-    expect(standIn.count("token")).toBe(1);
-    expect(await stored(home)).toMatchObject({ access_token: accessToken });
-  });
+  it.each(["0123456789abcdef", "4194303"])(
+    "a link with the name of a temporary file (%s) is neither followed nor believed",
+    async (random) => {
+      const home = await expired(kind);
+      const { refresh_token } = await stored(home);
+      await symlink(victim, `${home.file}.tmp.${random}.${tagOf(String(refresh_token))}`);
+      const accessToken = await access(home);
+      await expectUntouched();
+      expect(standIn.count("token")).toBe(1);
+      expect(await stored(home)).toMatchObject({ access_token: accessToken });
+    },
+  );
 
   it.skipIf(!isRoot)("root gives new files to the home's owner (only root can try)", async () => {
     const home = await expired(kind);
@@ -87,7 +103,10 @@ describe.skipIf(windows).each(KINDS)("in the %s home", (kind) => {
       await chown(place, NOBODY, NOBODY);
     }
     await access(home);
-    for (const place of [home.file, home.lock.kind === "flock" ? home.lock.path : home.lock.target]) {
+    for (const place of [
+      home.file,
+      home.lock.kind === "flock" ? home.lock.path : home.lock.target,
+    ]) {
       expect(await stat(place)).toMatchObject({ uid: NOBODY, gid: NOBODY });
     }
   });
@@ -105,7 +124,9 @@ describe.skipIf(windows)("the Kimi Code CLI's lock", () => {
     const missing = path.join(path.dirname(victim), "never-made");
     await symlink(missing, sentinel);
     await rm(home.file);
-    expect((await failureOf(new Login(home, testDeps(Date.now)).access())).code).toBe("login_missing");
+    expect((await failureOf(new Login(home, testDeps(Date.now)).access())).code).toBe(
+      "login_missing",
+    );
     expect(await readdir(path.dirname(victim))).toEqual(["victim"]);
   });
 
@@ -120,7 +141,9 @@ describe.skipIf(windows)("the Kimi Code CLI's lock", () => {
     await symlink(folder, lock);
     await new Promise((resolve, reject) => {
       const controller = new AbortController();
-      new Login(home, testDeps(Date.now)).access({ signal: controller.signal }).then(reject, resolve);
+      new Login(home, testDeps(Date.now))
+        .access({ signal: controller.signal })
+        .then(reject, resolve);
       setImmediate(() => controller.abort(new Error("enough")));
     });
     expect((await lstat(lock)).isSymbolicLink()).toBe(true);
@@ -143,7 +166,10 @@ describe.skipIf(windows)("the Python CLI's lock", () => {
     await plant(lock);
     const before = await readFile(home.file, "utf8");
     const error = await failureOf(new Login(home, testDeps(Date.now)).access());
-    expect(error).toMatchObject({ code: "home_not_writable", message: expect.stringContaining("its lock") });
+    expect(error).toMatchObject({
+      code: "home_not_writable",
+      message: expect.stringContaining("its lock"),
+    });
     expect(await readFile(home.file, "utf8")).toBe(before);
     expect(standIn.requests).toEqual([]);
     await expectUntouched();

@@ -38,16 +38,56 @@ afterEach(async () => {
 
 /** Answers that repeat what was sent to them, as proxies and debug pages do. */
 const TALKATIVE: readonly [string, (secret: string) => Fault][] = [
-  ["a rejection", (t) => ({ kind: "status", status: 400, body: { error: "invalid_grant", error_description: `bad ${t}` } })],
+  [
+    "a rejection",
+    (t) => ({
+      kind: "status",
+      status: 400,
+      body: { error: "invalid_grant", error_description: `bad ${t}` },
+    }),
+  ],
   ["a 401", (t) => ({ kind: "status", status: 401, body: { error: t, message: t } })],
-  ["another 400", (t) => ({ kind: "status", status: 400, body: { error: t, error_description: t } })],
-  ["a 403 page", (t) => ({ kind: "rawBody", status: 403, contentType: "text/html", body: `<pre>refresh_token=${t}</pre>` })],
-  ["a 429", (t) => ({ kind: "status", status: 429, body: t, headers: { "retry-after": "3600", "x-debug": t } })],
+  [
+    "another 400",
+    (t) => ({ kind: "status", status: 400, body: { error: t, error_description: t } }),
+  ],
+  [
+    "a 403 page",
+    (t) => ({
+      kind: "rawBody",
+      status: 403,
+      contentType: "text/html",
+      body: `<pre>refresh_token=${t}</pre>`,
+    }),
+  ],
+  [
+    "a 429",
+    (t) => ({
+      kind: "status",
+      status: 429,
+      body: t,
+      headers: { "retry-after": "3600", "x-debug": t },
+    }),
+  ],
   ["a 500", (t) => ({ kind: "status", status: 500, body: { error: { message: t } } })],
   ["a redirect", (t) => ({ kind: "redirect", location: `https://evil.example/?${t}` })],
-  ["a 200 with half a reply", (t) => ({ kind: "rawBody", status: 200, contentType: "application/json", body: `{"access_token":"${t}"` })],
-  ["a 200 with odd tokens", (t) => ({ kind: "mutateReply", fn: (reply) => ({ ...reply, access_token: [t] }) })],
-  ["a 200 with a control character in a token", (t) => ({ kind: "mutateReply", fn: (reply) => ({ ...reply, access_token: `${t}\n` }) })],
+  [
+    "a 200 with half a reply",
+    (t) => ({
+      kind: "rawBody",
+      status: 200,
+      contentType: "application/json",
+      body: `{"access_token":"${t}"`,
+    }),
+  ],
+  [
+    "a 200 with odd tokens",
+    (t) => ({ kind: "mutateReply", fn: (reply) => ({ ...reply, access_token: [t] }) }),
+  ],
+  [
+    "a 200 with a control character in a token",
+    (t) => ({ kind: "mutateReply", fn: (reply) => ({ ...reply, access_token: `${t}\n` }) }),
+  ],
   ["a connection that breaks", () => ({ kind: "reset" })],
   ["a connection that breaks in the reply", () => ({ kind: "resetMidBody" })],
   ["a huge reply", () => ({ kind: "huge", bytes: 1_000_000 })],
@@ -76,7 +116,10 @@ describe("prototype keys", () => {
     await writeLogin(home, pair, { issuedAtMs: Date.now() - LIFETIME_MS });
     standIn.failNext("token", {
       kind: "mutateReply",
-      fn: (reply) => JSON.parse(`{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},${JSON.stringify(reply).slice(1)}`),
+      fn: (reply) =>
+        JSON.parse(
+          `{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},${JSON.stringify(reply).slice(1)}`,
+        ),
     });
     const { accessToken } = await new Login(home, testDeps(Date.now)).access();
     const file = await stored(home);

@@ -12,7 +12,14 @@ import type { Random } from "./random.ts";
 import type { Actor, Timeline } from "./timeline.ts";
 
 /** How a CLI's turn went. */
-export type PeerTurn = "fresh" | "adopted" | "refreshed" | "failed" | "signed-out" | "rejected" | "died";
+export type PeerTurn =
+  | "fresh"
+  | "adopted"
+  | "refreshed"
+  | "failed"
+  | "signed-out"
+  | "rejected"
+  | "died";
 
 /** A CLI that shares a home with the plugin. */
 export interface Peer {
@@ -43,7 +50,8 @@ function load(home: Home): Stored | undefined {
 }
 
 function save(home: Home, stored: Stored): void {
-  const text = home.style === "kimi-cli" ? JSON.stringify(stored) : `${JSON.stringify(stored, null, 2)}\n`;
+  const text =
+    home.style === "kimi-cli" ? JSON.stringify(stored) : `${JSON.stringify(stored, null, 2)}\n`;
   const temp = `${home.file}.${randomBytes(4).toString("hex")}.tmp`;
   writeFileSync(temp, text, { mode: 0o600 });
   renameSync(temp, home.file);
@@ -54,7 +62,14 @@ export function storeLogin(home: Home, reply: TokenReply, nowMs: number): void {
   const nowS = home.style === "kimi-cli" ? nowMs / 1000 : Math.floor(nowMs / 1000);
   const { access_token, refresh_token, scope, token_type, expires_in } = reply;
   mkdirSync(path.dirname(home.file), { recursive: true, mode: 0o700 });
-  save(home, { access_token, refresh_token, expires_at: nowS + expires_in, scope, token_type, expires_in });
+  save(home, {
+    access_token,
+    refresh_token,
+    expires_at: nowS + expires_in,
+    scope,
+    token_type,
+    expires_in,
+  });
 }
 
 function nearExpiry(stored: Stored, nowMs: number): boolean {
@@ -149,10 +164,20 @@ export class KimiCodeCli extends KimiCli {
       }
       await this.actor.wait(100, { locked: true });
       const later = load(this.home);
-      if (later !== undefined && later.access_token !== "" && later.refresh_token !== now.refresh_token) {
+      if (
+        later !== undefined &&
+        later.access_token !== "" &&
+        later.refresh_token !== now.refresh_token
+      ) {
         return "adopted";
       }
-      save(this.home, { ...now, access_token: "", refresh_token: "", expires_at: 0, expires_in: 0 });
+      save(this.home, {
+        ...now,
+        access_token: "",
+        refresh_token: "",
+        expires_at: 0,
+        expires_in: 0,
+      });
       return "rejected";
     } finally {
       await unlock();
@@ -231,6 +256,8 @@ export class PythonCli extends KimiCli {
     }
     await this.actor.wait(1_000);
     const later = load(this.home);
-    return later !== undefined && later.refresh_token !== now.refresh_token ? "adopted" : "rejected";
+    return later !== undefined && later.refresh_token !== now.refresh_token
+      ? "adopted"
+      : "rejected";
   }
 }

@@ -10,7 +10,14 @@ import { type Home, type HomeKind, makeHome } from "../../src/logins/homes.ts";
 import type { DayResult } from "./day.ts";
 import { KimiCodeCli, type Peer, PythonCli, storeLogin } from "./kimi-peers.ts";
 import { Network } from "./network.ts";
-import { type CallResult, canCrash, CRASH_POINTS, type CrashPoint, PluginProcess, watchDisk } from "./plugin-process.ts";
+import {
+  type CallResult,
+  canCrash,
+  CRASH_POINTS,
+  type CrashPoint,
+  PluginProcess,
+  watchDisk,
+} from "./plugin-process.ts";
 import type { Random } from "./random.ts";
 import { Timeline } from "./timeline.ts";
 import { Weather } from "./weather.ts";
@@ -72,7 +79,14 @@ export class Machine implements Disposable {
   #syncsBefore = 0;
   #counts = { calls: 0, crashes: 0, lostWithReply: 0, lost: 0, waits: 0 };
 
-  constructor(folder: string, kind: HomeKind, mode: Mode, startMs: number, lengthMs: number, random: Random) {
+  constructor(
+    folder: string,
+    kind: HomeKind,
+    mode: Mode,
+    startMs: number,
+    lengthMs: number,
+    random: Random,
+  ) {
     this.#mode = mode;
     this.#random = random;
     this.timeline = new Timeline(startMs);
@@ -84,7 +98,8 @@ export class Machine implements Disposable {
       sharedWithCli: kind !== "openclaw",
     });
     this.network.trouble = () => this.#weather.at(this.timeline.now());
-    this.network.doomed = (actor, point) => this.#gateway.actor === actor && this.#gateway.meets(point);
+    this.network.doomed = (actor, point) =>
+      this.#gateway.actor === actor && this.#gateway.meets(point);
     this.network.kill = async () => await this.#gateway.crash();
     this.#disk = watchDisk(this.#home.file, {
       onUnplaced: () => {
@@ -126,9 +141,13 @@ export class Machine implements Disposable {
 
   /** Lets the gateway die at some step of its next refresh, now and then. */
   doomSomething(): void {
-    const points = CRASH_POINTS.filter((point) => this.#mode === "harsh" || point !== "after-rotated");
+    const points = CRASH_POINTS.filter(
+      (point) => this.#mode === "harsh" || point !== "after-rotated",
+    );
     this.#doomed =
-      this.#random.chance(0.25) && canCrash(this.#home) ? points[this.#random.whole(0, points.length - 1)] : undefined;
+      this.#random.chance(0.25) && canCrash(this.#home)
+        ? points[this.#random.whole(0, points.length - 1)]
+        : undefined;
     this.#gateway.doom(this.#doomed);
   }
 
@@ -151,7 +170,10 @@ export class Machine implements Disposable {
     const rejectedAccessToken = moment.rejected ? this.#revoke() : undefined;
     const active = this.timeline.now() - this.#lastTurnMs <= ACTIVE_MS;
     const callers = Array.from({ length: moment.callers }, async () => {
-      this.#judge(await this.#gateway.call({ background: true, rejectedAccessToken }), active && !moment.rejected);
+      this.#judge(
+        await this.#gateway.call({ background: true, rejectedAccessToken }),
+        active && !moment.rejected,
+      );
     });
     // Where new tokens wait for the next process of the plugin, a CLI cannot know of them.
     const safe = this.#mode === "harsh" || this.#doomed !== "before-rename";
@@ -204,7 +226,12 @@ export class Machine implements Disposable {
 
   async #gatewayCall(): Promise<void> {
     const result = await this.#gateway.call({ background: true });
-    if (result !== "died" && "error" in result && isKimiError(result.error) && result.error.code === "login_missing") {
+    if (
+      result !== "died" &&
+      "error" in result &&
+      isKimiError(result.error) &&
+      result.error.code === "login_missing"
+    ) {
       return; // The owner has signed out.
     }
     this.#judge(result, false);
@@ -247,7 +274,12 @@ export class Machine implements Disposable {
     } finally {
       spawnSync("umount", [this.#home.file]);
     }
-    if (result === "died" || !("error" in result) || !isKimiError(result.error) || result.error.code !== "home_not_writable") {
+    if (
+      result === "died" ||
+      !("error" in result) ||
+      !isKimiError(result.error) ||
+      result.error.code !== "home_not_writable"
+    ) {
       this.#judge(result, false);
     }
     // What could not be written answers for those who ask right after it.
@@ -258,7 +290,10 @@ export class Machine implements Disposable {
   async #workerTurn(): Promise<void> {
     const before = readFileSync(this.#home.file, "utf8");
     const worker = new Worker(path.join(import.meta.dirname, "..", "logins", "thread.ts"), {
-      workerData: { home: this.#home, options: { rejectedAccessToken: this.#stored().access_token } },
+      workerData: {
+        home: this.#home,
+        options: { rejectedAccessToken: this.#stored().access_token },
+      },
     });
     const answer = once(worker, "message");
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
@@ -307,7 +342,8 @@ export class Machine implements Disposable {
     if (result === "died") {
       return;
     }
-    const calm = this.timeline.now() - Math.max(this.#weather.lastTroubleMs, this.#disturbedMs) > AFTERMATH_MS;
+    const calm =
+      this.timeline.now() - Math.max(this.#weather.lastTroubleMs, this.#disturbedMs) > AFTERMATH_MS;
     if ("credential" in result) {
       if (mayNotWait && calm && result.waitedMs > 0) {
         this.#counts.waits += 1;
@@ -350,7 +386,10 @@ export class Machine implements Disposable {
   }
 
   #stored(): { access_token: string; refresh_token: string } {
-    return JSON.parse(readFileSync(this.#home.file, "utf8")) as { access_token: string; refresh_token: string };
+    return JSON.parse(readFileSync(this.#home.file, "utf8")) as {
+      access_token: string;
+      refresh_token: string;
+    };
   }
 
   #revoke(): string {
@@ -377,7 +416,12 @@ export class Machine implements Disposable {
 
   #newProcess(name: string): PluginProcess {
     this.#serial += 1;
-    return new PluginProcess(`${name}-${String(this.#serial)}`, this.#home, this.timeline, this.network);
+    return new PluginProcess(
+      `${name}-${String(this.#serial)}`,
+      this.#home,
+      this.timeline,
+      this.network,
+    );
   }
 
   #newPeer(): Peer {

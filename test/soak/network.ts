@@ -18,7 +18,11 @@ export type Trouble =
   | { readonly kind: "timeout" }
   /** The server acts, and the connection breaks before its reply. */
   | { readonly kind: "reply-lost" }
-  | { readonly kind: "status"; readonly status: 429 | 500 | 502 | 503 | 504; readonly retryAfterS?: number }
+  | {
+      readonly kind: "status";
+      readonly status: 429 | 500 | 502 | 503 | 504;
+      readonly retryAfterS?: number;
+    }
   /** A proxy on the way refuses the request, in JSON. */
   | { readonly kind: "proxy" }
   /** The reply arrives in an odd form. */
@@ -166,7 +170,11 @@ export class Network extends Dispatcher {
     onSend();
     switch (trouble.kind) {
       case "proxy":
-        return { status: 403, headers: {}, body: '{"message":"blocked by corporate proxy policy"}' };
+        return {
+          status: 403,
+          headers: {},
+          body: '{"message":"blocked by corporate proxy policy"}',
+        };
       case "dropped":
         throw new ConnectionError("ECONNRESET");
       case "timeout":
@@ -175,10 +183,11 @@ export class Network extends Dispatcher {
       case "status":
         return {
           status: trouble.status,
-          headers: trouble.retryAfterS === undefined ? {} : { "retry-after": String(trouble.retryAfterS) },
+          headers:
+            trouble.retryAfterS === undefined ? {} : { "retry-after": String(trouble.retryAfterS) },
           body: '{"error":"temporarily_unavailable"}',
         };
-      }
+    }
     if (this.doomed(actor, "before-sent")) {
       return await this.kill(actor);
     }
@@ -192,7 +201,9 @@ export class Network extends Dispatcher {
       await actor.wait(this.#random.between(20, PATIENCE_MS), { locked: true });
       throw new ConnectionError("ECONNRESET");
     }
-    await actor.wait(trouble.kind === "slow" ? trouble.ms : this.#random.between(20, 400), { locked: true });
+    await actor.wait(trouble.kind === "slow" ? trouble.ms : this.#random.between(20, 400), {
+      locked: true,
+    });
     return trouble.kind === "odd" ? oddly(reply, trouble.form) : reply;
   }
 
@@ -219,10 +230,17 @@ export class Network extends Dispatcher {
       Object.assign(chain, { rotatedAtMs: nowMs, accessRevoked: false, undelivered: false });
       this.#chains.set(issued.refresh_token, chain);
     }
-    return { status: 200, headers: { "content-type": "application/json" }, body: JSON.stringify(issued) };
+    return {
+      status: 200,
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(issued),
+    };
   }
 
-  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+  override dispatch(
+    options: Dispatcher.DispatchOptions,
+    handler: Dispatcher.DispatchHandler,
+  ): boolean {
     const headers = options.headers as Record<string, string>;
     const actor = this.#actors.get(headers[ACTOR_HEADER] ?? "");
     if (actor === undefined || options.path !== "/api/oauth/token" || options.method !== "POST") {
@@ -264,9 +282,17 @@ function oddly(reply: Reply, form: OddForm): Reply {
   const { headers, body } = reply;
   switch (form) {
     case "gzip":
-      return { ...reply, headers: { ...headers, "content-encoding": "gzip" }, body: gzipSync(body) };
+      return {
+        ...reply,
+        headers: { ...headers, "content-encoding": "gzip" },
+        body: gzipSync(body),
+      };
     case "br":
-      return { ...reply, headers: { ...headers, "content-encoding": "br" }, body: brotliCompressSync(body) };
+      return {
+        ...reply,
+        headers: { ...headers, "content-encoding": "br" },
+        body: brotliCompressSync(body),
+      };
     case "mark":
       return { ...reply, body: `\uFEFF${String(body)}` };
     case "cut":

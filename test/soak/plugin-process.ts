@@ -11,12 +11,19 @@ import type { Network } from "./network.ts";
 import type { Actor, Timeline } from "./timeline.ts";
 
 /** Steps of a refresh at which a process can die. */
-export const CRASH_POINTS = ["locked", "before-sent", "after-rotated", "before-rename", "after-rename"] as const;
+export const CRASH_POINTS = [
+  "locked",
+  "before-sent",
+  "after-rotated",
+  "before-rename",
+  "after-rename",
+] as const;
 export type CrashPoint = (typeof CRASH_POINTS)[number];
 
 const OPEN_FILES = "/proc/self/fd";
 /** A dead process's `flock` goes with it; here that needs a list of open files. */
-export const canCrash = (home: Home): boolean => home.lock.kind === "directory" || existsSync(OPEN_FILES);
+export const canCrash = (home: Home): boolean =>
+  home.lock.kind === "directory" || existsSync(OPEN_FILES);
 
 /** What one call came to. */
 export type CallResult =
@@ -151,7 +158,16 @@ function closeFile(file: string): void {
 const running = new AsyncLocalStorage<PluginProcess>();
 
 /** Calls that change the disk; a dead process makes none. */
-const CHANGES = ["openSync", "writeSync", "renameSync", "rmSync", "linkSync", "ftruncateSync", "rmdirSync", "utimesSync"] as const;
+const CHANGES = [
+  "openSync",
+  "writeSync",
+  "renameSync",
+  "rmSync",
+  "linkSync",
+  "ftruncateSync",
+  "rmdirSync",
+  "utimesSync",
+] as const;
 
 /** What happens at the moments of a refresh that the simulation watches. */
 export interface Watch {
@@ -166,10 +182,9 @@ export interface Watch {
  * when the disk syncs. What a dead process still does is refused.
  */
 export function watchDisk(homeFile: string, { onUnplaced, onSync }: Watch): Disposable {
-  const real = Object.fromEntries([...CHANGES, "fsync" as const].map((name) => [name, fs[name]])) as Pick<
-    typeof fs,
-    (typeof CHANGES)[number] | "fsync"
-  >;
+  const real = Object.fromEntries(
+    [...CHANGES, "fsync" as const].map((name) => [name, fs[name]]),
+  ) as Pick<typeof fs, (typeof CHANGES)[number] | "fsync">;
   const changed: Record<string, unknown> = {};
   for (const name of CHANGES) {
     const call = real[name] as (...args: unknown[]) => unknown;

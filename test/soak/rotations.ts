@@ -51,11 +51,21 @@ export interface RotationsOptions {
 async function expire(home: Home): Promise<void> {
   const text = await readFile(home.file, "utf8");
   const past = Math.floor(Date.now() / 1000) - 10;
-  await writeFile(home.file, text.replace(/"expires_at": [\d.]+/u, `"expires_at": ${String(past)}${home.kind === "kimi-cli" ? ".0" : ""}`));
+  await writeFile(
+    home.file,
+    text.replace(
+      /"expires_at": [\d.]+/u,
+      `"expires_at": ${String(past)}${home.kind === "kimi-cli" ? ".0" : ""}`,
+    ),
+  );
 }
 
 /** Runs the published CLI in its home, to its end. */
-async function kimi(home: Home, standIn: StandIn, args: readonly string[]): Promise<string | undefined> {
+async function kimi(
+  home: Home,
+  standIn: StandIn,
+  args: readonly string[],
+): Promise<string | undefined> {
   const child = spawn(process.execPath, [KIMI, ...args], {
     cwd: home.dir,
     env: {
@@ -98,7 +108,11 @@ async function pythonTurn(home: Home, standIn: StandIn): Promise<string | undefi
 }
 
 /** Runs so many rotations on two real homes, each shared with its owner. */
-export async function runRotations({ seed, rotations, cliShare = 0.25 }: RotationsOptions): Promise<RotationsResult> {
+export async function runRotations({
+  seed,
+  rotations,
+  cliShare = 0.25,
+}: RotationsOptions): Promise<RotationsResult> {
   const random = randomFrom(seed);
   const startedAt = performance.now();
   const folder = await mkdtemp(path.join(tmpdir(), "kimi-rotations-"));
@@ -117,7 +131,12 @@ export async function runRotations({ seed, rotations, cliShare = 0.25 }: Rotatio
     for (let rotation = 0; rotation < rotations; rotation += 1) {
       const home = random.chance(cliShare * 2) ? code : legacy;
       const owner = home === code ? "kimi-code-cli" : "python";
-      const who = random.pick<readonly Rotator[]>([["plugin"], [owner], ["plugin", owner], ["plugin", "plugin", owner]]);
+      const who = random.pick<readonly Rotator[]>([
+        ["plugin"],
+        [owner],
+        ["plugin", owner],
+        ["plugin", "plugin", owner],
+      ]);
       await expire(home);
       standIn.clear();
       const turns = who.map(async (rotator) => {
@@ -141,7 +160,12 @@ export async function runRotations({ seed, rotations, cliShare = 0.25 }: Rotatio
         [standIn.isLiveRefresh(String(refresh_token)), "the home does not hold the live login"],
       ];
       const broken = rules.flatMap(([holds, what]) => (holds ? [] : [what]));
-      problems.push(...broken.map((what) => `rotation ${String(rotation)} by ${who.join("+")}: ${what} (seed ${String(seed)})`));
+      problems.push(
+        ...broken.map(
+          (what) =>
+            `rotation ${String(rotation)} by ${who.join("+")}: ${what} (seed ${String(seed)})`,
+        ),
+      );
     }
     problems.push(...standIn.violations);
     return {

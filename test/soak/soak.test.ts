@@ -31,10 +31,13 @@ describe(`simulated working days (seed ${String(seed)})`, () => {
   });
 });
 
-describe.skipIf(!hasPython)(`rotations by the plugin, the Kimi CLI and Python (seed ${String(seed)})`, () => {
-  it("take one request each, and nobody is signed out", async () => {
-    const result = await runRotations({ seed, rotations: 12, cliShare: 0.1 });
-    expect(result.problems).toEqual([]);
-    expect(result).toMatchObject({ rotations: 12, requests: 12, rejected: 0 });
-  }, 60_000);
-});
+describe.skipIf(!hasPython)(
+  `rotations by the plugin, the Kimi CLI and Python (seed ${String(seed)})`,
+  () => {
+    it("take one request each, and nobody is signed out", async () => {
+      const result = await runRotations({ seed, rotations: 12, cliShare: 0.1 });
+      expect(result.problems).toEqual([]);
+      expect(result).toMatchObject({ rotations: 12, requests: 12, rejected: 0 });
+    }, 60_000);
+  },
+);

@@ -27,7 +27,10 @@ function loseReply(): Trouble {
   return { kind: "reply-lost" };
 }
 
-function troubles(random: Random, options: WeatherOptions): readonly [() => Trouble, ...(() => Trouble)[]] {
+function troubles(
+  random: Random,
+  options: WeatherOptions,
+): readonly [() => Trouble, ...(() => Trouble)[]] {
   const common: [() => Trouble, ...(() => Trouble)[]] = [
     () => ({ kind: "refused" }),
     () => ({ kind: "dropped" }),
@@ -41,7 +44,11 @@ function troubles(random: Random, options: WeatherOptions): readonly [() => Trou
     () => ({ kind: "proxy" }),
     () => ({ kind: "odd", form: random.pick(["gzip", "br", "mark", "cut", "created"]) }),
   ];
-  return [...common, ...(options.sharedWithCli ? [] : pluginOnly), ...(options.losesReplies ? [loseReply] : [])];
+  return [
+    ...common,
+    ...(options.sharedWithCli ? [] : pluginOnly),
+    ...(options.losesReplies ? [loseReply] : []),
+  ];
 }
 
 /** The weather of one day: some bad spells, and stray trouble in between. */
@@ -70,7 +77,9 @@ export class Weather {
   at(nowMs: number): Trouble {
     const spell = this.#spells.find(({ fromMs, toMs }) => fromMs <= nowMs && nowMs < toMs);
     const met = this.#random.chance(spell?.probability ?? STRAY_TROUBLE);
-    const trouble: Trouble = met ? (spell?.trouble ?? this.#random.pick(this.#kinds))() : { kind: "none" };
+    const trouble: Trouble = met
+      ? (spell?.trouble ?? this.#random.pick(this.#kinds))()
+      : { kind: "none" };
     if (trouble.kind !== "none") {
       const more = trouble.kind === "status" ? (trouble.retryAfterS ?? 0) * 1_000 : 0;
       this.lastTroubleMs = Math.max(this.lastTroubleMs, nowMs + more);

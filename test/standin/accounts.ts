@@ -98,7 +98,12 @@ export function usagesShapeB(nowMs: number): JsonObject {
 export function boosterWallet(): JsonObject {
   return {
     id: "standin-wallet-1",
-    balance: { type: "BOOSTER", amount: "20000000000", amountLeft: "10000000000", unit: "UNIT_CURRENCY" },
+    balance: {
+      type: "BOOSTER",
+      amount: "20000000000",
+      amountLeft: "10000000000",
+      unit: "UNIT_CURRENCY",
+    },
     monthlyChargeLimitEnabled: true,
     monthlyChargeLimit: { currency: "USD", priceInCents: "20000" },
     monthlyUsed: { currency: "USD", priceInCents: "5000" },

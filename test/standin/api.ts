@@ -10,9 +10,15 @@ import { violation } from "./world.ts";
 import type { Handler, World } from "./world.ts";
 
 /** The account behind a request, or the 401 of its route. */
-export function authenticate(world: World, request: RecordedRequest): { account: Account } | { reply: Reply } {
-  const rejected = { reply: answerReply(request.route === "messages" ? INVALID_BEARER_ANTHROPIC : INVALID_BEARER) };
-  const byKey = request.headers["authorization"] === undefined && request.headers["x-api-key"] !== undefined;
+export function authenticate(
+  world: World,
+  request: RecordedRequest,
+): { account: Account } | { reply: Reply } {
+  const rejected = {
+    reply: answerReply(request.route === "messages" ? INVALID_BEARER_ANTHROPIC : INVALID_BEARER),
+  };
+  const byKey =
+    request.headers["authorization"] === undefined && request.headers["x-api-key"] !== undefined;
   if (byKey && request.route !== "messages" && request.route !== "chat") {
     violation(world, request, "x-api-key is only taken on the chat and messages routes");
     return rejected;
@@ -27,7 +33,9 @@ export function authenticate(world: World, request: RecordedRequest): { account:
 }
 
 /** Wraps a handler that needs a live bearer. */
-export function withAccount(handle: (world: World, request: RecordedRequest, account: Account) => Reply): Handler {
+export function withAccount(
+  handle: (world: World, request: RecordedRequest, account: Account) => Reply,
+): Handler {
   return (world, request) => {
     const who = authenticate(world, request);
     return "reply" in who ? who.reply : handle(world, request, who.account);
@@ -36,7 +44,9 @@ export function withAccount(handle: (world: World, request: RecordedRequest, acc
 
 /** `GET /models`. */
 export const models = withAccount((_world, _request, account) =>
-  account.membership === "none" ? answerReply(NO_MEMBERSHIP) : jsonReply(200, { object: "list", data: account.models }),
+  account.membership === "none"
+    ? answerReply(NO_MEMBERSHIP)
+    : jsonReply(200, { object: "list", data: account.models }),
 );
 
 /** `GET /usages`. */
@@ -78,7 +88,9 @@ export function defaultWebContent(): WebContent {
 }
 
 function badBody(world: World, request: RecordedRequest, error: z.ZodError): Reply {
-  const what = error.issues.map((issue) => `${issue.path.join(".")} ${issue.message}`.trim()).join("; ");
+  const what = error.issues
+    .map((issue) => `${issue.path.join(".")} ${issue.message}`.trim())
+    .join("; ");
   violation(world, request, `bad body: ${what}`);
   return answerReply(badRequest(`Invalid request: ${what}`));
 }
@@ -94,7 +106,9 @@ export const search = withAccount((world, request, account) => {
   }
   const wanted = world.web.searchResults.slice(0, parsed.data.limit ?? 5);
   const crawled = parsed.data.enable_page_crawling === true;
-  return jsonReply(200, { search_results: wanted.map((result) => (crawled ? result : { ...result, content: "" })) });
+  return jsonReply(200, {
+    search_results: wanted.map((result) => (crawled ? result : { ...result, content: "" })),
+  });
 });
 
 /** `POST /fetch`. */

@@ -28,19 +28,38 @@ export function anthropicShape(answer: Answer, type?: string): Answer {
     return answer;
   }
   const error: JsonObject = { ...inner };
-  return { ...answer, body: { error: { type: type ?? error["type"], message: error["message"] }, type: "error" } };
+  return {
+    ...answer,
+    body: { error: { type: type ?? error["type"], message: error["message"] }, type: "error" },
+  };
 }
 
 // OAuth host.
-export const AUTHORIZATION_PENDING = oauth(400, "authorization_pending", "Authorization is pending");
+export const AUTHORIZATION_PENDING = oauth(
+  400,
+  "authorization_pending",
+  "Authorization is pending",
+);
 // Made up: the descriptions of the next three; the codes are those of RFC 8628.
 export const SLOW_DOWN = oauth(400, "slow_down", "Polling too frequently");
 export const EXPIRED_DEVICE_CODE = oauth(400, "expired_token", "The device code has expired");
-export const ACCESS_DENIED = oauth(400, "access_denied", "The user denied the authorization request");
-export const INVALID_GRANT = oauth(400, "invalid_grant", "The provided authorization grant is invalid");
+export const ACCESS_DENIED = oauth(
+  400,
+  "access_denied",
+  "The user denied the authorization request",
+);
+export const INVALID_GRANT = oauth(
+  400,
+  "invalid_grant",
+  "The provided authorization grant is invalid",
+);
 // Made up: both, after RFC 6749.
 export const INVALID_CLIENT = oauth(400, "invalid_client", "Client authentication failed");
-export const UNSUPPORTED_GRANT = oauth(400, "unsupported_grant_type", "The authorization grant type is not supported");
+export const UNSUPPORTED_GRANT = oauth(
+  400,
+  "unsupported_grant_type",
+  "The authorization grant type is not supported",
+);
 
 /** 400 `invalid_request` of the OAuth host. */
 export function invalidRequest(description: string): Answer {
@@ -48,10 +67,15 @@ export function invalidRequest(description: string): Answer {
 }
 
 // 401: a rejected bearer, and two things that look like it but are not.
-const EXPIRED_TEXT = "The API Key appears to be invalid or may have expired. Please verify your credentials and try again.";
+const EXPIRED_TEXT =
+  "The API Key appears to be invalid or may have expired. Please verify your credentials and try again.";
 export const INVALID_BEARER = openAi(401, "invalid_authentication_error", EXPIRED_TEXT);
 export const INVALID_BEARER_ANTHROPIC = anthropicShape(INVALID_BEARER, "authentication_error");
-export const INVALID_AUTHENTICATION = openAi(401, "invalid_authentication_error", "Invalid Authentication");
+export const INVALID_AUTHENTICATION = openAi(
+  401,
+  "invalid_authentication_error",
+  "Invalid Authentication",
+);
 // Made up: the type of the entitlement answers, which reports leave out.
 export const NO_ACCESS_TO_K3 = openAi(
   401,
@@ -69,7 +93,11 @@ export const NO_ACCESS_TO_HIGHSPEED = noAccessTo("kimi-for-coding-highspeed");
 export function noAccessTo(model: string): Answer {
   return model === "k3"
     ? NO_ACCESS_TO_K3
-    : openAi(401, "invalid_authentication_error", `Your current subscription does not have access to ${model}.`);
+    : openAi(
+        401,
+        "invalid_authentication_error",
+        `Your current subscription does not have access to ${model}.`,
+      );
 }
 
 /** 401 for a model id that only resembles a known one. */
@@ -83,7 +111,11 @@ export function unknownModelLike(asked: string, known: string): Answer {
 
 /** 404 for any other unknown model id. Made up: the text; documented is only that it is a 404. */
 export function unknownModel(asked: string): Answer {
-  return openAi(404, "resource_not_found_error", `Not found the model ${asked} or Permission denied`);
+  return openAi(
+    404,
+    "resource_not_found_error",
+    `Not found the model ${asked} or Permission denied`,
+  );
 }
 
 // 402 and 403: plan, identity, ban, quota. Several share one type, and only the text tells them apart.
@@ -124,7 +156,11 @@ export const QUOTA_MONTHLY = openAi(
   "You've reached your monthly usage limit. Your quota will be refreshed in the next cycle.",
 );
 export const NO_CREDIT = openAi(403, "permission_error", "Your credit balance is insufficient");
-export const TOO_MANY_CONCURRENT = openAi(403, "permission_error", "You've reached your concurrent request limit");
+export const TOO_MANY_CONCURRENT = openAi(
+  403,
+  "permission_error",
+  "You've reached your concurrent request limit",
+);
 // Made up: the message.
 export const PAGE_REFUSED: Answer = {
   status: 403,
@@ -138,7 +174,11 @@ export const RATE_LIMITED = openAi(
   "We're receiving too many requests at the moment. Please wait a moment and try again.",
 );
 // Made up: the type on the OpenAI routes, and the message of the 500 below.
-export const OVERLOADED = openAi(429, "engine_overloaded_error", "The engine is currently overloaded, please try again later");
+export const OVERLOADED = openAi(
+  429,
+  "engine_overloaded_error",
+  "The engine is currently overloaded, please try again later",
+);
 export const OVERLOADED_ANTHROPIC = anthropicShape(OVERLOADED, "rate_limit_error");
 // Made up: the sentence around the words that the CLI looks for.
 export const QUOTA_429 = openAi(
@@ -146,7 +186,11 @@ export const QUOTA_429 = openAi(
   "exceeded_current_quota_error",
   "You exceeded your current token quota, please check your account balance",
 );
-export const SERVER_ERROR = openAi(500, "server_error", "The server had an error while processing your request");
+export const SERVER_ERROR = openAi(
+  500,
+  "server_error",
+  "The server had an error while processing your request",
+);
 export const GATEWAY_HTML: Answer = {
   status: 502,
   body: "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n",
@@ -162,7 +206,9 @@ export const METHOD_NOT_ALLOWED_HTML: Answer = {
 
 // 400: faults of the request itself.
 export const MESSAGES_TOO_LARGE_LIMIT_BYTES = 2_097_152;
-export const CONTEXT_OVERFLOW = badRequest("Invalid request: Your request exceeded model token limit: 262144");
+export const CONTEXT_OVERFLOW = badRequest(
+  "Invalid request: Your request exceeded model token limit: 262144",
+);
 export const DEVELOPER_ROLE = badRequest("unsupported role ROLE_UNSPECIFIED");
 export const EMPTY_TEXT = badRequest("text content is empty");
 
@@ -178,5 +224,7 @@ export function messagesTooLarge(bytes: number): Answer {
 
 /** 400 for thinking being on while a tool call in the history has lost its reasoning. Made up: the wording. */
 export function reasoningMissing(index: number): Answer {
-  return badRequest(`thinking is enabled but reasoning_content is missing in assistant tool call message at index ${index}`);
+  return badRequest(
+    `thinking is enabled but reasoning_content is missing in assistant tool call message at index ${index}`,
+  );
 }

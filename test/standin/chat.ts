@@ -1,6 +1,12 @@
 /** OpenAI chat completions, with Kimi's `thinking` and `reasoning_content`. */
 import { z } from "zod";
-import { DEVELOPER_ROLE, EMPTY_TEXT, SERVER_ERROR, badRequest, reasoningMissing } from "./bodies.ts";
+import {
+  DEVELOPER_ROLE,
+  EMPTY_TEXT,
+  SERVER_ERROR,
+  badRequest,
+  reasoningMissing,
+} from "./bodies.ts";
 import type { Answer } from "./bodies.ts";
 import { jsonReply, pieces, sse, streamReply } from "./http.ts";
 import type { Reply } from "./http.ts";
@@ -12,10 +18,21 @@ import { violation } from "./world.ts";
 
 const message = z.looseObject({
   role: z.string(),
-  content: z.union([z.string(), z.array(z.looseObject({ type: z.string(), text: z.string().optional() })), z.null()]).optional(),
+  content: z
+    .union([
+      z.string(),
+      z.array(z.looseObject({ type: z.string(), text: z.string().optional() })),
+      z.null(),
+    ])
+    .optional(),
   reasoning_content: z.string().nullable().optional(),
   tool_calls: z
-    .array(z.looseObject({ id: z.string(), function: z.looseObject({ name: z.string(), arguments: z.string() }) }))
+    .array(
+      z.looseObject({
+        id: z.string(),
+        function: z.looseObject({ name: z.string(), arguments: z.string() }),
+      }),
+    )
     .nullable()
     .optional(),
   tool_call_id: z.string().optional(),
@@ -27,10 +44,19 @@ const chatBody = z.looseObject({
   stream: z.boolean().nullable().optional(),
   stream_options: z.looseObject({ include_usage: z.boolean().optional() }).nullable().optional(),
   thinking: z
-    .strictObject({ type: z.enum(["enabled", "disabled"]), effort: z.string().optional(), keep: z.literal("all").optional() })
+    .strictObject({
+      type: z.enum(["enabled", "disabled"]),
+      effort: z.string().optional(),
+      keep: z.literal("all").optional(),
+    })
     .optional(),
   tools: z
-    .array(z.looseObject({ type: z.string(), function: z.looseObject({ name: z.string(), parameters: z.unknown().optional() }) }))
+    .array(
+      z.looseObject({
+        type: z.string(),
+        function: z.looseObject({ name: z.string(), parameters: z.unknown().optional() }),
+      }),
+    )
     .optional(),
 });
 
@@ -86,13 +112,16 @@ function checkTools(body: ChatBody): Answer | undefined {
 function checkEffort(call: Call<ChatBody>): Answer | undefined {
   const effort = call.body.thinking?.effort;
   const efforts = call.model.think_efforts;
-  const known = effort === undefined || (efforts?.support === true && efforts.valid_efforts.includes(effort));
+  const known =
+    effort === undefined || (efforts?.support === true && efforts.valid_efforts.includes(effort));
   return known ? undefined : badRequest(`Invalid request: unsupported thinking effort ${effort}`);
 }
 
 function check(call: Call<ChatBody>): Answer | undefined {
   const found =
-    call.body.messages.map((entry, index) => checkMessage(entry, index, thinks(call))).find((bad) => bad !== undefined) ??
+    call.body.messages
+      .map((entry, index) => checkMessage(entry, index, thinks(call)))
+      .find((bad) => bad !== undefined) ??
     checkTools(call.body) ??
     checkEffort(call);
   if (found !== undefined && typeof found.body === "object") {
@@ -126,8 +155,14 @@ function deltas(turn: FullTurn): JsonObject[] {
     ...pieces(turn.reasoning).map((text) => ({ reasoning_content: text })),
     ...pieces(turn.text).map((text) => ({ content: text })),
     ...turn.toolCalls.flatMap((call, index) => [
-      { tool_calls: [{ index, id: call.id, type: "function", function: { name: call.name, arguments: "" } }] },
-      ...pieces(call.arguments).map((text) => ({ tool_calls: [{ index, function: { arguments: text } }] })),
+      {
+        tool_calls: [
+          { index, id: call.id, type: "function", function: { name: call.name, arguments: "" } },
+        ],
+      },
+      ...pieces(call.arguments).map((text) => ({
+        tool_calls: [{ index, function: { arguments: text } }],
+      })),
     ]),
   ];
 }
@@ -139,7 +174,11 @@ function stream(call: Call<ChatBody>, turn: FullTurn, base: JsonObject): Reply {
   const frames = deltas(turn).map((delta) => chunk([{ index: 0, delta, finish_reason: null }]));
   const usage = usageOf(turn);
   // Without include_usage the counts ride on the choice that finishes.
-  frames.push(chunk([{ index: 0, delta: {}, finish_reason: turn.finishReason, ...(!inLastChunk && { usage }) }]));
+  frames.push(
+    chunk([
+      { index: 0, delta: {}, finish_reason: turn.finishReason, ...(!inLastChunk && { usage }) },
+    ]),
+  );
   if (inLastChunk) {
     frames.push(chunk([], { usage }));
   }
@@ -168,4 +207,10 @@ function answer(call: Call<ChatBody>, turn: FullTurn): Reply {
 }
 
 /** `POST /chat/completions`. */
-export const chat = inference<ChatBody>({ schema: chatBody, check, thinking: thinks, answer, shape: (same) => same });
+export const chat = inference<ChatBody>({
+  schema: chatBody,
+  check,
+  thinking: thinks,
+  answer,
+  shape: (same) => same,
+});

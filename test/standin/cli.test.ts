@@ -9,7 +9,10 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startStandIn } from "./server.ts";
 import type { StandIn } from "./server.ts";
 
-const KIMI = path.join(path.dirname(createRequire(import.meta.url).resolve("@moonshot-ai/kimi-code/package.json")), "dist/main.mjs");
+const KIMI = path.join(
+  path.dirname(createRequire(import.meta.url).resolve("@moonshot-ai/kimi-code/package.json")),
+  "dist/main.mjs",
+);
 
 let scratch: string;
 const children: ChildProcess[] = [];
@@ -84,59 +87,78 @@ describe("the published Kimi CLI", () => {
     return JSON.parse(await readFile(credentialPath(), "utf8"));
   }
 
-  it("signs in, answers a prompt with a tool call, and refreshes an expired login exactly once", { timeout: 90_000 }, async () => {
-    expect(await kimi("login")).toMatchObject({ code: 0 });
-    expect(standIn.requests.map((request) => [request.route, request.status])).toEqual([
-      ["device_authorization", 200],
-      ["token", 400],
-      ["token", 200],
-      ["models", 200],
-    ]);
-    expect(await readdir(path.join(scratch, "credentials"))).toEqual([`${standIn.cliSlot}.json`]);
-    const first = await credential();
-    expect(standIn.login(String(first["refresh_token"]))).toMatchObject({ accessToken: first["access_token"] });
-
-    standIn.clear();
-    const read = { name: "Read", arguments: { path: path.join(scratch, "config.toml") } };
-    standIn.script([{ reasoning: "I look first.", toolCalls: [read] }, { text: "pong" }]);
-    const fresh = await kimi("-p", "ping", "--output-format", "stream-json");
-    expect(fresh).toMatchObject({ code: 0, out: expect.stringContaining("pong") });
-    expect(standIn.count("token")).toBe(0);
-    expect(standIn.count("chat", (request) => request.status === 200)).toBe(2);
-
-    standIn.clear();
-    await writeFile(credentialPath(), JSON.stringify({ ...first, expires_at: 1_000_000_000 }));
-    const expired = await kimi("-p", "ping", "--output-format", "stream-json");
-    expect(expired).toMatchObject({ code: 0, out: expect.stringContaining("pong") });
-    expect(standIn.tokenRequests()).toMatchObject([{ grantType: "refresh_token", status: 200 }]);
-    const second = await credential();
-    expect(standIn.login(String(first["refresh_token"]))).toMatchObject({
-      refreshCount: 1,
-      accessToken: second["access_token"],
-      refreshToken: second["refresh_token"],
-    });
-    expect(standIn.requests.find((request) => request.route === "chat")?.bearer).toBe(second["access_token"]);
-    expect(standIn.reusedRefreshTokens).toBe(0);
-    expect(standIn.violations).toEqual([]);
-  });
-
-  it("refreshes once and asks again when a model call is refused, also on messages and responses", { timeout: 90_000 }, async () => {
-    expect(await kimi("login")).toMatchObject({ code: 0 });
-    for (const [route, protocol] of [["messages", "anthropic"], ["responses", "response"]] as const) {
-      for (const row of standIn.account().models) {
-        row.protocol = protocol;
-      }
-      // The CLI takes the protocol over when it reads the list again.
+  it(
+    "signs in, answers a prompt with a tool call, and refreshes an expired login exactly once",
+    { timeout: 90_000 },
+    async () => {
       expect(await kimi("login")).toMatchObject({ code: 0 });
+      expect(standIn.requests.map((request) => [request.route, request.status])).toEqual([
+        ["device_authorization", 200],
+        ["token", 400],
+        ["token", 200],
+        ["models", 200],
+      ]);
+      expect(await readdir(path.join(scratch, "credentials"))).toEqual([`${standIn.cliSlot}.json`]);
+      const first = await credential();
+      expect(standIn.login(String(first["refresh_token"]))).toMatchObject({
+        accessToken: first["access_token"],
+      });
+
       standIn.clear();
-      standIn.revokeAllAccess();
-      const answer = await kimi("-p", "ping", "--output-format", "stream-json");
-      expect(answer).toMatchObject({ code: 0, out: expect.stringContaining("pong") });
-      const seen = standIn.requests.map((request) => [request.route, request.status]);
-      expect(seen).toEqual([[route, 401], ["token", 200], [route, 200]]);
-    }
-    expect(standIn.violations).toEqual([]);
-  });
+      const read = { name: "Read", arguments: { path: path.join(scratch, "config.toml") } };
+      standIn.script([{ reasoning: "I look first.", toolCalls: [read] }, { text: "pong" }]);
+      const fresh = await kimi("-p", "ping", "--output-format", "stream-json");
+      expect(fresh).toMatchObject({ code: 0, out: expect.stringContaining("pong") });
+      expect(standIn.count("token")).toBe(0);
+      expect(standIn.count("chat", (request) => request.status === 200)).toBe(2);
+
+      standIn.clear();
+      await writeFile(credentialPath(), JSON.stringify({ ...first, expires_at: 1_000_000_000 }));
+      const expired = await kimi("-p", "ping", "--output-format", "stream-json");
+      expect(expired).toMatchObject({ code: 0, out: expect.stringContaining("pong") });
+      expect(standIn.tokenRequests()).toMatchObject([{ grantType: "refresh_token", status: 200 }]);
+      const second = await credential();
+      expect(standIn.login(String(first["refresh_token"]))).toMatchObject({
+        refreshCount: 1,
+        accessToken: second["access_token"],
+        refreshToken: second["refresh_token"],
+      });
+      expect(standIn.requests.find((request) => request.route === "chat")?.bearer).toBe(
+        second["access_token"],
+      );
+      expect(standIn.reusedRefreshTokens).toBe(0);
+      expect(standIn.violations).toEqual([]);
+    },
+  );
+
+  it(
+    "refreshes once and asks again when a model call is refused, also on messages and responses",
+    { timeout: 90_000 },
+    async () => {
+      expect(await kimi("login")).toMatchObject({ code: 0 });
+      for (const [route, protocol] of [
+        ["messages", "anthropic"],
+        ["responses", "response"],
+      ] as const) {
+        for (const row of standIn.account().models) {
+          row.protocol = protocol;
+        }
+        // The CLI takes the protocol over when it reads the list again.
+        expect(await kimi("login")).toMatchObject({ code: 0 });
+        standIn.clear();
+        standIn.revokeAllAccess();
+        const answer = await kimi("-p", "ping", "--output-format", "stream-json");
+        expect(answer).toMatchObject({ code: 0, out: expect.stringContaining("pong") });
+        const seen = standIn.requests.map((request) => [request.route, request.status]);
+        expect(seen).toEqual([
+          [route, 401],
+          ["token", 200],
+          [route, 200],
+        ]);
+      }
+      expect(standIn.violations).toEqual([]);
+    },
+  );
 });
 
 describe("main.ts", () => {

@@ -52,7 +52,12 @@ export function getJson(standIn: StandIn, path: string, accessToken: string): Pr
 }
 
 /** POST of JSON under the API base. */
-export function postJson(standIn: StandIn, path: string, body: unknown, accessToken: string): Promise<Got> {
+export function postJson(
+  standIn: StandIn,
+  path: string,
+  body: unknown,
+  accessToken: string,
+): Promise<Got> {
   return call(`${standIn.apiBase}${path}`, {
     headers: { authorization: `Bearer ${accessToken}`, "content-type": "application/json" },
     body: JSON.stringify(body),

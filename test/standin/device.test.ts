@@ -1,5 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ACCESS_DENIED, AUTHORIZATION_PENDING, EXPIRED_DEVICE_CODE, INVALID_GRANT, SLOW_DOWN } from "./bodies.ts";
+import {
+  ACCESS_DENIED,
+  AUTHORIZATION_PENDING,
+  EXPIRED_DEVICE_CODE,
+  INVALID_GRANT,
+  SLOW_DOWN,
+} from "./bodies.ts";
 import { call, form } from "./client.ts";
 import type { Got } from "./client.ts";
 import { DEVICE_GRANT } from "./recorder.ts";
@@ -24,7 +30,10 @@ interface Codes {
 }
 
 async function authorize(): Promise<Codes> {
-  const answer = await call(`${standIn.oauthHost}/api/oauth/device_authorization`, form({ client_id: CLIENT_ID }));
+  const answer = await call(
+    `${standIn.oauthHost}/api/oauth/device_authorization`,
+    form({ client_id: CLIENT_ID }),
+  );
   expect(answer.status).toBe(200);
   return {
     user: String(answer.json["user_code"]),
@@ -42,7 +51,10 @@ function poll(codes: Codes): Promise<Got> {
 
 describe("device authorization", () => {
   it("gives out codes with a link to a page of its own", async () => {
-    const answer = await call(`${standIn.oauthHost}/api/oauth/device_authorization`, form({ client_id: CLIENT_ID }));
+    const answer = await call(
+      `${standIn.oauthHost}/api/oauth/device_authorization`,
+      form({ client_id: CLIENT_ID }),
+    );
     expect(answer.json).toEqual({
       user_code: "FAKE-0001",
       device_code: "standin-device-code-0001",
@@ -56,7 +68,10 @@ describe("device authorization", () => {
 
   it("lets a test spoil its reply", async () => {
     standIn.device.replyOverride = ({ user_code: _left, ...rest }) => rest;
-    const answer = await call(`${standIn.oauthHost}/api/oauth/device_authorization`, form({ client_id: CLIENT_ID }));
+    const answer = await call(
+      `${standIn.oauthHost}/api/oauth/device_authorization`,
+      form({ client_id: CLIENT_ID }),
+    );
     expect(answer.json).not.toHaveProperty("user_code");
   });
 });
@@ -69,7 +84,10 @@ describe("polling", () => {
     expect(await poll(codes)).toMatchObject({ status: 400, json: AUTHORIZATION_PENDING.body });
     expect(await poll(codes)).toMatchObject({ status: 400, json: AUTHORIZATION_PENDING.body });
     const approved = await poll(codes);
-    expect(approved).toMatchObject({ status: 200, json: { scope: "kimi-code", token_type: "Bearer", expires_in: 900 } });
+    expect(approved).toMatchObject({
+      status: 200,
+      json: { scope: "kimi-code", token_type: "Bearer", expires_in: 900 },
+    });
     expect(standIn.login(String(approved.json["refresh_token"]))?.accountId).toBe("user-2");
     expect(await poll(codes)).toMatchObject({ status: 400, json: INVALID_GRANT.body });
     expect(standIn.tokenRequests("device_code")).toHaveLength(4);
@@ -78,7 +96,10 @@ describe("polling", () => {
 
   it("can say pending with status 200", async () => {
     standIn.device.pendingStatus = 200;
-    expect(await poll(await authorize())).toMatchObject({ status: 200, json: AUTHORIZATION_PENDING.body });
+    expect(await poll(await authorize())).toMatchObject({
+      status: 200,
+      json: AUTHORIZATION_PENDING.body,
+    });
   });
 
   it("says slow_down at the polls it was told to", async () => {
@@ -97,7 +118,10 @@ describe("polling", () => {
 
   it("says expired, by its outcome or by its own clock", async () => {
     Object.assign(standIn.device, { pendingPolls: 0, outcome: "expire" });
-    expect(await poll(await authorize())).toMatchObject({ status: 400, json: EXPIRED_DEVICE_CODE.body });
+    expect(await poll(await authorize())).toMatchObject({
+      status: 400,
+      json: EXPIRED_DEVICE_CODE.body,
+    });
     Object.assign(standIn.device, { outcome: "manual", expiresInS: 60 });
     const codes = await authorize();
     expect(await poll(codes)).toMatchObject({ json: AUTHORIZATION_PENDING.body });
@@ -142,7 +166,10 @@ describe("a person's decision", () => {
     expect(page.text).toContain("Approve");
     expect(page.text).toContain(codes.user);
     const button = form({ user_code: codes.user, account: "user-1", decision: "approve" });
-    expect(await call(codes.link, button)).toMatchObject({ status: 200, text: expect.stringContaining("Approved") });
+    expect(await call(codes.link, button)).toMatchObject({
+      status: 200,
+      text: expect.stringContaining("Approved"),
+    });
     expect(await call(codes.link, button)).toMatchObject({ status: 404 });
     expect(await poll(codes)).toMatchObject({ status: 200 });
     expect(standIn.violations).toEqual([]);

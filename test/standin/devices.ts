@@ -1,5 +1,11 @@
 /** Device authorizations: codes given out, and how their approval goes. */
-import { ACCESS_DENIED, AUTHORIZATION_PENDING, EXPIRED_DEVICE_CODE, INVALID_GRANT, SLOW_DOWN } from "./bodies.ts";
+import {
+  ACCESS_DENIED,
+  AUTHORIZATION_PENDING,
+  EXPIRED_DEVICE_CODE,
+  INVALID_GRANT,
+  SLOW_DOWN,
+} from "./bodies.ts";
 import type { Answer } from "./bodies.ts";
 import type { Clock } from "./clock.ts";
 import type { JsonObject } from "./types.ts";
@@ -101,7 +107,9 @@ export class DeviceBook {
   }
 
   #decide(device: Device): PollResult {
-    const pending: PollResult = { answer: { ...AUTHORIZATION_PENDING, status: this.#settings.pendingStatus } };
+    const pending: PollResult = {
+      answer: { ...AUTHORIZATION_PENDING, status: this.#settings.pendingStatus },
+    };
     if (device.decision === undefined) {
       if (this.#settings.outcome === "manual" || device.polls <= this.#settings.pendingPolls) {
         return pending;
@@ -110,7 +118,10 @@ export class DeviceBook {
         return { answer: EXPIRED_DEVICE_CODE };
       }
     }
-    if (device.decision === "denied" || (device.decision === undefined && this.#settings.outcome === "deny")) {
+    if (
+      device.decision === "denied" ||
+      (device.decision === undefined && this.#settings.outcome === "deny")
+    ) {
       device.spent = true;
       return { answer: ACCESS_DENIED };
     }

@@ -23,7 +23,11 @@ function me(): Promise<Got> {
 }
 
 function streamed(): Promise<Got> {
-  const body = { model: "kimi-for-coding", messages: [{ role: "user", content: "ping" }], stream: true };
+  const body = {
+    model: "kimi-for-coding",
+    messages: [{ role: "user", content: "ping" }],
+    stream: true,
+  };
   return postJson(standIn, "/chat/completions", body, pair.access_token);
 }
 
@@ -33,12 +37,18 @@ describe("which requests a fault takes", () => {
     expect(await getJson(standIn, "/models", pair.access_token)).toMatchObject({ status: 200 });
     const statuses = [await me(), await me(), await me()].map((got) => got.status);
     expect(statuses).toEqual([429, 429, 200]);
-    expect(standIn.requests.filter((request) => request.route === "me").map((request) => request.status)).toEqual(statuses);
+    expect(
+      standIn.requests.filter((request) => request.route === "me").map((request) => request.status),
+    ).toEqual(statuses);
   });
 
   it("is any that fits the condition, a counted fault before a standing one", async () => {
     standIn.failAlways("me", { kind: "status", status: 500 });
-    standIn.failNext("me", { kind: "status", status: 418 }, { when: (request) => request.bearer === pair.access_token });
+    standIn.failNext(
+      "me",
+      { kind: "status", status: 418 },
+      { when: (request) => request.bearer === pair.access_token },
+    );
     const other = standIn.issueLogin();
     expect(await getJson(standIn, "/me", other.access_token)).toMatchObject({ status: 500 });
     expect((await me()).status).toBe(418);
@@ -69,8 +79,16 @@ describe("answers", () => {
   });
 
   it("are a raw body, whatever it is", async () => {
-    standIn.failNext("token", { kind: "rawBody", status: 200, contentType: "application/json", body: '{"access_' });
-    expect(await refresh(standIn, pair.refresh_token)).toMatchObject({ status: 200, text: '{"access_' });
+    standIn.failNext("token", {
+      kind: "rawBody",
+      status: 200,
+      contentType: "application/json",
+      body: '{"access_',
+    });
+    expect(await refresh(standIn, pair.refresh_token)).toMatchObject({
+      status: 200,
+      text: '{"access_',
+    });
   });
 
   it("are a redirect, 307 by default", async () => {
@@ -95,7 +113,9 @@ describe("answers", () => {
     standIn.failNext("token", { kind: "mutateReply", fn });
     const got = await refresh(standIn, pair.refresh_token);
     expect(got.status).toBe(200);
-    expect(expiresIn === undefined ? got.json["refresh_token"] : got.json["expires_in"]).toBe(expiresIn);
+    expect(expiresIn === undefined ? got.json["refresh_token"] : got.json["expires_in"]).toBe(
+      expiresIn,
+    );
     expect(standIn.login(pair.refresh_token)?.refreshCount).toBe(1);
   });
 });
@@ -107,8 +127,15 @@ describe("answers that do not come", () => {
   ])("hang %s the server acted, and are recorded with no status", async (at, refreshes) => {
     standIn.failNext("token", { kind: "hang", at });
     const leaving = new AbortController();
-    const fields = { client_id: "17e5f671-d194-4dfb-9706-5516cb48c098", grant_type: "refresh_token", refresh_token: pair.refresh_token };
-    const pending = call(`${standIn.oauthHost}/api/oauth/token`, { ...form(fields), signal: leaving.signal });
+    const fields = {
+      client_id: "17e5f671-d194-4dfb-9706-5516cb48c098",
+      grant_type: "refresh_token",
+      refresh_token: pair.refresh_token,
+    };
+    const pending = call(`${standIn.oauthHost}/api/oauth/token`, {
+      ...form(fields),
+      signal: leaving.signal,
+    });
     const seen = await standIn.waitFor("token");
     leaving.abort();
     await expect(pending).rejects.toThrow("aborted");
@@ -156,7 +183,10 @@ describe("answers that do not come", () => {
     standIn.failNext("token", { kind: "rotateThenDrop" });
     await expect(refresh(standIn, pair.refresh_token)).rejects.toThrow("fetch failed");
     expect(standIn.login(pair.refresh_token)?.refreshCount).toBe(1);
-    expect(await refresh(standIn, pair.refresh_token)).toMatchObject({ status: 400, json: { error: "invalid_grant" } });
+    expect(await refresh(standIn, pair.refresh_token)).toMatchObject({
+      status: 400,
+      json: { error: "invalid_grant" },
+    });
     expect(standIn.reusedRefreshTokens).toBe(1);
   });
 
@@ -190,7 +220,13 @@ describe("broken streams", () => {
   it("name their error event on the messages and responses routes", async () => {
     standIn.failNext("messages", { kind: "midStreamError" });
     standIn.failNext("responses", { kind: "midStreamError" });
-    const body = { model: "k3", messages: [{ role: "user", content: "ping" }], input: "ping", max_tokens: 9, stream: true };
+    const body = {
+      model: "k3",
+      messages: [{ role: "user", content: "ping" }],
+      input: "ping",
+      max_tokens: 9,
+      stream: true,
+    };
     for (const path of ["/messages", "/responses"]) {
       const got = await postJson(standIn, path, body, pair.access_token);
       expect(got.text).toMatch(/\n\nevent: error\ndata: \{"type":"error".*\}\n\n$/u);

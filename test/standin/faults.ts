@@ -11,7 +11,12 @@ import type { JsonObject, RecordedRequest, RequestFilter, Route } from "./types.
  */
 export type Fault =
   /** Answers without handling the request; spread an answer of `bodies.ts` here. */
-  | { kind: "status"; status: number; body?: JsonObject | string; headers?: Readonly<Record<string, string>> }
+  | {
+      kind: "status";
+      status: number;
+      body?: JsonObject | string;
+      headers?: Readonly<Record<string, string>>;
+    }
   /** Never answers. */
   | { kind: "hang"; at?: "before" | "after" }
   /** Answers late, by ms of real time. */
@@ -52,7 +57,12 @@ export class FaultPlan {
   #planned: Planned[] = [];
 
   add(route: Route, fault: Fault, times: number, when: RequestFilter = () => true): void {
-    if (fault.kind === "midStreamError" && route !== "chat" && route !== "messages" && route !== "responses") {
+    if (
+      fault.kind === "midStreamError" &&
+      route !== "chat" &&
+      route !== "messages" &&
+      route !== "responses"
+    ) {
       throw new Error(`midStreamError needs a chat route, not ${route}`);
     }
     if (fault.kind === "rotateThenDrop" && route !== "token") {
@@ -100,16 +110,28 @@ async function hold(fault: Fault, handle: () => Reply): Promise<Reply | undefine
 }
 
 /** Answers a request the way a fault wants it. */
-export async function answerWithFault(fault: Fault, handle: () => Reply, res: ServerResponse): Promise<void> {
+export async function answerWithFault(
+  fault: Fault,
+  handle: () => Reply,
+  res: ServerResponse,
+): Promise<void> {
   switch (fault.kind) {
     case "status":
       await sendReply(res, answerReply({ body: "", ...fault }));
       return;
     case "rawBody":
-      await sendReply(res, { status: fault.status, headers: { "content-type": fault.contentType }, body: fault.body });
+      await sendReply(res, {
+        status: fault.status,
+        headers: { "content-type": fault.contentType },
+        body: fault.body,
+      });
       return;
     case "redirect":
-      await sendReply(res, { status: fault.status ?? 307, headers: { location: fault.location }, body: "" });
+      await sendReply(res, {
+        status: fault.status ?? 307,
+        headers: { location: fault.location },
+        body: "",
+      });
       return;
     case "huge":
       await sendHuge(res, fault.bytes);

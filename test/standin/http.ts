@@ -23,8 +23,16 @@ export interface Reply {
 /** Largest request body taken, bytes. */
 const BODY_LIMIT = 32 * 1024 * 1024;
 
-export function jsonReply(status: number, value: unknown, headers: Record<string, string> = {}): Reply {
-  return { status, headers: { "content-type": "application/json; charset=utf-8", ...headers }, body: JSON.stringify(value) };
+export function jsonReply(
+  status: number,
+  value: unknown,
+  headers: Record<string, string> = {},
+): Reply {
+  return {
+    status,
+    headers: { "content-type": "application/json; charset=utf-8", ...headers },
+    body: JSON.stringify(value),
+  };
 }
 
 export function htmlReply(status: number, html: string): Reply {
@@ -38,7 +46,11 @@ export function answerReply(answer: Answer): Reply {
     return jsonReply(answer.status, answer.body, headers);
   }
   const kind = answer.body.startsWith("<") ? "text/html" : "text/plain; charset=utf-8";
-  return { status: answer.status, headers: { "content-type": kind, ...headers }, body: answer.body };
+  return {
+    status: answer.status,
+    headers: { "content-type": kind, ...headers },
+    body: answer.body,
+  };
 }
 
 /** An event stream; `errorFrame` is what this protocol sends when it breaks off. */
@@ -96,7 +108,10 @@ export async function sendReply(res: ServerResponse, reply: Reply): Promise<void
     return;
   }
   if (typeof reply.body === "string") {
-    res.writeHead(reply.status, { "content-length": String(Buffer.byteLength(reply.body)), ...reply.headers });
+    res.writeHead(reply.status, {
+      "content-length": String(Buffer.byteLength(reply.body)),
+      ...reply.headers,
+    });
     res.end(reply.body);
     return;
   }

@@ -84,7 +84,11 @@ export function inference<T>(protocol: Protocol<T>): Handler {
     }
     const turn = world.script.take(request, protocol.thinking(call));
     const reply = protocol.answer(call, turn);
-    return { ...reply, ...(turn.delayMs !== undefined && { delayMs: turn.delayMs }), undo: turn.undo };
+    return {
+      ...reply,
+      ...(turn.delayMs !== undefined && { delayMs: turn.delayMs }),
+      undo: turn.undo,
+    };
   };
 }
 
@@ -104,7 +108,11 @@ export function untypedProperty(schema: unknown, path = ""): string | undefined 
   }
   for (const [name, property] of Object.entries(node.data.properties ?? {})) {
     const at = `${path}properties.${name}`;
-    if (typeof property === "object" && property !== null && !TYPED_BY.some((key) => key in property)) {
+    if (
+      typeof property === "object" &&
+      property !== null &&
+      !TYPED_BY.some((key) => key in property)
+    ) {
       return at;
     }
     const deeper = untypedProperty(property, `${at}.`);
@@ -112,7 +120,9 @@ export function untypedProperty(schema: unknown, path = ""): string | undefined 
       return deeper;
     }
   }
-  return node.data.items === undefined ? undefined : untypedProperty(node.data.items, `${path}items.`);
+  return node.data.items === undefined
+    ? undefined
+    : untypedProperty(node.data.items, `${path}items.`);
 }
 
 /** The first name that occurs twice. */

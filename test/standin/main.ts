@@ -17,7 +17,9 @@ const standIn = await startStandIn({
   port: Number(values.port),
   accessTokenLifetimeS: Number(values.lifetime),
   onAnswer: (request) => {
-    console.log(`${new Date(request.atMs).toISOString()} ${request.status ?? "no answer"} ${request.method} ${request.path}`);
+    console.log(
+      `${new Date(request.atMs).toISOString()} ${request.status ?? "no answer"} ${request.method} ${request.path}`,
+    );
   },
 });
 standIn.device.outcome = values["auto-approve"] ? "approve" : "manual";

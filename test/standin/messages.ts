@@ -17,7 +17,10 @@ const messagesBody = z.looseObject({
     .array(
       z.looseObject({
         role: z.string(),
-        content: z.union([z.string(), z.array(z.looseObject({ type: z.string(), text: z.string().optional() }))]),
+        content: z.union([
+          z.string(),
+          z.array(z.looseObject({ type: z.string(), text: z.string().optional() })),
+        ]),
       }),
     )
     .min(1),
@@ -44,7 +47,9 @@ function find(body: MessagesBody): Answer | undefined {
     return EMPTY_TEXT;
   }
   const twice = duplicate((body.tools ?? []).map((tool) => tool.name));
-  return twice === undefined ? undefined : badRequest(`Invalid request: function name ${twice} is duplicated`);
+  return twice === undefined
+    ? undefined
+    : badRequest(`Invalid request: function name ${twice} is duplicated`);
 }
 
 function check(call: Call<MessagesBody>): Answer | undefined {
@@ -55,7 +60,12 @@ function check(call: Call<MessagesBody>): Answer | undefined {
   return found;
 }
 
-const STOP_REASONS = { stop: "end_turn", tool_calls: "tool_use", length: "max_tokens", content_filter: "refusal" } as const;
+const STOP_REASONS = {
+  stop: "end_turn",
+  tool_calls: "tool_use",
+  length: "max_tokens",
+  content_filter: "refusal",
+} as const;
 
 /** Anthropic counts the cached tokens apart from the others. */
 function usageOf(turn: FullTurn): JsonObject {
@@ -104,7 +114,10 @@ function blocks(turn: FullTurn): Block[] {
     const head = { type: "tool_use", id: call.id, name: call.name };
     list.push({
       start: { ...head, input: {} },
-      deltas: pieces(call.arguments).map((text) => ({ type: "input_json_delta", partial_json: text })),
+      deltas: pieces(call.arguments).map((text) => ({
+        type: "input_json_delta",
+        partial_json: text,
+      })),
       whole: { ...head, input: toolInput(call.arguments) },
     });
   }
@@ -114,7 +127,10 @@ function blocks(turn: FullTurn): Block[] {
 function stream(head: JsonObject, turn: FullTurn): Reply {
   const events: { type: string; [member: string]: unknown }[] = [];
   const atStart = { ...usageOf(turn), output_tokens: 0 };
-  events.push({ type: "message_start", message: { ...head, content: [], stop_reason: null, stop_sequence: null, usage: atStart } });
+  events.push({
+    type: "message_start",
+    message: { ...head, content: [], stop_reason: null, stop_sequence: null, usage: atStart },
+  });
   for (const [index, block] of blocks(turn).entries()) {
     events.push({ type: "content_block_start", index, content_block: block.start });
     events.push(...block.deltas.map((delta) => ({ type: "content_block_delta", index, delta })));
@@ -122,7 +138,10 @@ function stream(head: JsonObject, turn: FullTurn): Reply {
   }
   const delta = { stop_reason: STOP_REASONS[turn.finishReason], stop_sequence: null };
   events.push({ type: "message_delta", delta, usage: usageOf(turn) }, { type: "message_stop" });
-  const failure = { type: "error", error: { type: "api_error", message: "The server had an error while processing your request" } };
+  const failure = {
+    type: "error",
+    error: { type: "api_error", message: "The server had an error while processing your request" },
+  };
   return streamReply(
     events.map((event) => sse(event, event.type)),
     sse(failure, "error"),
@@ -130,7 +149,12 @@ function stream(head: JsonObject, turn: FullTurn): Reply {
 }
 
 function answer(call: Call<MessagesBody>, turn: FullTurn): Reply {
-  const head = { id: `msg_standin_${turn.serial}`, type: "message", role: "assistant", model: call.model.id };
+  const head = {
+    id: `msg_standin_${turn.serial}`,
+    type: "message",
+    role: "assistant",
+    model: call.model.id,
+  };
   if (call.body.stream === true) {
     return stream(head, turn);
   }

@@ -2,7 +2,13 @@
 import { z } from "zod";
 import type { ZodType } from "zod";
 import { DEFAULT_ACCOUNT } from "./accounts.ts";
-import { INVALID_CLIENT, INVALID_GRANT, NOT_FOUND_HTML, UNSUPPORTED_GRANT, invalidRequest } from "./bodies.ts";
+import {
+  INVALID_CLIENT,
+  INVALID_GRANT,
+  NOT_FOUND_HTML,
+  UNSUPPORTED_GRANT,
+  invalidRequest,
+} from "./bodies.ts";
 import type { Answer } from "./bodies.ts";
 import { answerReply, htmlReply, jsonReply } from "./http.ts";
 import type { Reply } from "./http.ts";
@@ -30,7 +36,12 @@ const pollForm = z.strictObject({
 
 type Checked<T> = { ok: true; form: T } | { ok: false; reply: Reply };
 
-function refuse(world: World, request: RecordedRequest, answer: Answer, what: string): { ok: false; reply: Reply } {
+function refuse(
+  world: World,
+  request: RecordedRequest,
+  answer: Answer,
+  what: string,
+): { ok: false; reply: Reply } {
   violation(world, request, what);
   return { ok: false, reply: answerReply(answer) };
 }
@@ -38,7 +49,11 @@ function refuse(world: World, request: RecordedRequest, answer: Answer, what: st
 /** Names the fields that are wrong, and never their values, which are secrets here. */
 function problems(error: z.ZodError): string {
   return error.issues
-    .map((issue) => (issue.code === "unrecognized_keys" ? `unexpected ${issue.keys.join(", ")}` : `bad ${issue.path.join(".")}`))
+    .map((issue) =>
+      issue.code === "unrecognized_keys"
+        ? `unexpected ${issue.keys.join(", ")}`
+        : `bad ${issue.path.join(".")}`,
+    )
     .join("; ");
 }
 
@@ -49,7 +64,12 @@ function checkForm<T>(world: World, request: RecordedRequest, schema: ZodType<T>
   }
   const names = [...new URLSearchParams(request.body).keys()];
   if (new Set(names).size !== names.length) {
-    return refuse(world, request, invalidRequest("a parameter is repeated"), "a parameter is repeated");
+    return refuse(
+      world,
+      request,
+      invalidRequest("a parameter is repeated"),
+      "a parameter is repeated",
+    );
   }
   const parsed = schema.safeParse(request.form);
   if (!parsed.success) {
@@ -89,7 +109,9 @@ function poll(world: World, request: RecordedRequest): Reply {
     return checked.reply;
   }
   const result = world.devices.poll(checked.form.device_code);
-  return "answer" in result ? answerReply(result.answer) : jsonReply(200, world.tokens.start(result.approvedBy));
+  return "answer" in result
+    ? answerReply(result.answer)
+    : jsonReply(200, world.tokens.start(result.approvedBy));
 }
 
 /** `POST /api/oauth/token`. */
@@ -105,7 +127,11 @@ export const token: Handler = (world, request) => {
 };
 
 function escapeHtml(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
+  return text
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replaceAll('"', "&quot;");
 }
 
 function page(content: string): string {
@@ -142,7 +168,9 @@ const ASK_CODE = `<form method="get" action="${VERIFICATION_PATH}">
 /** The verification page: `GET` shows the code with its buttons, `POST` settles it. */
 export const verificationPage: Handler = (world, request) => {
   const posted = request.method === "POST";
-  const fields = posted ? request.form : Object.fromEntries(new URL(request.path, "http://stand-in").searchParams);
+  const fields = posted
+    ? request.form
+    : Object.fromEntries(new URL(request.path, "http://stand-in").searchParams);
   const userCode = fields?.["user_code"];
   if (userCode === undefined) {
     return posted ? answerReply(NOT_FOUND_HTML) : htmlReply(200, page(ASK_CODE));

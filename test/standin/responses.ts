@@ -63,7 +63,11 @@ function reasoningItem(turn: FullTurn, readable: boolean): Item {
       const at = { item_id: id, output_index: index, summary_index: 0 };
       return [
         { type: "response.reasoning_summary_part.added", ...at, part: { ...part, text: "" } },
-        ...pieces(turn.reasoning).map((delta) => ({ type: "response.reasoning_summary_text.delta", ...at, delta })),
+        ...pieces(turn.reasoning).map((delta) => ({
+          type: "response.reasoning_summary_text.delta",
+          ...at,
+          delta,
+        })),
         { type: "response.reasoning_summary_text.done", ...at, text: turn.reasoning },
         { type: "response.reasoning_summary_part.done", ...at, part },
       ];
@@ -99,7 +103,11 @@ function callItem(call: FullTurn["toolCalls"][number]): Item {
     events: (index) => {
       const at = { item_id: id, output_index: index };
       return [
-        ...pieces(call.arguments).map((delta) => ({ type: "response.function_call_arguments.delta", ...at, delta })),
+        ...pieces(call.arguments).map((delta) => ({
+          type: "response.function_call_arguments.delta",
+          ...at,
+          delta,
+        })),
         { type: "response.function_call_arguments.done", ...at, arguments: call.arguments },
       ];
     },
@@ -124,7 +132,9 @@ function answer(call: Call<ResponsesBody>, turn: FullTurn): Reply {
   const done = {
     ...head,
     status: cut ? "incomplete" : "completed",
-    incomplete_details: cut ? { reason: turn.finishReason === "length" ? "max_output_tokens" : "content_filter" } : null,
+    incomplete_details: cut
+      ? { reason: turn.finishReason === "length" ? "max_output_tokens" : "content_filter" }
+      : null,
     output: items.map((item) => item.whole),
     usage: usageOf(turn),
   };
@@ -142,7 +152,12 @@ function answer(call: Call<ResponsesBody>, turn: FullTurn): Reply {
     ]),
     { type: cut ? "response.incomplete" : "response.completed", response: done },
   ];
-  const failure = { type: "error", code: "server_error", message: JSON.stringify(SERVER_ERROR.body), param: null };
+  const failure = {
+    type: "error",
+    code: "server_error",
+    message: JSON.stringify(SERVER_ERROR.body),
+    param: null,
+  };
   return streamReply(
     events.map((event, index) => sse({ ...event, sequence_number: index }, event.type)),
     sse(failure, "error"),
@@ -153,7 +168,8 @@ function answer(call: Call<ResponsesBody>, turn: FullTurn): Reply {
 export const responses = inference<ResponsesBody>({
   schema: responsesBody,
   check,
-  thinking: (call) => call.model.supports_thinking_type === "only" || call.body.reasoning !== undefined,
+  thinking: (call) =>
+    call.model.supports_thinking_type === "only" || call.body.reasoning !== undefined,
   answer,
   shape: (same) => same,
 });

@@ -54,7 +54,10 @@ export class Script {
     this.#serial += 1;
     const at = this.#queue.findIndex((turn) => turn.when?.(request) ?? true);
     const scripted = at < 0 ? undefined : this.#queue.splice(at, 1)[0];
-    const turn = scripted ?? { text: "pong", ...(thinking && { reasoning: "The user wants a pong." }) };
+    const turn = scripted ?? {
+      text: "pong",
+      ...(thinking && { reasoning: "The user wants a pong." }),
+    };
     const serial = this.#serial;
     return {
       serial,
@@ -62,7 +65,8 @@ export class Script {
       reasoning: turn.reasoning ?? "",
       toolCalls: (turn.toolCalls ?? []).map((call, index) => ({
         name: call.name,
-        arguments: typeof call.arguments === "string" ? call.arguments : JSON.stringify(call.arguments),
+        arguments:
+          typeof call.arguments === "string" ? call.arguments : JSON.stringify(call.arguments),
         id: call.id ?? `call_standin_${serial}_${index + 1}`,
       })),
       delayMs: turn.delayMs,

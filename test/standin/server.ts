@@ -28,7 +28,14 @@ export type { Account, AccountSetup, ModelRow } from "./accounts.ts";
 export type { Fault, FaultOptions } from "./faults.ts";
 export type { Turn } from "./script.ts";
 export type { LoginView, TokenReply, TokenSettings } from "./tokens.ts";
-export type { Grant, RecordedRequest, RequestFilter, Route, StandIn, StandInOptions } from "./types.ts";
+export type {
+  Grant,
+  RecordedRequest,
+  RequestFilter,
+  Route,
+  StandIn,
+  StandInOptions,
+} from "./types.ts";
 
 const HOST = "127.0.0.1";
 const KEEP_ALIVE_MS = 60_000;
@@ -136,7 +143,12 @@ function accountIn(accounts: ReadonlyMap<string, Account>, id: string): Account 
 }
 
 /** Serves requests: record first, then the fault if one is due, else the route. */
-function createListener(world: World, recorder: Recorder, faults: FaultPlan, onAnswer: StandInOptions["onAnswer"]) {
+function createListener(
+  world: World,
+  recorder: Recorder,
+  faults: FaultPlan,
+  onAnswer: StandInOptions["onAnswer"],
+) {
   let traces = 0;
   const serve = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const body = await readBody(req);
@@ -166,7 +178,9 @@ function createListener(world: World, recorder: Recorder, faults: FaultPlan, onA
     serve(req, res).catch((error: unknown) => {
       // A client that left in the middle of its request is no news; a bug in here must be seen by the test.
       if (!req.destroyed || req.complete) {
-        world.violations.push(`the stand-in itself failed: ${error instanceof Error ? error.message : String(error)}`);
+        world.violations.push(
+          `the stand-in itself failed: ${error instanceof Error ? error.message : String(error)}`,
+        );
       }
       res.destroy();
     });
@@ -213,7 +227,8 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
       return world.devices.tooFast;
     },
     count: (route, filter) => recorder.find(route, filter).length,
-    tokenRequests: (grant) => recorder.find("token", (request) => grant === undefined || request.grantType === grant),
+    tokenRequests: (grant) =>
+      recorder.find("token", (request) => grant === undefined || request.grantType === grant),
     clear: () => {
       recorder.requests.length = 0;
     },
@@ -231,11 +246,13 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
     revokeAccess: (accessToken) => world.tokens.revoke(accessToken),
     revokeAllAccess: (accountId = DEFAULT_ACCOUNT) => world.tokens.revokeAll(accountId),
     endLogin: (accountId = DEFAULT_ACCOUNT) => world.tokens.end(accountId),
-    approveDevice: (userCode, approvedBy = DEFAULT_ACCOUNT) => world.devices.settle(userCode, { approvedBy }),
+    approveDevice: (userCode, approvedBy = DEFAULT_ACCOUNT) =>
+      world.devices.settle(userCode, { approvedBy }),
     denyDevice: (userCode) => world.devices.settle(userCode, "denied"),
     script: (turns) => world.script.push(turns),
     failNext: (route, fault, { times = 1, when } = {}) => faults.add(route, fault, times, when),
-    failAlways: (route, fault, { when } = {}) => faults.add(route, fault, Number.POSITIVE_INFINITY, when),
+    failAlways: (route, fault, { when } = {}) =>
+      faults.add(route, fault, Number.POSITIVE_INFINITY, when),
     heal: (route) => faults.heal(route),
     close,
     [Symbol.asyncDispose]: close,

@@ -64,8 +64,13 @@ describe("tokens", () => {
     standIn.settings.reuseEndsLogin = true;
     const first = standIn.issueLogin();
     const second = await refresh(standIn, first.refresh_token);
-    expect(await refresh(standIn, first.refresh_token)).toMatchObject({ status: 401, json: INVALID_GRANT.body });
-    expect(await refresh(standIn, String(second.json["refresh_token"]))).toMatchObject({ status: 401 });
+    expect(await refresh(standIn, first.refresh_token)).toMatchObject({
+      status: 401,
+      json: INVALID_GRANT.body,
+    });
+    expect(await refresh(standIn, String(second.json["refresh_token"]))).toMatchObject({
+      status: 401,
+    });
   });
 
   it("spends one refresh token once, however many ask at the same moment", async () => {
@@ -81,7 +86,10 @@ describe("tokens", () => {
     await refresh(standIn, first.refresh_token);
     expect(await getJson(standIn, "/me", first.access_token)).toMatchObject({ status: 200 });
     standIn.clock.advance(301_000);
-    expect(await getJson(standIn, "/me", first.access_token)).toMatchObject({ status: 401, json: INVALID_BEARER.body });
+    expect(await getJson(standIn, "/me", first.access_token)).toMatchObject({
+      status: 401,
+      json: INVALID_BEARER.body,
+    });
   });
 
   it("ends the old access token with the refresh where a test asks for that", async () => {
@@ -92,7 +100,10 @@ describe("tokens", () => {
   });
 
   it("judges expiry by its own clock, to the second", async () => {
-    await using other = await startStandIn({ startTimeMs: Date.UTC(2030, 0, 1), accessTokenLifetimeS: 60 });
+    await using other = await startStandIn({
+      startTimeMs: Date.UTC(2030, 0, 1),
+      accessTokenLifetimeS: 60,
+    });
     const pair = other.issueLogin();
     expect(pair.expires_in).toBe(60);
     expect(new Date(other.clock.now()).getUTCFullYear()).toBe(2030);
@@ -105,7 +116,10 @@ describe("tokens", () => {
   it("forgets a refresh token that nobody used for 30 days", async () => {
     const pair = standIn.issueLogin();
     standIn.clock.advance(30 * 24 * 3600 * 1000 + 1);
-    expect(await refresh(standIn, pair.refresh_token)).toMatchObject({ status: 400, json: INVALID_GRANT.body });
+    expect(await refresh(standIn, pair.refresh_token)).toMatchObject({
+      status: 400,
+      json: INVALID_GRANT.body,
+    });
   });
 
   it("ends a login for good, and leaves the logins of other accounts", async () => {
@@ -113,7 +127,10 @@ describe("tokens", () => {
     const mine = standIn.issueLogin();
     const other = standIn.issueLogin("user-2");
     standIn.endLogin();
-    expect(await refresh(standIn, mine.refresh_token)).toMatchObject({ status: 400, json: INVALID_GRANT.body });
+    expect(await refresh(standIn, mine.refresh_token)).toMatchObject({
+      status: 400,
+      json: INVALID_GRANT.body,
+    });
     expect(await refresh(standIn, other.refresh_token)).toMatchObject({ status: 200 });
     expect(standIn.isLiveAccess(mine.access_token)).toBe(true);
   });
@@ -121,7 +138,10 @@ describe("tokens", () => {
   it("revokes one access token, or all of an account", () => {
     const [one, two] = [standIn.issueLogin(), standIn.issueLogin()];
     standIn.revokeAccess(one.access_token);
-    expect([one, two].map((pair) => standIn.isLiveAccess(pair.access_token))).toEqual([false, true]);
+    expect([one, two].map((pair) => standIn.isLiveAccess(pair.access_token))).toEqual([
+      false,
+      true,
+    ]);
     standIn.revokeAllAccess();
     expect(standIn.isLiveAccess(two.access_token)).toBe(false);
     expect(standIn.isLiveRefresh(two.refresh_token)).toBe(true);
@@ -132,9 +152,16 @@ describe("tokens", () => {
     const pair = standIn.issueLogin("user-jwt");
     const [head, claims, signature] = pair.access_token.split(".");
     expect(jwtPart(head)).toMatchObject({ alg: "none" });
-    expect(jwtPart(claims)).toMatchObject({ user_id: "user-jwt", type: "access", scope: "kimi-code" });
+    expect(jwtPart(claims)).toMatchObject({
+      user_id: "user-jwt",
+      type: "access",
+      scope: "kimi-code",
+    });
     expect(signature).toBe("standin-not-a-signature");
-    expect(await getJson(standIn, "/me", pair.access_token)).toMatchObject({ status: 200, json: { user_id: "user-jwt" } });
+    expect(await getJson(standIn, "/me", pair.access_token)).toMatchObject({
+      status: 200,
+      json: { user_id: "user-jwt" },
+    });
   });
 
   it("does not take the tokens of another stand-in", async () => {
@@ -148,22 +175,50 @@ describe("tokens", () => {
 
 describe("forms", () => {
   const refused: [string, RequestInit, unknown, string][] = [
-    ["a JSON body", { headers: { "content-type": "application/json" }, body: "{}" }, { error: "invalid_request" }, "content type"],
-    ["a scope", form({ client_id: CLIENT_ID, scope: "kimi-code" }), { error: "invalid_request" }, "unexpected scope"],
-    ["another client", form({ client_id: "standin-other-client" }), INVALID_CLIENT.body, "client_id"],
+    [
+      "a JSON body",
+      { headers: { "content-type": "application/json" }, body: "{}" },
+      { error: "invalid_request" },
+      "content type",
+    ],
+    [
+      "a scope",
+      form({ client_id: CLIENT_ID, scope: "kimi-code" }),
+      { error: "invalid_request" },
+      "unexpected scope",
+    ],
+    [
+      "another client",
+      form({ client_id: "standin-other-client" }),
+      INVALID_CLIENT.body,
+      "client_id",
+    ],
     ["no client", form({}), { error: "invalid_request" }, "bad client_id"],
-    ["a repeated field", form(`client_id=${CLIENT_ID}&client_id=${CLIENT_ID}`), { error: "invalid_request" }, "repeated"],
+    [
+      "a repeated field",
+      form(`client_id=${CLIENT_ID}&client_id=${CLIENT_ID}`),
+      { error: "invalid_request" },
+      "repeated",
+    ],
   ];
 
-  it.each(refused)("refuses %s at the device authorization and notes it", async (_what, init, body, noted) => {
-    const answer = await call(`${standIn.origin}/api/oauth/device_authorization`, init);
-    expect(answer).toMatchObject({ status: 400, json: body });
-    expect(standIn.violations).toEqual([expect.stringContaining(noted)]);
-  });
+  it.each(refused)(
+    "refuses %s at the device authorization and notes it",
+    async (_what, init, body, noted) => {
+      const answer = await call(`${standIn.origin}/api/oauth/device_authorization`, init);
+      expect(answer).toMatchObject({ status: 400, json: body });
+      expect(standIn.violations).toEqual([expect.stringContaining(noted)]);
+    },
+  );
 
   it("refuses a refresh with a stray field, without spending the token or showing it", async () => {
     const pair = standIn.issueLogin();
-    const fields = { client_id: CLIENT_ID, grant_type: "refresh_token", refresh_token: pair.refresh_token, scope: "kimi-code" };
+    const fields = {
+      client_id: CLIENT_ID,
+      grant_type: "refresh_token",
+      refresh_token: pair.refresh_token,
+      scope: "kimi-code",
+    };
     const answer = await call(`${standIn.origin}/api/oauth/token`, form(fields));
     expect(answer).toMatchObject({ status: 400, json: { error: "invalid_request" } });
     expect(standIn.isLiveRefresh(pair.refresh_token)).toBe(true);
@@ -171,7 +226,10 @@ describe("forms", () => {
   });
 
   it("refuses an unknown grant type", async () => {
-    const answer = await call(`${standIn.origin}/api/oauth/token`, form({ client_id: CLIENT_ID, grant_type: "password" }));
+    const answer = await call(
+      `${standIn.origin}/api/oauth/token`,
+      form({ client_id: CLIENT_ID, grant_type: "password" }),
+    );
     expect(answer).toMatchObject({ status: 400, json: UNSUPPORTED_GRANT.body });
     expect(standIn.violations).toHaveLength(1);
   });
@@ -189,13 +247,22 @@ describe("bearer", () => {
     const pair = standIn.issueLogin();
     const url = `${standIn.apiBase}${path}`;
     expect(await call(url)).toMatchObject({ status: 401, json: INVALID_BEARER.body });
-    expect(await call(url, { headers: { authorization: "Bearer standin-wrong" } })).toMatchObject({ status: 401 });
-    expect(await call(url, { headers: { "x-api-key": pair.access_token } })).toMatchObject({ status: 401 });
+    expect(await call(url, { headers: { authorization: "Bearer standin-wrong" } })).toMatchObject({
+      status: 401,
+    });
+    expect(await call(url, { headers: { "x-api-key": pair.access_token } })).toMatchObject({
+      status: 401,
+    });
     expect(await call(url, bearer(pair.access_token))).toMatchObject({ status: 200 });
   });
 
   it("answers a dead one in the shape of each protocol", async () => {
-    const body = { model: "k3", messages: [{ role: "user", content: "ping" }], max_tokens: 10, input: "ping" };
+    const body = {
+      model: "k3",
+      messages: [{ role: "user", content: "ping" }],
+      max_tokens: 10,
+      input: "ping",
+    };
     const { access_token: dead } = standIn.issueLogin();
     standIn.revokeAccess(dead);
     const chat = await postJson(standIn, "/chat/completions", body, dead);
@@ -209,8 +276,16 @@ describe("bearer", () => {
 
   it("takes x-api-key on the chat and messages routes", async () => {
     const { access_token: key } = standIn.issueLogin();
-    const body = JSON.stringify({ model: "kimi-for-coding", messages: [{ role: "user", content: "ping" }], max_tokens: 10 });
-    const init = { method: "POST", headers: { "x-api-key": key, "content-type": "application/json" }, body };
+    const body = JSON.stringify({
+      model: "kimi-for-coding",
+      messages: [{ role: "user", content: "ping" }],
+      max_tokens: 10,
+    });
+    const init = {
+      method: "POST",
+      headers: { "x-api-key": key, "content-type": "application/json" },
+      body,
+    };
     expect(await call(`${standIn.apiBase}/messages`, init)).toMatchObject({ status: 200 });
     expect(await call(`${standIn.apiBase}/chat/completions`, init)).toMatchObject({ status: 200 });
     expect(standIn.requests.map((request) => request.bearer)).toEqual([key, key]);
@@ -221,7 +296,14 @@ describe("managed API", () => {
   it("lists the models with their thinking, and those of an account of its own", async () => {
     const answer = await getJson(standIn, "/models", standIn.issueLogin().access_token);
     expect(answer.json).toEqual({ object: "list", data: defaultModels() });
-    expect(defaultModels().map((row) => [row.id, row.context_length, row.supports_thinking_type, row.protocol])).toEqual([
+    expect(
+      defaultModels().map((row) => [
+        row.id,
+        row.context_length,
+        row.supports_thinking_type,
+        row.protocol,
+      ]),
+    ).toEqual([
       ["kimi-for-coding", 262_144, "both", null],
       ["kimi-for-coding-highspeed", 262_144, "only", null],
       ["k3", 1_048_576, "only", null],
@@ -234,9 +316,13 @@ describe("managed API", () => {
 
   it("shows usage in either shape, or any other", async () => {
     const { access_token: access } = standIn.issueLogin();
-    expect((await getJson(standIn, "/usages", access)).json).toMatchObject({ usages: { limit_5h: { used_ratio: 0.01 } } });
+    expect((await getJson(standIn, "/usages", access)).json).toMatchObject({
+      usages: { limit_5h: { used_ratio: 0.01 } },
+    });
     standIn.account().usages = "A";
-    expect((await getJson(standIn, "/usages", access)).json).toMatchObject({ usage: { used: "40", limit: "1000" } });
+    expect((await getJson(standIn, "/usages", access)).json).toMatchObject({
+      usage: { used: "40", limit: "1000" },
+    });
     standIn.account().usages = { usages: {} };
     expect((await getJson(standIn, "/usages", access)).json).toEqual({ usages: {} });
   });
@@ -244,7 +330,10 @@ describe("managed API", () => {
   it("answers 402 without a membership, though login and refresh work", async () => {
     standIn.account().membership = "none";
     const pair = standIn.issueLogin();
-    expect(await getJson(standIn, "/models", pair.access_token)).toMatchObject({ status: 402, json: NO_MEMBERSHIP.body });
+    expect(await getJson(standIn, "/models", pair.access_token)).toMatchObject({
+      status: 402,
+      json: NO_MEMBERSHIP.body,
+    });
     expect(await refresh(standIn, pair.refresh_token)).toMatchObject({ status: 200 });
     expect(await getJson(standIn, "/me", pair.access_token)).toMatchObject({ status: 200 });
   });
@@ -254,10 +343,17 @@ describe("managed API", () => {
     const found = await postJson(standIn, "/search", { text_query: "kimi", limit: 2 }, access);
     expect(found.json["search_results"]).toHaveLength(2);
     const page = await postJson(standIn, "/fetch", { url: "https://example.invalid/a" }, access);
-    expect(page).toMatchObject({ status: 200, text: expect.stringContaining("https://example.invalid/a") });
+    expect(page).toMatchObject({
+      status: 200,
+      text: expect.stringContaining("https://example.invalid/a"),
+    });
     expect(standIn.violations).toEqual([]);
-    expect(await postJson(standIn, "/fetch", { url: "file:///etc/passwd" }, access)).toMatchObject({ status: 400 });
-    expect(await postJson(standIn, "/search", { query: "kimi" }, access)).toMatchObject({ status: 400 });
+    expect(await postJson(standIn, "/fetch", { url: "file:///etc/passwd" }, access)).toMatchObject({
+      status: 400,
+    });
+    expect(await postJson(standIn, "/search", { query: "kimi" }, access)).toMatchObject({
+      status: 400,
+    });
     expect(standIn.violations).toHaveLength(2);
   });
 });
@@ -268,8 +364,21 @@ describe("records", () => {
     await refresh(standIn, pair.refresh_token);
     await getJson(standIn, "/me", pair.access_token);
     expect(standIn.requests).toMatchObject([
-      { route: "token", method: "POST", path: "/api/oauth/token", status: 200, grantType: "refresh_token" },
-      { route: "me", method: "GET", path: "/coding/v1/me", status: 200, bearer: pair.access_token, body: "" },
+      {
+        route: "token",
+        method: "POST",
+        path: "/api/oauth/token",
+        status: 200,
+        grantType: "refresh_token",
+      },
+      {
+        route: "me",
+        method: "GET",
+        path: "/coding/v1/me",
+        status: 200,
+        bearer: pair.access_token,
+        body: "",
+      },
     ]);
     expect(standIn.requests[0]?.form).toMatchObject({ refresh_token: pair.refresh_token });
     expect(standIn.count("me", (request) => request.status === 200)).toBe(1);

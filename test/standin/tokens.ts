@@ -56,7 +56,9 @@ interface AccessRecord {
 }
 
 /** What the API finds out about a presented access token. */
-export type AccessCheck = { ok: true; accountId: string } | { ok: false; why: "unknown" | "expired" | "revoked" };
+export type AccessCheck =
+  | { ok: true; accountId: string }
+  | { ok: false; why: "unknown" | "expired" | "revoked" };
 
 function jwtPart(value: unknown): string {
   return Buffer.from(JSON.stringify(value)).toString("base64url");
@@ -188,7 +190,11 @@ export class TokenBook {
       : `standin-access-${tail}`;
     login.refreshToken = `standin-refresh-${tail}`;
     login.refreshExpiresAtMs = nowMs + this.#settings.refreshTokenLifetimeS * 1000;
-    this.#access.set(login.accessToken, { login, expiresAtMs: nowMs + lifetimeS * 1000, revoked: false });
+    this.#access.set(login.accessToken, {
+      login,
+      expiresAtMs: nowMs + lifetimeS * 1000,
+      revoked: false,
+    });
     this.#refresh.set(login.refreshToken, login);
     return {
       access_token: login.accessToken,

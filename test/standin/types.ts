@@ -105,7 +105,10 @@ export interface StandIn extends AsyncDisposable {
   /** Forgets the recorded requests (not the violations, which a test should see in any case). */
   clear(): void;
   /** Resolves with the nth (default first) matching request since the last {@link StandIn.clear}, already there or to come. */
-  waitFor(route: Route, options?: { count?: number; filter?: RequestFilter }): Promise<RecordedRequest>;
+  waitFor(
+    route: Route,
+    options?: { count?: number; filter?: RequestFilter },
+  ): Promise<RecordedRequest>;
 
   /** Adds an account, or replaces the one with this id. */
   createAccount(setup: AccountSetup): Account;

@@ -89,7 +89,9 @@ export function writeProfile(
 
 /** Cooldowns and failure counts of the shared logins. */
 export function readUsage(stateDir: string): Record<string, StoredUsage> {
-  const state = readCell(stateDatabase(stateDir), sharedUsage) as { usageStats?: Record<string, StoredUsage> } | undefined;
+  const state = readCell(stateDatabase(stateDir), sharedUsage) as
+    | { usageStats?: Record<string, StoredUsage> }
+    | undefined;
   return state?.usageStats ?? {};
 }
 
@@ -126,7 +128,11 @@ function readCell(file: string, cell: Cell): unknown {
   }
   return withDatabase(file, (database) => {
     const known = database.prepare("SELECT 1 FROM sqlite_master WHERE name = ?").get(cell.table);
-    const row = known && database.prepare(`SELECT ${cell.jsonColumn} AS json FROM ${cell.table} WHERE ${cell.keyColumn} = ?`).get(cell.key);
+    const row =
+      known &&
+      database
+        .prepare(`SELECT ${cell.jsonColumn} AS json FROM ${cell.table} WHERE ${cell.keyColumn} = ?`)
+        .get(cell.key);
     const json = row?.["json"];
     return typeof json === "string" ? JSON.parse(json) : undefined;
   });
@@ -135,7 +141,9 @@ function readCell(file: string, cell: Cell): unknown {
 function writeCell(file: string, cell: Cell, value: unknown): void {
   withDatabase(file, (database) => {
     database
-      .prepare(`INSERT OR REPLACE INTO ${cell.table} (${cell.keyColumn}, ${cell.jsonColumn}, ${cell.timeColumn}) VALUES (?, ?, ?)`)
+      .prepare(
+        `INSERT OR REPLACE INTO ${cell.table} (${cell.keyColumn}, ${cell.jsonColumn}, ${cell.timeColumn}) VALUES (?, ?, ?)`,
+      )
       .run(cell.key, JSON.stringify(value), Date.now());
   });
 }

@@ -50,7 +50,11 @@ export async function openChatWindow(gateway: Gateway): Promise<ChatWindow> {
       const runId = randomUUID();
       const ended = Promise.withResolvers<ShownTurn>();
       waiting.set(runId, ended.resolve);
-      await connection.request("chat.send", { sessionKey: session, message, idempotencyKey: runId });
+      await connection.request("chat.send", {
+        sessionKey: session,
+        message,
+        idempotencyKey: runId,
+      });
       return await ended.promise.finally(() => waiting.delete(runId));
     },
     close: connection.close,

@@ -65,7 +65,10 @@ export interface Gateway extends AsyncDisposable {
   /** From the start of the command to its first answer, ms. */
   readonly readyMs: number;
   /** One turn with `openclaw agent`, as a user would run it. Each is a process that costs seconds of CPU. */
-  agentTurn(message: string, options?: RunLimits & { session?: string; model?: string }): Promise<AgentTurn>;
+  agentTurn(
+    message: string,
+    options?: RunLimits & { session?: string; model?: string },
+  ): Promise<AgentTurn>;
   /** One turn over the gateway's HTTP endpoint; many can run at a time. Without a session it starts a new one. */
   chat(message: string | readonly ContentPart[], options?: ChatOptions): Promise<ChatTurn>;
   /** Calls one of the gateway's methods, as its own clients do; rejects when the gateway refuses. */
@@ -112,7 +115,9 @@ export async function startGateway(
     const ended = await Promise.race([command.exited, once(late, "abort").then(() => undefined)]);
     if (ended === undefined) {
       await kill();
-      throw new Error(`the gateway did not stop within ${timeoutMs} ms:\n${tail(command.output())}`);
+      throw new Error(
+        `the gateway did not stop within ${timeoutMs} ms:\n${tail(command.output())}`,
+      );
     }
     return ended;
   };
@@ -123,7 +128,17 @@ export async function startGateway(
     readyMs: performance.now() - startedAt,
     agentTurn: async (message, { session = "main", model, ...limits } = {}) => {
       const chosen = model === undefined ? [] : ["--model", model];
-      const args = ["agent", "--agent", "main", "--session-id", session, "--message", message, "--json", ...chosen];
+      const args = [
+        "agent",
+        "--agent",
+        "main",
+        "--session-id",
+        session,
+        "--message",
+        message,
+        "--json",
+        ...chosen,
+      ];
       return readTurn(await host.run(args, { ...limits, env }));
     },
     chat: async (message, { agent = "main", session, model, signal, body } = {}) => {
@@ -135,10 +150,17 @@ export async function startGateway(
           ...(session === undefined ? {} : { "x-openclaw-session-key": session }),
           ...(model === undefined ? {} : { "x-openclaw-model": model }),
         },
-        body: JSON.stringify({ ...body, model: `openclaw/${agent}`, messages: [{ role: "user", content: message }] }),
+        body: JSON.stringify({
+          ...body,
+          model: `openclaw/${agent}`,
+          messages: [{ role: "user", content: message }],
+        }),
         signal: signal ?? null,
       });
-      const raw = (await response.json()) as { choices?: { message?: { content?: string } }[]; error?: { message?: string } };
+      const raw = (await response.json()) as {
+        choices?: { message?: { content?: string } }[];
+        error?: { message?: string };
+      };
       const text = raw.choices?.[0]?.message?.content ?? raw.error?.message ?? "";
       return { ok: response.ok, status: response.status, text, raw };
     },
@@ -177,7 +199,9 @@ async function ready(origin: string, command: RunningCommand, timeoutMs: number)
     }
     if (ended || performance.now() > deadline) {
       await command.killTree();
-      throw new Error(`the gateway ${ended ? "ended" : `was not ready after ${timeoutMs} ms`}:\n${tail(command.output())}`);
+      throw new Error(
+        `the gateway ${ended ? "ended" : `was not ready after ${timeoutMs} ms`}:\n${tail(command.output())}`,
+      );
     }
     await delay(POLL_MS);
   }

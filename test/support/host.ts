@@ -11,8 +11,22 @@ import {
   type StoredProfiles,
   type StoredUsage,
 } from "./auth-store.ts";
-import { startGateway, type Gateway, type GatewayOptions, type HostCommandOptions, type HostCommands } from "./gateway.ts";
-import { hostEnvironment, hostLayout, hostsDir, openclawEntry, type HostLayout, type JsonObject, type Variables } from "./layout.ts";
+import {
+  startGateway,
+  type Gateway,
+  type GatewayOptions,
+  type HostCommandOptions,
+  type HostCommands,
+} from "./gateway.ts";
+import {
+  hostEnvironment,
+  hostLayout,
+  hostsDir,
+  openclawEntry,
+  type HostLayout,
+  type JsonObject,
+  type Variables,
+} from "./layout.ts";
 import {
   killAll,
   processesWithEnvironment,
@@ -47,17 +61,27 @@ export interface Host extends HostLayout, HostCommands, AsyncDisposable {
   /** Starts `openclaw …` in a terminal, for its prompts. */
   terminal(args: readonly string[], options?: HostCommandOptions): Terminal;
   /** Non-interactive onboarding with this plugin's login; more arguments override the defaults. About 10 s. */
-  onboard(extraArgs?: readonly string[], options?: HostCommandOptions & RunLimits): Promise<CommandResult>;
+  onboard(
+    extraArgs?: readonly string[],
+    options?: HostCommandOptions & RunLimits,
+  ): Promise<CommandResult>;
   /** The state that onboarding leaves, without running it: a stored login and a default model. Takes no time. */
   signIn(profileId: string, credential: StoredCredential, model: string): Promise<void>;
   /** One turn without a gateway; about 10 s. A failed turn is a result, too. Only one can run at a time. */
-  agentTurn(message: string, options?: HostCommandOptions & RunLimits & { model?: string; session?: string }): Promise<AgentTurn>;
+  agentTurn(
+    message: string,
+    options?: HostCommandOptions & RunLimits & { model?: string; session?: string },
+  ): Promise<AgentTurn>;
   /** Starts `openclaw gateway run` on a free port and waits until it is ready. */
   startGateway(options?: GatewayOptions): Promise<Gateway>;
   /** Stored logins of an agent (default: the main agent's, which all share). */
   readAuthProfiles(agentId?: string): StoredProfiles;
   /** Stores a login or a fence as it is; undefined removes the profile. */
-  writeAuthProfile(profileId: string, credential: StoredCredential | undefined, agentId?: string): void;
+  writeAuthProfile(
+    profileId: string,
+    credential: StoredCredential | undefined,
+    agentId?: string,
+  ): void;
   /** Cooldowns and failures by profile id. */
   readAuthState(): Record<string, StoredUsage>;
   /** Forgets cooldowns and failures. */
@@ -96,18 +120,29 @@ export async function createHost(setup: HostSetup = {}): Promise<Host> {
   await copyTemplate(template, layout);
 
   const running = new Set<RunningCommand>();
-  const environment = (more: Variables = {}): Record<string, string> => hostEnvironment(layout, { ...setup.env, ...more });
+  const environment = (more: Variables = {}): Record<string, string> =>
+    hostEnvironment(layout, { ...setup.env, ...more });
   const track = <Command extends RunningCommand>(command: Command): Command => {
     running.add(command);
     void command.exited.then(() => running.delete(command));
     return command;
   };
   const spawn: Host["spawn"] = (args, { env } = {}) =>
-    track(startCommand({ file: process.execPath, args: [openclawEntry, ...args], cwd: layout.home, env: environment(env) }));
+    track(
+      startCommand({
+        file: process.execPath,
+        args: [openclawEntry, ...args],
+        cwd: layout.home,
+        env: environment(env),
+      }),
+    );
   const run: Host["run"] = (args, options = {}) => runCommand(spawn(args, options), options);
-  const config = async (): Promise<JsonObject> => JSON.parse(await readFile(layout.configFile, "utf8")) as JsonObject;
+  const config = async (): Promise<JsonObject> =>
+    JSON.parse(await readFile(layout.configFile, "utf8")) as JsonObject;
   const updateConfig: Host["updateConfig"] = async (change) => {
-    await writeFile(layout.configFile, JSON.stringify(change(await config()), null, 2), { mode: 0o600 });
+    await writeFile(layout.configFile, JSON.stringify(change(await config()), null, 2), {
+      mode: 0o600,
+    });
   };
 
   const killLeftovers = (): Promise<unknown> => {
@@ -133,25 +168,43 @@ export async function createHost(setup: HostSetup = {}): Promise<Host> {
     run,
     spawn,
     terminal: (args, { env } = {}) =>
-      track(startTerminal({ file: process.execPath, args: [openclawEntry, ...args], cwd: layout.home, env: environment(env) })),
+      track(
+        startTerminal({
+          file: process.execPath,
+          args: [openclawEntry, ...args],
+          cwd: layout.home,
+          env: environment(env),
+        }),
+      ),
     onboard: (extraArgs = [], options = {}) => run([...ONBOARD, ...extraArgs], options),
     signIn: async (profileId, credential, model) => {
       writeProfile(layout.stateDir, profileId, credential);
       const { provider } = credential;
       await updateConfig((before) => ({
         ...before,
-        agents: { defaults: { workspace: join(layout.stateDir, "workspace"), model: { primary: model } } },
+        agents: {
+          defaults: { workspace: join(layout.stateDir, "workspace"), model: { primary: model } },
+        },
         auth: { profiles: { [profileId]: { provider, mode: "oauth" } } },
         gateway: { mode: "local" },
       }));
     },
     agentTurn: async (message, { model, session, ...options } = {}) => {
-      const chosen = [...(model === undefined ? [] : ["--model", model]), ...(session === undefined ? [] : ["--session-id", session])];
-      return readTurn(await run(["agent", "--local", "--agent", "main", "--message", message, "--json", ...chosen], options));
+      const chosen = [
+        ...(model === undefined ? [] : ["--model", model]),
+        ...(session === undefined ? [] : ["--session-id", session]),
+      ];
+      return readTurn(
+        await run(
+          ["agent", "--local", "--agent", "main", "--message", message, "--json", ...chosen],
+          options,
+        ),
+      );
     },
     startGateway: (options = {}) => startGateway({ spawn, run, config, updateConfig }, options),
     readAuthProfiles: (agentId) => readProfiles(layout.stateDir, agentId),
-    writeAuthProfile: (profileId, credential, agentId) => writeProfile(layout.stateDir, profileId, credential, agentId),
+    writeAuthProfile: (profileId, credential, agentId) =>
+      writeProfile(layout.stateDir, profileId, credential, agentId),
     readAuthState: () => readUsage(layout.stateDir),
     clearAuthState: () => clearUsage(layout.stateDir),
     config,

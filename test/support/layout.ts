@@ -26,7 +26,8 @@ export function hostsDir(): string {
       .split("\n")
       .map((line) => line.split(" "))
       .findLast(([, place]) => place === MEMORY)?.[3];
-    const usable = options?.split(",").includes("rw") === true && !options.split(",").includes("noexec");
+    const usable =
+      options?.split(",").includes("rw") === true && !options.split(",").includes("noexec");
     return usable && bavail * bsize > ROOM ? MEMORY : tmpdir();
   } catch {
     return tmpdir();

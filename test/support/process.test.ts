@@ -29,17 +29,24 @@ test("a timeout ends the descendants in other process groups, too, and shows the
 });
 
 test("waiting for output ends with the command", async () => {
-  await expect(startCommand(shell("echo something else")).waitForOutput("expected")).rejects.toThrow("something else");
+  await expect(
+    startCommand(shell("echo something else")).waitForOutput("expected"),
+  ).rejects.toThrow("something else");
 });
 
 test("a command gets its input, and its exit code and both outputs come back", async () => {
-  const result = await runCommand(startCommand(shell("read line; echo $line; echo oops >&2; exit 3")), { input: "hello\n" });
+  const result = await runCommand(
+    startCommand(shell("read line; echo $line; echo oops >&2; exit 3")),
+    { input: "hello\n" },
+  );
 
   expect(result).toMatchObject({ code: 3, signal: null, stdout: "hello\n", stderr: "oops\n" });
 });
 
 test("a terminal is a terminal, and keys reach the command", async () => {
-  const terminal = startTerminal(shell('test -t 0 && printf "\\033[1mname?\\033[0m "; read name; echo "it is $name"; exit 5'));
+  const terminal = startTerminal(
+    shell('test -t 0 && printf "\\033[1mname?\\033[0m "; read name; echo "it is $name"; exit 5'),
+  );
   await terminal.waitFor("name? ");
   terminal.send(`kimi${keys.enter}`);
   await terminal.waitFor("it is kimi");

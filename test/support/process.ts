@@ -48,7 +48,11 @@ export interface RunningCommand {
    */
   waitForOutput(pattern: RegExp | string, timeoutMs?: number): Promise<string>;
   /** The same for any question about the output; `what` names it in an error. */
-  waitUntil<Found>(check: (output: string) => Found | undefined, what: string, timeoutMs?: number): Promise<Found>;
+  waitUntil<Found>(
+    check: (output: string) => Found | undefined,
+    what: string,
+    timeoutMs?: number,
+  ): Promise<Found>;
   /** Sends a signal to the command alone, as a service manager would. */
   signal(signal: NodeJS.Signals): void;
   /** Sends a signal (default SIGKILL) to the command and all its descendants at once; resolves when it has ended. */
@@ -88,7 +92,13 @@ export function startCommand({ file, args, cwd, env }: CommandOptions): RunningC
 
   const exited = new Promise<CommandResult>((resolve) => {
     const end = (code: number | null, signal: NodeJS.Signals | null): void => {
-      result ??= { code, signal, stdout: output.stdout, stderr: output.stderr, durationMs: performance.now() - startedAt };
+      result ??= {
+        code,
+        signal,
+        stdout: output.stdout,
+        stderr: output.stderr,
+        durationMs: performance.now() - startedAt,
+      };
       resolve(result);
       for (const listener of listeners) {
         listener();
@@ -116,7 +126,9 @@ export function startCommand({ file, args, cwd, env }: CommandOptions): RunningC
         if (found !== undefined) {
           finish(() => resolve(found));
         } else if (result !== undefined) {
-          finish(() => reject(new Error(`the command ended without ${what}:\n${tail(output.both)}`)));
+          finish(() =>
+            reject(new Error(`the command ended without ${what}:\n${tail(output.both)}`)),
+          );
         }
       };
       const timer = setTimeout(() => {
@@ -132,7 +144,8 @@ export function startCommand({ file, args, cwd, env }: CommandOptions): RunningC
     output: () => output.both,
     write: (text) => void child.stdin.write(text),
     closeInput: () => void child.stdin.end(),
-    waitForOutput: (pattern, timeoutMs) => waitUntil((text) => findIn(text, pattern), String(pattern), timeoutMs),
+    waitForOutput: (pattern, timeoutMs) =>
+      waitUntil((text) => findIn(text, pattern), String(pattern), timeoutMs),
     waitUntil,
     signal: (signal) => void child.kill(signal),
     killTree: (signal = "SIGKILL") => {
@@ -145,10 +158,16 @@ export function startCommand({ file, args, cwd, env }: CommandOptions): RunningC
 }
 
 /** Runs a command to its end, whatever its exit code; rejects only if it had to be killed. */
-export async function runCommand(command: RunningCommand, limits: RunLimits = {}): Promise<CommandResult> {
+export async function runCommand(
+  command: RunningCommand,
+  limits: RunLimits = {},
+): Promise<CommandResult> {
   const { timeoutMs = 120_000, input, signal } = limits;
   const stopped = Promise.withResolvers<Error>();
-  const timer = setTimeout(() => stopped.resolve(new Error(`no end within ${timeoutMs} ms`)), timeoutMs);
+  const timer = setTimeout(
+    () => stopped.resolve(new Error(`no end within ${timeoutMs} ms`)),
+    timeoutMs,
+  );
   const onAbort = (): void => stopped.resolve(new Error("aborted", { cause: signal?.reason }));
   signal?.addEventListener("abort", onAbort, { once: true });
   if (signal?.aborted === true) {
@@ -162,7 +181,9 @@ export async function runCommand(command: RunningCommand, limits: RunLimits = {}
     const ended = await Promise.race([command.exited, stopped.promise]);
     if (ended instanceof Error) {
       await command.killTree();
-      throw new Error(`${ended.message}; last output:\n${tail(command.output())}`, { cause: ended.cause });
+      throw new Error(`${ended.message}; last output:\n${tail(command.output())}`, {
+        cause: ended.cause,
+      });
     }
     return ended;
   } finally {
@@ -183,7 +204,9 @@ export function processTree(rootPid: number): number[] {
 
 /** Processes whose environment has this `NAME=value`, for those that lost their parent; none where there is no /proc. */
 export function processesWithEnvironment(assignment: string): number[] {
-  return procPids().filter((pid) => readProc(pid, "environ").split("\0").includes(assignment) && pid !== process.pid);
+  return procPids().filter(
+    (pid) => readProc(pid, "environ").split("\0").includes(assignment) && pid !== process.pid,
+  );
 }
 
 /** Sends a signal to each process that still exists. */
@@ -218,7 +241,10 @@ interface ProcessEntry {
 function listProcesses(): ProcessEntry[] {
   if (process.platform === "linux") {
     // The parent is the second field after the name, which is in parentheses and may hold anything.
-    return procPids().map((pid) => ({ pid, parent: Number(readProc(pid, "stat").split(") ").at(-1)?.split(" ")[1] ?? 0) }));
+    return procPids().map((pid) => ({
+      pid,
+      parent: Number(readProc(pid, "stat").split(") ").at(-1)?.split(" ")[1] ?? 0),
+    }));
   }
   const table = execFileSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" });
   return table.split("\n").map((line) => {
@@ -228,7 +254,9 @@ function listProcesses(): ProcessEntry[] {
 }
 
 function procPids(): number[] {
-  return process.platform === "linux" ? readdirSync("/proc").map(Number).filter(Number.isInteger) : [];
+  return process.platform === "linux"
+    ? readdirSync("/proc").map(Number).filter(Number.isInteger)
+    : [];
 }
 
 function readProc(pid: number, file: string): string {

@@ -4,7 +4,14 @@ import { stripVTControlCharacters } from "node:util";
 import { findIn, startCommand, type CommandOptions, type RunningCommand } from "./process.ts";
 
 /** Keys that are no text. */
-export const keys = { enter: "\r", up: "\u001B[A", down: "\u001B[B", space: " ", escape: "\u001B", ctrlC: "\u0003" } as const;
+export const keys = {
+  enter: "\r",
+  up: "\u001B[A",
+  down: "\u001B[B",
+  space: " ",
+  escape: "\u001B",
+  ctrlC: "\u0003",
+} as const;
 
 /** A command in a terminal of its own. */
 export interface Terminal extends RunningCommand {
@@ -43,6 +50,10 @@ export function startTerminal({ file, args, cwd, env }: CommandOptions): Termina
       command.write(text);
     },
     waitFor: (pattern, timeoutMs) =>
-      command.waitUntil((output) => findIn(stripVTControlCharacters(output.slice(seen)), pattern), String(pattern), timeoutMs),
+      command.waitUntil(
+        (output) => findIn(stripVTControlCharacters(output.slice(seen)), pattern),
+        String(pattern),
+        timeoutMs,
+      ),
   };
 }

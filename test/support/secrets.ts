@@ -10,7 +10,10 @@ export interface SecretTrace {
 }
 
 /** Searches the bytes of every regular file below the folders, databases and logs included. */
-export async function findTraces(folders: readonly string[], secrets: readonly string[]): Promise<SecretTrace[]> {
+export async function findTraces(
+  folders: readonly string[],
+  secrets: readonly string[],
+): Promise<SecretTrace[]> {
   const needles = secrets.map((secret) => Buffer.from(secret));
   if (needles.some((needle) => needle.length === 0)) {
     throw new Error("an empty secret is in every file");
@@ -20,7 +23,9 @@ export async function findTraces(folders: readonly string[], secrets: readonly s
     for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
       const path = join(entry.parentPath, entry.name);
       // A file that a running host has just removed holds nothing.
-      const bytes = entry.isFile() ? await readFile(path).catch(() => Buffer.alloc(0)) : Buffer.alloc(0);
+      const bytes = entry.isFile()
+        ? await readFile(path).catch(() => Buffer.alloc(0))
+        : Buffer.alloc(0);
       for (const [index, needle] of needles.entries()) {
         if (bytes.includes(needle) || entry.name.includes(needle.toString())) {
           traces.push({ path, index });

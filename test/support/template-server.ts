@@ -28,7 +28,9 @@ export async function serveTemplates(
       const { job, archive } = JSON.parse(await text(socket)) as Question;
       const answer = await make(job, archive).then(
         (path): Answer => ({ path }),
-        (error: unknown): Answer => ({ error: error instanceof Error ? error.message : String(error) }),
+        (error: unknown): Answer => ({
+          error: error instanceof Error ? error.message : String(error),
+        }),
       );
       socket.end(JSON.stringify(answer));
     })();
@@ -40,7 +42,10 @@ export async function serveTemplates(
 }
 
 /** Asks the process that serves this run; undefined if none does. */
-export async function requestTemplate(job: TemplateJob, archive?: string): Promise<string | undefined> {
+export async function requestTemplate(
+  job: TemplateJob,
+  archive?: string,
+): Promise<string | undefined> {
   const socketPath = process.env[SOCKET_VARIABLE];
   if (socketPath === undefined) {
     return undefined;

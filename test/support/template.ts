@@ -5,7 +5,14 @@ import { cp, mkdir, mkdtemp, readFile, realpath, writeFile } from "node:fs/promi
 import { homedir } from "node:os";
 import { dirname, join, relative, sep } from "node:path";
 import { rewriteStoredPaths } from "./auth-store.ts";
-import { hostEnvironment, hostLayout, hostsDir, openclawEntry, projectDir, type HostLayout } from "./layout.ts";
+import {
+  hostEnvironment,
+  hostLayout,
+  hostsDir,
+  openclawEntry,
+  projectDir,
+  type HostLayout,
+} from "./layout.ts";
 import { runCommand, startCommand, tail, type CommandOptions } from "./process.ts";
 import { requestTemplate } from "./template-server.ts";
 
@@ -45,7 +52,9 @@ export class Templates {
   /** Installs a plugin archive (default: this project) into a fresh host; the host's root folder. */
   async install(archive?: string): Promise<string> {
     const plugin = archive ?? (await this.pack());
-    const root = this.#byPlugin.get(plugin) ?? installPlugin(plugin, join(this.#runDir, `template-${randomUUID()}`));
+    const root =
+      this.#byPlugin.get(plugin) ??
+      installPlugin(plugin, join(this.#runDir, `template-${randomUUID()}`));
     this.#byPlugin.set(plugin, root);
     return root;
   }
@@ -81,7 +90,9 @@ export async function copyTemplate(template: string, layout: HostLayout): Promis
   await mkdir(layout.tempDir, { recursive: true });
   // The install left absolute paths in two places: the config file and the plugin index in the state database.
   const config = await readFile(layout.configFile, "utf8");
-  await writeFile(layout.configFile, config.replaceAll(source.root + sep, layout.root + sep), { mode: 0o600 });
+  await writeFile(layout.configFile, config.replaceAll(source.root + sep, layout.root + sep), {
+    mode: 0o600,
+  });
   rewriteStoredPaths(layout.stateDir, source.root + sep, layout.root + sep);
 }
 
@@ -94,7 +105,9 @@ async function packProject(runDir: string): Promise<string> {
   const env = { ...installEnvironment(), HOME: homedir() };
   await mustRun({ file: "npm", args: ["run", "build"], cwd: projectDir, env });
   const args = ["pack", "--ignore-scripts", "--json", "--pack-destination", runDir];
-  const packed: unknown = JSON.parse((await mustRun({ file: "npm", args, cwd: projectDir, env })).stdout);
+  const packed: unknown = JSON.parse(
+    (await mustRun({ file: "npm", args, cwd: projectDir, env })).stdout,
+  );
   // npm 11 lists the packages, npm 12 keys them by name.
   const [entry] = Object.values(packed ?? {}) as { filename?: string }[];
   if (entry?.filename === undefined) {
@@ -110,8 +123,20 @@ async function installPlugin(archive: string, root: string): Promise<string> {
   // Without a memory plugin a turn spends a third less time, and none of what is tested here concerns it.
   const config = { logging: { file: layout.logFile }, plugins: { slots: { memory: "none" } } };
   await writeFile(layout.configFile, JSON.stringify(config), { mode: 0o600 });
-  const args = [openclawEntry, "plugins", "install", `npm-pack:${archive}`, "--force", "--accept-capabilities"];
-  await mustRun({ file: process.execPath, args, cwd: root, env: hostEnvironment(layout, installEnvironment()) });
+  const args = [
+    openclawEntry,
+    "plugins",
+    "install",
+    `npm-pack:${archive}`,
+    "--force",
+    "--accept-capabilities",
+  ];
+  await mustRun({
+    file: process.execPath,
+    args,
+    cwd: root,
+    env: hostEnvironment(layout, installEnvironment()),
+  });
   return root;
 }
 
@@ -133,7 +158,9 @@ export function installEnvironment(): Record<string, string> {
 async function mustRun(command: CommandOptions): Promise<{ stdout: string }> {
   const result = await runCommand(startCommand(command), { timeoutMs: INSTALL_TIMEOUT_MS });
   if (result.code !== 0) {
-    throw new Error(`${command.file} ${command.args.join(" ")} failed:\n${tail(result.stdout + result.stderr)}`);
+    throw new Error(
+      `${command.file} ${command.args.join(" ")} failed:\n${tail(result.stdout + result.stderr)}`,
+    );
   }
   return result;
 }

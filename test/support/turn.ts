@@ -28,7 +28,10 @@ export function readTurn(command: CommandResult): AgentTurn {
   const error = typeof printed.error === "object" ? printed.error.message : printed.error;
   const texts = payloads.flatMap(({ text }) => (typeof text === "string" ? [text] : []));
   return {
-    ok: command.code === 0 && printed.meta?.aborted !== true && !payloads.some(({ isError }) => isError === true),
+    ok:
+      command.code === 0 &&
+      printed.meta?.aborted !== true &&
+      !payloads.some(({ isError }) => isError === true),
     text: texts.length > 0 ? texts.join("\n") : (error ?? command.stderr.trim()),
     raw,
     command,

@@ -7,7 +7,15 @@
  * the monotonic clock when the lock was last renewed.
  */
 
-import fs, { closeSync, fstatSync, lstatSync, mkdirSync, openSync, rmdirSync, statSync } from "node:fs";
+import fs, {
+  closeSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  rmdirSync,
+  statSync,
+} from "node:fs";
 import path from "node:path";
 import { systemErrorCode } from "../../protocol/errors.ts";
 import { giveToOwner } from "./owner.ts";
