@@ -5,8 +5,8 @@ import path from "node:path";
 import { definePluginEntry } from "openclaw/plugin-sdk/plugin-entry";
 import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
 import { CLI_LOGIN_METHOD_ID, DEVICE_CODE_METHOD_ID, PLUGIN_ID, PROVIDER_ID } from "./constants.ts";
-import { healAtStart } from "./host/at-start.ts";
-import { useSettings } from "./host/config.ts";
+import { healAtStart } from "./host/profile-places.ts";
+import { useSettings } from "./host/settings.ts";
 import {
   gatewayStarted,
   gatewayStopped,
@@ -14,7 +14,7 @@ import {
   settleBeforeStop,
   STOP_HOOK_TIMEOUT_MS,
 } from "./host/lifetime.ts";
-import { unwatchOwnHomes, watchOwnHomes } from "./host/own-home-watch.ts";
+import { unwatchOwnHomes, watchOwnHomes } from "./host/home-watch.ts";
 import { isSameAccount } from "./host/profile-shape.ts";
 
 // This module and that one have the same ending: `.ts` in the sources, `.js` in the package.

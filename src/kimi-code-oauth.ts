@@ -10,9 +10,9 @@
 import { isMainThread } from "node:worker_threads";
 import { loginOf } from "./host/context.ts";
 import { noteIfEnded } from "./host/ended.ts";
-import { liftComingFence } from "./host/heal.ts";
+import { liftComingFence } from "./profiles/fences.ts";
 import { isLongLived } from "./host/lifetime.ts";
-import { homeOfProfile, projected } from "./host/profile.ts";
+import { homeOfProfile, projected } from "./profiles/profiles.ts";
 import { isOwnProfile } from "./host/profile-shape.ts";
 import type { Home } from "./logins/homes.ts";
 import { isKimiError, KimiError } from "./protocol/errors.ts";

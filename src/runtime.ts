@@ -3,18 +3,18 @@
  * loads each plugin with every command; everything that needs a package is behind this module.
  */
 
-export { fetchUsageSnapshot, resolveUsageAuth } from "./account/snapshot.ts";
-export { authDoctorHint } from "./host/doctor.ts";
+export { fetchUsageSnapshot, resolveUsageAuth } from "./account/usage-hook.ts";
+export { authDoctorHint } from "./account/doctor.ts";
 export { missingAuthMessage } from "./host/missing-auth.ts";
-export { healProfiles } from "./host/heal.ts";
-export { sweepOwnHomes } from "./host/own-home-sweep.ts";
-export { prepareDynamicModel, runCatalog } from "./inference/catalog.ts";
+export { healProfiles } from "./profiles/fences.ts";
+export { sweepOwnHomes } from "./profiles/home-sweep.ts";
+export { prepareDynamicModel, runCatalog } from "./models/catalog.ts";
 export { classifyFailure, isContextOverflow } from "./inference/failures.ts";
 export {
   resolveDynamicModel,
   resolveThinkingProfile,
   starterProvider,
-} from "./inference/known-models.ts";
+} from "./models/known.ts";
 export { replayPolicy } from "./inference/replay.ts";
 export { prepareRuntimeAuth } from "./inference/runtime-auth.ts";
 export { wrapStream } from "./inference/stream.ts";

@@ -8,7 +8,7 @@ import {
   PrivateFile,
   tempTagOf,
   writePrivateFile,
-} from "../src/private-file.ts";
+} from "../src/logins/private-file.ts";
 
 let folder: string;
 let target: string;

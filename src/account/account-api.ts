@@ -3,10 +3,10 @@
 import { authorizedExchange } from "../host/authorized.ts";
 import type { LoginRef } from "../host/login-ref.ts";
 import { sentenceFor } from "../host/sentence.ts";
-import { sortAnswer } from "../protocol/answers.ts";
+import { sortAnswer } from "../protocol/api-errors.ts";
 import { KimiError } from "../protocol/errors.ts";
-import { parseJson } from "../protocol/schemas.ts";
-import { parseUsages, type Usages } from "./usages.ts";
+import { parseJson } from "../protocol/token-response.ts";
+import { parseUsages, type Usages } from "./usage.ts";
 
 /** Time limit of the Kimi Code CLI for these requests, in ms. */
 const TIMEOUT_MS = 8_000;

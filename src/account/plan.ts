@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { loginKey } from "../host/login-key.ts";
 import type { LoginRef } from "../host/login-ref.ts";
-import { readNote, writeNote } from "../host/notes.ts";
+import { readNote, writeNote } from "../host/state.ts";
 import { getAccountJson, type Patience } from "./account-api.ts";
 
 /** How long a name is good, in ms. */

@@ -2,10 +2,10 @@
 
 import { loginKey } from "../host/login-key.ts";
 import type { LoginRef } from "../host/login-ref.ts";
-import type { QuotaWindow } from "../protocol/answers.ts";
+import type { QuotaWindow } from "../protocol/api-errors.ts";
 import { fetchUsages } from "./account-api.ts";
 import { processState } from "../process-state.ts";
-import type { UsageWindow } from "./usages.ts";
+import type { UsageWindow } from "./usage.ts";
 
 /** Longest wait for the answer, in ms: someone waits for the message. */
 const TIMEOUT_MS = 3_000;

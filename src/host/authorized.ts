@@ -1,6 +1,6 @@
 /** A request to Kimi's managed API on behalf of a login. */
 
-import { sortAnswer } from "../protocol/answers.ts";
+import { sortAnswer } from "../protocol/api-errors.ts";
 import { exchange, type HttpReply, type HttpRequest } from "../protocol/http.ts";
 import { loginOf, requestHeaders } from "./context.ts";
 import { noteIfEnded } from "./ended.ts";

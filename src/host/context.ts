@@ -7,10 +7,10 @@ import type { Login } from "../logins/login.ts";
 import { openLogin } from "../logins/registry.ts";
 import { identityHeaders } from "../protocol/identity.ts";
 import type { AccountMemory } from "../logins/login-deps.ts";
-import { settings } from "./config.ts";
+import { settings } from "./settings.ts";
 import { deviceId } from "./device-id.ts";
 import { loginKey } from "./login-key.ts";
-import { readNote, writeNote } from "./notes.ts";
+import { readNote, writeNote } from "./state.ts";
 import { pluginStateDir } from "./state-dir.ts";
 
 let device: Promise<string> | undefined;

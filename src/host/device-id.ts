@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import fs from "node:fs/promises";
 import path from "node:path";
-import { createPrivateFile, writePrivateFile } from "../private-file.ts";
+import { createPrivateFile, writePrivateFile } from "../logins/private-file.ts";
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 

@@ -6,7 +6,7 @@ import { readHome } from "../logins/home-file.ts";
 import { isKimiError } from "../protocol/errors.ts";
 import { loginKey } from "./login-key.ts";
 import type { LoginRef } from "./login-ref.ts";
-import { readNote, writeNote } from "./notes.ts";
+import { readNote, writeNote } from "./state.ts";
 
 /** The refresh token that Kimi refused, by its fingerprint, and what the user was told. */
 const noteSchema = z.object({ of: z.string(), message: z.string().max(8_192) });

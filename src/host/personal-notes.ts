@@ -6,7 +6,7 @@
 
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { ownHomesDir, PERSONAL_SLOT, slotsWith } from "./own-slots.ts";
+import { ownHomesDir, PERSONAL_SLOT, slotsWith } from "../logins/openclaw-slots.ts";
 
 /** End of a note's name. */
 export const ACCOUNT_NOTE = ".json.account";

@@ -1,7 +1,7 @@
 /** The shape of this provider's profiles in OpenClaw's store. */
 
 import { PROVIDER_ID } from "../constants.ts";
-import { isRecord } from "../record.ts";
+import { isRecord } from "../json.ts";
 
 /** The members of an OAuth profile that this plugin reads and writes. */
 export interface OAuthProfile {

@@ -3,7 +3,7 @@
 import { quotaResetsInMs } from "../account/quota-reset.ts";
 import type { LoginRef } from "../host/login-ref.ts";
 import { sentenceFor } from "../host/sentence.ts";
-import { quotaWindow } from "../protocol/answers.ts";
+import { quotaWindow } from "../protocol/api-errors.ts";
 import { isKimiError } from "../protocol/errors.ts";
 import { type FailureKind, sortFailure } from "./failures.ts";
 

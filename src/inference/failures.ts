@@ -9,7 +9,7 @@
  */
 
 import type { ProviderPlugin } from "openclaw/plugin-sdk/plugin-entry";
-import { type AnswerKind, sortAnswer } from "../protocol/answers.ts";
+import { type AnswerKind, sortAnswer } from "../protocol/api-errors.ts";
 import type { KimiErrorCode } from "../protocol/errors.ts";
 
 type Classify = NonNullable<ProviderPlugin["classifyFailoverReason"]>;

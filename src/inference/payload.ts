@@ -4,9 +4,9 @@
  * Pure functions from body to body; the body that comes in is not changed.
  */
 
-import { isRecord } from "../record.ts";
-import { maxTokensOf, type ModelRow } from "./models.ts";
-import { thinkingWish } from "./thinking.ts";
+import { isRecord } from "../json.ts";
+import { maxTokensOf, type ModelRow } from "../models/models.ts";
+import { thinkingWish } from "../models/thinking.ts";
 import { kimiToolSchema } from "./tool-schemas.ts";
 
 type Body = Readonly<Record<string, unknown>>;

@@ -4,7 +4,7 @@ import { loginOf } from "../host/context.ts";
 import { noteIfEnded } from "../host/ended.ts";
 import { isLongLived } from "../host/lifetime.ts";
 import type { LoginRef } from "../host/login-ref.ts";
-import { loginOfRun } from "./runs.ts";
+import { loginOfRun } from "./run-login.ts";
 
 /** How a model call gets its bearer. */
 export interface RunAccess {

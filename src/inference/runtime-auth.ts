@@ -3,12 +3,12 @@
 import { loginOf, requestHeaders } from "../host/context.ts";
 import { noteIfEnded } from "../host/ended.ts";
 import { isLongLived } from "../host/lifetime.ts";
-import { homeOfProfile } from "../host/profile.ts";
-import { readProfile } from "../host/profile-store.ts";
-import { showInProfile } from "../host/projection.ts";
+import { homeOfProfile } from "../profiles/profiles.ts";
+import { readProfile } from "../profiles/profile-store.ts";
+import { showInProfile } from "../profiles/projection.ts";
 import { checkAccount } from "../logins/account-check.ts";
-import { baseUrlFor } from "./models.ts";
-import { noteRun } from "./runs.ts";
+import { baseUrlFor } from "../models/models.ts";
+import { noteRun } from "./run-login.ts";
 
 /** The members of the host's context that are used. */
 export interface RuntimeAuthContext {

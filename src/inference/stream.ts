@@ -5,10 +5,10 @@
  */
 
 import type { ProviderWrapStreamFnContext } from "openclaw/plugin-sdk/plugin-entry";
-import { liftComingPause, type Surroundings } from "../host/pause.ts";
+import { liftComingPause, type Surroundings } from "../profiles/cooldown.ts";
 import { type Explained, explainError, explainReport } from "./explain.ts";
 import { asksForPatience, failureCode, isRejectedBearer } from "./failures.ts";
-import { knownModel } from "./known-models.ts";
+import { knownModel } from "../models/known.ts";
 import { kimiBody, MESSAGES_BETA } from "./payload.ts";
 import { accessOfRun, type RunAccess } from "./run-access.ts";
 

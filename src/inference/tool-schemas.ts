@@ -3,7 +3,7 @@
  * A schema that the server refuses costs the whole request, also for tools that are never called.
  */
 
-import { isRecord } from "../record.ts";
+import { isRecord } from "../json.ts";
 
 type Schema = Readonly<Record<string, unknown>>;
 

@@ -7,7 +7,7 @@
 
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { accountIdFromToken } from "../protocol/claims.ts";
+import { accountIdFromToken } from "../protocol/account-id.ts";
 
 /** Largest credential file that is read, in bytes; a real one has about 1.6 kB. */
 export const MAX_CREDENTIAL_BYTES = 64 * 1024;

@@ -21,7 +21,7 @@ import {
 import fs from "node:fs/promises";
 import path from "node:path";
 import { KimiError, systemErrorCode } from "../protocol/errors.ts";
-import { type FileOwner, PrivateFile } from "../private-file.ts";
+import { type FileOwner, PrivateFile } from "./private-file.ts";
 import { type Credential, formatCredential, tagOf } from "./credential.ts";
 import { passingReason, readHome } from "./home-file.ts";
 import type { Home } from "./homes.ts";

@@ -10,7 +10,7 @@
 import { constants, fstatSync, lstatSync, renameSync } from "node:fs";
 import fs from "node:fs/promises";
 import path from "node:path";
-import { tempTagOf } from "../private-file.ts";
+import { tempTagOf } from "./private-file.ts";
 import { type Credential, formatCredential, tagOf } from "./credential.ts";
 import { readHome } from "./home-file.ts";
 import { lookAt, overwrite } from "./home-replace.ts";

@@ -14,7 +14,7 @@
  */
 
 import { isKimiError, KimiError } from "../protocol/errors.ts";
-import { refreshGrant } from "../protocol/token-endpoint.ts";
+import { refreshGrant } from "../protocol/refresh-grant.ts";
 import { checkAccount } from "./account-check.ts";
 import { type Credential, withNewTokens } from "./credential.ts";
 import { isAlive, judge } from "./freshness.ts";

@@ -7,13 +7,13 @@ import type {
 } from "openclaw/plugin-sdk/provider-auth";
 import type { ProviderAuthMethodNonInteractiveContext } from "openclaw/plugin-sdk/plugin-entry";
 import { DEFAULT_MODEL_REF, DEFAULT_PROFILE_ID, PROVIDER_ID } from "../constants.ts";
-import { preferredFirst, settingsOf } from "../host/config.ts";
+import { preferredFirst, settingsOf } from "../host/settings.ts";
 import { providerAuthSdk } from "../host/sdk.ts";
 import { isKimiError, KimiError } from "../protocol/errors.ts";
 import { withDefaultModel } from "./default-model.ts";
 import { runDeviceCode } from "./device-code.ts";
 import { describeLogin, findLogins, type FoundLogin, noUsableLogin } from "./find-logins.ts";
-import { useLogin } from "./use-login.ts";
+import { useLogin } from "./login-profile.ts";
 
 /**
  * Signs in where nobody can be asked.

@@ -7,10 +7,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { ProviderAuthContext, ProviderAuthResult } from "openclaw/plugin-sdk/provider-auth";
 import { DEFAULT_MODEL_REF, DEFAULT_PROFILE_ID } from "../constants.ts";
 import { requestHeaders } from "../host/context.ts";
-import { checkOwnHomesWritable, createOwnHome, newOwnHome } from "../host/own-home.ts";
-import { removeOwnHome } from "../host/own-home-removal.ts";
-import { sweepOwnHomes } from "../host/own-home-sweep.ts";
-import { profileFor } from "../host/profile.ts";
+import { checkOwnHomesWritable, createOwnHome, newOwnHome } from "../logins/openclaw-home.ts";
+import { removeOwnHome } from "../logins/openclaw-home-removal.ts";
+import { sweepOwnHomes } from "../profiles/home-sweep.ts";
+import { profileFor } from "../profiles/profiles.ts";
 import { type Credential, withNewTokens } from "../logins/credential.ts";
 import type { Home } from "../logins/homes.ts";
 import {
@@ -18,7 +18,7 @@ import {
   type DeviceRequest,
   requestDeviceCode,
 } from "../protocol/device-authorization.ts";
-import { awaitDecision, type DeviceTokens, type WaitDeps } from "../protocol/device-decision.ts";
+import { awaitDecision, type DeviceTokens, type WaitDeps } from "../protocol/device-token.ts";
 import { regionLabel } from "../protocol/endpoints.ts";
 import { KimiError } from "../protocol/errors.ts";
 import { accountIdOf } from "./account-id.ts";

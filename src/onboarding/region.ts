@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { ProviderAuthContext } from "openclaw/plugin-sdk/provider-auth";
-import { settingsOf } from "../host/config.ts";
+import { settingsOf } from "../host/settings.ts";
 import { isOwnProfile } from "../host/profile-shape.ts";
 import { providerAuthSdk } from "../host/sdk.ts";
 import { ownerDir } from "../logins/homes.ts";

@@ -8,8 +8,8 @@ import { z } from "zod";
 import { CLIENT_ID, type Endpoints } from "./endpoints.ts";
 import { isKimiError, KimiError } from "./errors.ts";
 import { exchange, type HttpReply, REQUEST_TIMEOUT_MS } from "./http.ts";
-import { parseJson } from "./schemas.ts";
-import { troubleOf } from "./token-endpoint.ts";
+import { parseJson } from "./token-response.ts";
+import { troubleOf } from "./refresh-grant.ts";
 import { checkVerificationLink } from "./verification-link.ts";
 
 /** Pause between two polls when the server names none, in seconds (RFC 8628, section 3.2). */

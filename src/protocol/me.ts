@@ -2,7 +2,7 @@
 
 import type { Endpoints } from "./endpoints.ts";
 import { exchange } from "./http.ts";
-import { meReplySchema, parseJson } from "./schemas.ts";
+import { meReplySchema, parseJson } from "./token-response.ts";
 
 /** Time limit of the Kimi Code CLI for this request, in ms. */
 const ME_TIMEOUT_MS = 8_000;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseUsages } from "../../src/account/usages.ts";
+import { parseUsages } from "../../src/account/usage.ts";
 import { boosterWallet, usagesShapeA, usagesShapeB } from "../standin/accounts.ts";
 
 const NOW = Date.parse("2026-10-01T00:00:00Z");

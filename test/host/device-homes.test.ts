@@ -8,18 +8,18 @@ import {
   upsertAuthProfile,
 } from "openclaw/plugin-sdk/provider-auth";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { profilePlaces, profilesIn } from "../../src/host/at-start.ts";
+import { profilePlaces, profilesIn } from "../../src/host/profile-places.ts";
 import {
   createOwnHome,
   isBeingClaimed,
   newOwnHome,
   unclaimedMark,
-} from "../../src/host/own-home.ts";
-import { removeOwnHome } from "../../src/host/own-home-removal.ts";
-import { sweepOwnHomes } from "../../src/host/own-home-sweep.ts";
-import { notePersonalAccount } from "../../src/host/own-home-stores.ts";
+} from "../../src/logins/openclaw-home.ts";
+import { removeOwnHome } from "../../src/logins/openclaw-home-removal.ts";
+import { sweepOwnHomes } from "../../src/profiles/home-sweep.ts";
+import { notePersonalAccount } from "../../src/logins/openclaw-home-notes.ts";
 import { personalAccounts } from "../../src/host/personal-notes.ts";
-import { homeOfProfile, profileFor } from "../../src/host/profile.ts";
+import { homeOfProfile, profileFor } from "../../src/profiles/profiles.ts";
 import { isSameAccount } from "../../src/host/profile-shape.ts";
 import { withNewTokens } from "../../src/logins/credential.ts";
 import type { Home } from "../../src/logins/homes.ts";

@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
-import { type AnswerKind, describeAnswer } from "../../src/protocol/answers.ts";
+import { type AnswerKind, describeAnswer } from "../../src/protocol/api-errors.ts";
 import { projectDir } from "../support/layout.ts";
 
 const DIST = path.join(projectDir, "node_modules", "openclaw", "dist");

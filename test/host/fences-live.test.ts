@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { ensureAuthProfileStore, upsertAuthProfile } from "openclaw/plugin-sdk/provider-auth";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { healProfiles } from "../../src/host/heal.ts";
+import { healProfiles } from "../../src/profiles/fences.ts";
 import type { Home } from "../../src/logins/homes.ts";
 import { endProcesses, hasPython, kill, pythonHolding, startProcess } from "../logins/processes.ts";
 import { ageLock, homeFor, LIFETIME_MS, writeLogin } from "../logins/support.ts";

@@ -8,8 +8,8 @@ import {
   upsertAuthProfile,
 } from "openclaw/plugin-sdk/provider-auth";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { liftComingPause } from "../../src/host/pause.ts";
-import { profileFor } from "../../src/host/profile.ts";
+import { liftComingPause } from "../../src/profiles/cooldown.ts";
+import { profileFor } from "../../src/profiles/profiles.ts";
 import { withNewTokens } from "../../src/logins/credential.ts";
 import { makeHome } from "../../src/logins/homes.ts";
 import { REGIONS } from "../../src/protocol/endpoints.ts";

@@ -4,7 +4,7 @@ import path from "node:path";
 import { ensureAuthProfileStore, upsertAuthProfile } from "openclaw/plugin-sdk/provider-auth";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { gatewayStarted, gatewayStopped } from "../../src/host/lifetime.ts";
-import { showInProfile } from "../../src/host/projection.ts";
+import { showInProfile } from "../../src/profiles/projection.ts";
 import type { Credential } from "../../src/logins/credential.ts";
 
 const PROFILE = "kimi-code:default";

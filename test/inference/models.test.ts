@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseModels } from "../../src/inference/models-reply.ts";
+import { parseModels } from "../../src/models/reply.ts";
 import {
   baseUrlFor,
   maxTokensOf,
@@ -7,7 +7,7 @@ import {
   normalizeModelId,
   STATIC_MODELS,
   staticModel,
-} from "../../src/inference/models.ts";
+} from "../../src/models/models.ts";
 import { defaultModels } from "../standin/accounts.ts";
 
 const API_BASE = "https://api.kimi.com/coding/v1";

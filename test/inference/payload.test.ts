@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { staticModel } from "../../src/inference/models.ts";
+import { staticModel } from "../../src/models/models.ts";
 import { kimiBody, type PayloadFacts } from "../../src/inference/payload.ts";
 import { kimiToolSchema } from "../../src/inference/tool-schemas.ts";
 import { untypedProperty } from "../standin/inference.ts";

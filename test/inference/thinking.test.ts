@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type ModelThinking, staticModel } from "../../src/inference/models.ts";
-import { thinkingProfile, thinkingWish } from "../../src/inference/thinking.ts";
+import { type ModelThinking, staticModel } from "../../src/models/models.ts";
+import { thinkingProfile, thinkingWish } from "../../src/models/thinking.ts";
 
 const K3: ModelThinking = { mode: "always", efforts: ["low", "high", "max"], defaultEffort: "max" };
 const TOGGLE: ModelThinking = { ...K3, mode: "toggle", defaultEffort: "high" };

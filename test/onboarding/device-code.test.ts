@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { homeOfProfile } from "../../src/host/profile.ts";
+import { homeOfProfile } from "../../src/profiles/profiles.ts";
 import type { OAuthProfile } from "../../src/host/profile-shape.ts";
 import { runDeviceCode } from "../../src/onboarding/device-code.ts";
 import { everythingIn, failureOf, modeOf } from "../logins/support.ts";

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { accountIdFromToken } from "../../src/protocol/claims.ts";
+import { accountIdFromToken } from "../../src/protocol/account-id.ts";
 import { endpointsOf } from "../../src/protocol/endpoints.ts";
 import { fetchAccountId } from "../../src/protocol/me.ts";
 import { everythingIn, failureOf } from "../logins/support.ts";

@@ -6,7 +6,7 @@ import {
   quotaWindow,
   type QuotaWindow,
   sortAnswer,
-} from "../../src/protocol/answers.ts";
+} from "../../src/protocol/api-errors.ts";
 import * as bodies from "../standin/bodies.ts";
 import { anthropicShape, type Answer } from "../standin/bodies.ts";
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { DeviceRequest } from "../../src/protocol/device-authorization.ts";
 import { requestDeviceCode } from "../../src/protocol/device-authorization.ts";
-import type { Decision } from "../../src/protocol/device-decision.ts";
-import { awaitDecision } from "../../src/protocol/device-decision.ts";
+import type { Decision } from "../../src/protocol/device-token.ts";
+import { awaitDecision } from "../../src/protocol/device-token.ts";
 import { everythingIn, failureOf } from "../logins/support.ts";
 import { startStandIn } from "../standin/server.ts";
 import type { Fault, StandIn } from "../standin/server.ts";

@@ -1,6 +1,6 @@
 /** A sign-in against the stand-in, on a clock that only waiting moves. */
 import type { DeviceRequest } from "../../src/protocol/device-authorization.ts";
-import type { WaitDeps } from "../../src/protocol/device-decision.ts";
+import type { WaitDeps } from "../../src/protocol/device-token.ts";
 import { endpointsOf } from "../../src/protocol/endpoints.ts";
 import type { StandIn } from "../standin/server.ts";
 

@@ -4,7 +4,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from "node:n
 import zlib from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { isKimiError } from "../../src/protocol/errors.ts";
-import { refreshGrant } from "../../src/protocol/token-endpoint.ts";
+import { refreshGrant } from "../../src/protocol/refresh-grant.ts";
 
 const TOKENS = {
   access_token: `at-${"x".repeat(800)}`,

@@ -2,7 +2,7 @@
 import path from "node:path";
 import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { createOwnHome, newOwnHome } from "../../src/host/own-home.ts";
+import { createOwnHome, newOwnHome } from "../../src/logins/openclaw-home.ts";
 import { withNewTokens } from "../../src/logins/credential.ts";
 import type { Home } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";

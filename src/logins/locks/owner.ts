@@ -1,7 +1,7 @@
 /** Whose the files of a lock are. */
 
 import { chownSync, lchownSync, rmdirSync, rmSync, statSync } from "node:fs";
-import type { FileOwner } from "../../private-file.ts";
+import type { FileOwner } from "../private-file.ts";
 
 /**
  * The user to whom a new file in this folder must be given. Only root ever has to: a user whose home

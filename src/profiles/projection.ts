@@ -9,8 +9,8 @@
 
 import type { Credential } from "../logins/credential.ts";
 import { processState } from "../process-state.ts";
-import { isLongLived } from "./lifetime.ts";
-import type { OAuthProfile } from "./profile-shape.ts";
+import { isLongLived } from "../host/lifetime.ts";
+import type { OAuthProfile } from "../host/profile-shape.ts";
 import { projectToStore } from "./profile-store.ts";
 
 /** How long the gateway waits, in ms. */

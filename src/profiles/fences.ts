@@ -11,11 +11,11 @@
 import { isMainThread } from "node:worker_threads";
 import { readHome } from "../logins/home-file.ts";
 import { isHomeLocked } from "../logins/locks/home-lock.ts";
-import { type ProfilePlace, profilePlaces, profilesIn } from "./at-start.ts";
-import { homeOfProfile, projected } from "./profile.ts";
-import { isFenced, isFenceFailed, isOwnProfile, type OAuthProfile } from "./profile-shape.ts";
-import { recheck } from "./recheck.ts";
-import { providerAuthSdk } from "./sdk.ts";
+import { type ProfilePlace, profilePlaces, profilesIn } from "../host/profile-places.ts";
+import { homeOfProfile, projected } from "./profiles.ts";
+import { isFenced, isFenceFailed, isOwnProfile, type OAuthProfile } from "../host/profile-shape.ts";
+import { recheck } from "../host/poll-until.ts";
+import { providerAuthSdk } from "../host/sdk.ts";
 
 /** How long the host may take to put its marker there for good, in ms. */
 const SETTLE_LIMIT_MS = 10_000;

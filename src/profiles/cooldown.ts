@@ -9,12 +9,12 @@
 
 import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
 import { PROVIDER_ID } from "../constants.ts";
-import { isRecord } from "../record.ts";
-import type { LoginRef } from "./login-ref.ts";
-import { homeOfProfile } from "./profile.ts";
-import { isOwnProfile } from "./profile-shape.ts";
-import { recheck } from "./recheck.ts";
-import { agentScopeSdk, providerAuthSdk } from "./sdk.ts";
+import { isRecord } from "../json.ts";
+import type { LoginRef } from "../host/login-ref.ts";
+import { homeOfProfile } from "./profiles.ts";
+import { isOwnProfile } from "../host/profile-shape.ts";
+import { recheck } from "../host/poll-until.ts";
+import { agentScopeSdk, providerAuthSdk } from "../host/sdk.ts";
 
 type Store = ReturnType<ReturnType<typeof providerAuthSdk>["ensureAuthProfileStore"]>;
 type Usage = NonNullable<Store["usageStats"]>[string];

@@ -6,9 +6,9 @@
 import { existsSync, renameSync, rmSync, statSync, utimesSync } from "node:fs";
 import fs from "node:fs/promises";
 import path from "node:path";
-import type { Home } from "../logins/homes.ts";
-import { tryHomeLock } from "../logins/locks/home-lock.ts";
-import { storesFile } from "./own-home-stores.ts";
+import type { Home } from "./homes.ts";
+import { tryHomeLock } from "./locks/home-lock.ts";
+import { storesFile } from "./openclaw-home-notes.ts";
 
 /** End of the name of a home that was put aside. */
 export const ASIDE = ".json.removed";

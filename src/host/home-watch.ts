@@ -1,6 +1,6 @@
 /** Looks from time to time whether an own home has lost its profile, for as long as the gateway runs. */
 
-import { OWN_SLOT, PERSONAL_SLOT, slotsWith } from "./own-slots.ts";
+import { OWN_SLOT, PERSONAL_SLOT, slotsWith } from "../logins/openclaw-slots.ts";
 
 /** How often the gateway looks, in ms. */
 const LOOK_MS = 60_000;

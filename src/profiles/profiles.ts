@@ -7,9 +7,9 @@ import { CLIENT_ID, type Env, regionLabel, tokenEndpointOf } from "../protocol/e
 import { PROVIDER_ID } from "../constants.ts";
 import type { Credential } from "../logins/credential.ts";
 import { bindingOf, type Home, homeOfBinding, ownerLabel } from "../logins/homes.ts";
-import { presentOwnHome } from "./own-home.ts";
-import { ensurePersonalHome } from "./personal-home.ts";
-import { NO_TOKEN, type OAuthProfile } from "./profile-shape.ts";
+import { presentOwnHome } from "../logins/openclaw-home.ts";
+import { ensurePersonalHome } from "../logins/personal-home.ts";
+import { NO_TOKEN, type OAuthProfile } from "../host/profile-shape.ts";
 
 /** An expiry long past, ms since the epoch; the host refuses 0. */
 const LONG_EXPIRED_MS = 1_000;

@@ -12,9 +12,9 @@ import { type Home, ownerLabel } from "../logins/homes.ts";
 import { checkAccount } from "../logins/account-check.ts";
 import { isKimiError } from "../protocol/errors.ts";
 import { regionLabel } from "../protocol/endpoints.ts";
-import { endedMessage } from "./ended.ts";
-import { homeOfProfile } from "./profile.ts";
-import { isFenced, isFenceFailed, isOwnProfile, type OAuthProfile } from "./profile-shape.ts";
+import { endedMessage } from "../host/ended.ts";
+import { homeOfProfile } from "../profiles/profiles.ts";
+import { isFenced, isFenceFailed, isOwnProfile, type OAuthProfile } from "../host/profile-shape.ts";
 
 type HintContext = Parameters<NonNullable<ProviderPlugin["buildAuthDoctorHint"]>>[0];
 

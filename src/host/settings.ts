@@ -10,7 +10,7 @@ import type { Home } from "../logins/homes.ts";
 import { processState } from "../process-state.ts";
 import { type ProxyMode, setProxyMode } from "../protocol/proxy-mode.ts";
 import type { StatedIdentity } from "../protocol/identity.ts";
-import { isRecord } from "../record.ts";
+import { isRecord } from "../json.ts";
 
 /** The settings, as the manifest's `configSchema` has them. */
 export interface Settings {

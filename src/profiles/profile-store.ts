@@ -3,11 +3,11 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import type { Credential } from "../logins/credential.ts";
-import { isCurrent, projected } from "./profile.ts";
-import { notePersonalAccount, noteStore } from "./own-home-stores.ts";
-import { OWN_SLOT, ownHomesDir } from "./own-slots.ts";
-import { isFenced, isOwnProfile, type OAuthProfile, ownSlotOf } from "./profile-shape.ts";
-import { providerAuthSdk } from "./sdk.ts";
+import { isCurrent, projected } from "./profiles.ts";
+import { notePersonalAccount, noteStore } from "../logins/openclaw-home-notes.ts";
+import { OWN_SLOT, ownHomesDir } from "../logins/openclaw-slots.ts";
+import { isFenced, isOwnProfile, type OAuthProfile, ownSlotOf } from "../host/profile-shape.ts";
+import { providerAuthSdk } from "../host/sdk.ts";
 
 /** Notes which store a home's profile was read from, so that the home is not taken for a lost one. */
 function noteOwnStore(slot: string, agentDir: string | undefined): void {

@@ -14,8 +14,8 @@ import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
 import { PROVIDER_ID } from "../constants.ts";
 import { type Home, makeHome } from "../logins/homes.ts";
 import { REGIONS } from "../protocol/endpoints.ts";
-import { profilesIn, profileStoreDirs } from "./at-start.ts";
-import { isBeingClaimed, unclaimedMark } from "./own-home.ts";
+import { profilesIn, profileStoreDirs } from "../host/profile-places.ts";
+import { isBeingClaimed, unclaimedMark } from "../logins/openclaw-home.ts";
 import {
   ASIDE,
   asideSince,
@@ -23,13 +23,13 @@ import {
   deleteFiles,
   putAside,
   removeOwnHome,
-} from "./own-home-removal.ts";
-import { noteStore, readStores } from "./own-home-stores.ts";
-import { OWN_SLOT, ownHomesDir, slotsWith } from "./own-slots.ts";
-import { personalAccounts } from "./personal-notes.ts";
-import { isOwnProfile, ownSlotOf } from "./profile-shape.ts";
-import { agentScopeSdk, providerAuthSdk } from "./sdk.ts";
-import { pluginStateDir } from "./state-dir.ts";
+} from "../logins/openclaw-home-removal.ts";
+import { noteStore, readStores } from "../logins/openclaw-home-notes.ts";
+import { OWN_SLOT, ownHomesDir, slotsWith } from "../logins/openclaw-slots.ts";
+import { personalAccounts } from "../host/personal-notes.ts";
+import { isOwnProfile, ownSlotOf } from "../host/profile-shape.ts";
+import { agentScopeSdk, providerAuthSdk } from "../host/sdk.ts";
+import { pluginStateDir } from "../host/state-dir.ts";
 
 /** Grace for a home whose profile was never seen, since its last change, in ms. */
 const GRACE_MS = 60 * 60_000;

@@ -9,13 +9,13 @@
 
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { formatCredential } from "../logins/credential.ts";
-import type { Home } from "../logins/homes.ts";
-import { createPrivateFile } from "../private-file.ts";
+import { formatCredential } from "./credential.ts";
+import type { Home } from "./homes.ts";
+import { createPrivateFile } from "./private-file.ts";
 import { KimiError } from "../protocol/errors.ts";
-import { makeFolders } from "./own-home.ts";
-import { PERSONAL_SLOT } from "./own-slots.ts";
-import { hasTokens, type OAuthProfile } from "./profile-shape.ts";
+import { makeFolders } from "./openclaw-home.ts";
+import { PERSONAL_SLOT } from "./openclaw-slots.ts";
+import { hasTokens, type OAuthProfile } from "../host/profile-shape.ts";
 
 /** The content of a home that takes over a profile's tokens. */
 function contentOf(profile: OAuthProfile, home: Home): string {

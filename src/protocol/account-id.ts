@@ -5,7 +5,7 @@
  */
 
 import { z } from "zod";
-import { parseJson } from "./schemas.ts";
+import { parseJson } from "./token-response.ts";
 
 const accountId = z.string().min(1).max(256).optional().catch(undefined);
 const claimsSchema = z.object({ user_id: accountId, sub: accountId });

@@ -1,7 +1,7 @@
 /** From a login to a profile: tokens that are good now, and the account they belong to. */
 
 import { loginOf } from "../host/context.ts";
-import { profileFor } from "../host/profile.ts";
+import { profileFor } from "../profiles/profiles.ts";
 import type { Home } from "../logins/homes.ts";
 import { accountIdOf } from "./account-id.ts";
 

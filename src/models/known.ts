@@ -1,12 +1,12 @@
 /** What is known of a model right now, without asking anyone. Synchronous, for the host's hooks. */
 
 import type { ProviderPlugin } from "openclaw/plugin-sdk/plugin-entry";
-import { isHidden, settings } from "../host/config.ts";
+import { isHidden, settings } from "../host/settings.ts";
 import { loginKey } from "../host/login-key.ts";
-import { loginOfProfile } from "../host/login-of-profile.ts";
+import { loginOfProfile } from "../profiles/bound-login.ts";
 import type { LoginRef } from "../host/login-ref.ts";
 import { REGIONS } from "../protocol/endpoints.ts";
-import { findModel, modelLists, readModelList } from "./catalog-store.ts";
+import { findModel, modelLists, readModelList } from "./store.ts";
 import {
   type ModelRow,
   normalizeModelId,

@@ -9,12 +9,12 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { isMainThread } from "node:worker_threads";
-import type { Home } from "../logins/homes.ts";
-import { writePrivateFile } from "../private-file.ts";
+import type { Home } from "./homes.ts";
+import { writePrivateFile } from "./private-file.ts";
 import { processState } from "../process-state.ts";
-import { isRecord } from "../record.ts";
-import { ownHomesDir, PERSONAL_SLOT } from "./own-slots.ts";
-import { ACCOUNT_NOTE } from "./personal-notes.ts";
+import { isRecord } from "../json.ts";
+import { ownHomesDir, PERSONAL_SLOT } from "./openclaw-slots.ts";
+import { ACCOUNT_NOTE } from "../host/personal-notes.ts";
 
 /** The note of a home. */
 export interface StoresNote {

@@ -2,13 +2,13 @@
 
 import type { ProviderPlugin } from "openclaw/plugin-sdk/plugin-entry";
 import { PLUGIN_ID, PROVIDER_ID } from "../constants.ts";
-import { describeHome } from "../host/doctor.ts";
-import { loginOfProfile } from "../host/login-of-profile.ts";
+import { describeHome } from "./doctor.ts";
+import { loginOfProfile } from "../profiles/bound-login.ts";
 import type { LoginRef } from "../host/login-ref.ts";
 import { isKimiError, type KimiError } from "../protocol/errors.ts";
 import { fetchUsages } from "./account-api.ts";
 import { planOf } from "./plan.ts";
-import type { ExtraCredit, UsageWindow } from "./usages.ts";
+import type { ExtraCredit, UsageWindow } from "./usage.ts";
 
 type AuthHook = NonNullable<ProviderPlugin["resolveUsageAuth"]>;
 type AuthContext = Parameters<AuthHook>[0];

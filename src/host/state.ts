@@ -2,7 +2,7 @@
 
 import fs from "node:fs/promises";
 import path from "node:path";
-import { writePrivateFile } from "../private-file.ts";
+import { writePrivateFile } from "../logins/private-file.ts";
 import { pluginStateDir } from "./state-dir.ts";
 
 /** The JSON of a note; `undefined` when there is none. Its shape is the caller's to check. */

@@ -2,11 +2,11 @@
 
 import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
 import { PROVIDER_ID } from "../constants.ts";
-import type { LoginRef } from "./login-ref.ts";
-import { homeOfProfile } from "./profile.ts";
-import { isOwnProfile, type OAuthProfile } from "./profile-shape.ts";
+import type { LoginRef } from "../host/login-ref.ts";
+import { homeOfProfile } from "./profiles.ts";
+import { isOwnProfile, type OAuthProfile } from "../host/profile-shape.ts";
 import { readProfile } from "./profile-store.ts";
-import { providerAuthSdk } from "./sdk.ts";
+import { providerAuthSdk } from "../host/sdk.ts";
 
 /** The first profile of this provider in the user's order. */
 function firstOwnProfile(

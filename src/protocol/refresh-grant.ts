@@ -6,7 +6,7 @@
 import { CLIENT_ID, type Endpoints, tokenEndpointOf } from "./endpoints.ts";
 import { KimiError } from "./errors.ts";
 import { exchange, type HttpReply } from "./http.ts";
-import { oauthErrorSchema, parseJsonWithin, tokenReplySchema } from "./schemas.ts";
+import { oauthErrorSchema, parseJsonWithin, tokenReplySchema } from "./token-response.ts";
 
 /** Limit for the exchange, in ms: a late reply is not thrown away, because its token is spent. */
 const GRANT_TIMEOUT_MS = 60_000;

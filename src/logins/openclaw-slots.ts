@@ -3,7 +3,7 @@
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import { PLUGIN_ID } from "../constants.ts";
-import { statePathsSdk } from "./sdk.ts";
+import { statePathsSdk } from "../host/sdk.ts";
 
 /** Slots of homes that a sign-in made. */
 export const OWN_SLOT = /^login-[0-9a-f]{16}-[0-9a-f]{8}$/;

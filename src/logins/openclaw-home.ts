@@ -11,15 +11,15 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
-import { type Credential, fingerprint, formatCredential } from "../logins/credential.ts";
-import { type Home, makeHome } from "../logins/homes.ts";
-import { isGone, processMark } from "../logins/process-mark.ts";
-import { createPrivateFile, PrivateFile, writePrivateFile } from "../private-file.ts";
+import { type Credential, fingerprint, formatCredential } from "./credential.ts";
+import { type Home, makeHome } from "./homes.ts";
+import { isGone, processMark } from "./process-mark.ts";
+import { createPrivateFile, PrivateFile, writePrivateFile } from "./private-file.ts";
 import type { Endpoints } from "../protocol/endpoints.ts";
 import { KimiError } from "../protocol/errors.ts";
-import { bringBack, deleteFiles } from "./own-home-removal.ts";
-import { noteStore, storesFile } from "./own-home-stores.ts";
-import { pluginStateDir } from "./state-dir.ts";
+import { bringBack, deleteFiles } from "./openclaw-home-removal.ts";
+import { noteStore, storesFile } from "./openclaw-home-notes.ts";
+import { pluginStateDir } from "../host/state-dir.ts";
 
 /** How long a sign-in may take to store its profile, in ms; a wizard goes on with other questions first. */
 const UNCLAIMED_LIMIT_MS = 24 * 60 * 60_000;

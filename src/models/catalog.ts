@@ -8,19 +8,19 @@
 import type { ProviderPlugin } from "openclaw/plugin-sdk/plugin-entry";
 import { PROVIDER_ID } from "../constants.ts";
 import { authorizedExchange } from "../host/authorized.ts";
-import { isHidden, settingsOf } from "../host/config.ts";
+import { isHidden, settingsOf } from "../host/settings.ts";
 import { isLongLived } from "../host/lifetime.ts";
 import { loginKey } from "../host/login-key.ts";
-import { loginOfProfile } from "../host/login-of-profile.ts";
+import { loginOfProfile } from "../profiles/bound-login.ts";
 import type { LoginRef } from "../host/login-ref.ts";
 import { sentenceFor } from "../host/sentence.ts";
-import { sortAnswer } from "../protocol/answers.ts";
+import { sortAnswer } from "../protocol/api-errors.ts";
 import { isKimiError, KimiError, type KimiErrorCode } from "../protocol/errors.ts";
 import { processState } from "../process-state.ts";
-import { parseJson } from "../protocol/schemas.ts";
-import { type ModelList, readModelList, writeModelList } from "./catalog-store.ts";
+import { parseJson } from "../protocol/token-response.ts";
+import { type ModelList, readModelList, writeModelList } from "./store.ts";
 import { type ModelRow, providerEntry, STATIC_MODELS } from "./models.ts";
-import { parseModels } from "./models-reply.ts";
+import { parseModels } from "./reply.ts";
 
 type CatalogContext = Parameters<NonNullable<ProviderPlugin["catalog"]>["run"]>[0];
 type CatalogResult = Awaited<ReturnType<NonNullable<ProviderPlugin["catalog"]>["run"]>>;
