@@ -6,9 +6,9 @@ export const PROVIDER_ID = "kimi-code";
 export const DEFAULT_PROFILE_ID = "kimi-code:default";
 /** Model that a new user gets. */
 export const DEFAULT_MODEL_REF = "kimi-code/kimi-for-coding";
-/** Auth method and auth choice that use the Kimi CLI's login. */
+/** Auth method that uses the Kimi CLI's login. */
 export const CLI_LOGIN_METHOD_ID = "cli-login";
-export const CLI_LOGIN_CHOICE_ID = "kimi-code-oauth";
-/** Auth method and auth choice that sign in with a device code. */
+/** Auth method that signs in with a device code. */
 export const DEVICE_CODE_METHOD_ID = "device-code";
-export const DEVICE_CODE_CHOICE_ID = "kimi-code-device";
+/** Version of this plugin, equal to the one in package.json (a test compares them). */
+export const PLUGIN_VERSION = "0.1.0";

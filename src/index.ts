@@ -5,8 +5,8 @@ import path from "node:path";
 import { definePluginEntry } from "openclaw/plugin-sdk/plugin-entry";
 import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
 import { CLI_LOGIN_METHOD_ID, DEVICE_CODE_METHOD_ID, PLUGIN_ID, PROVIDER_ID } from "./constants.ts";
-import { healAtStart } from "./host/profile-places.ts";
-import { useSettings } from "./host/settings.ts";
+import { healAtStart } from "./host/fence-check.ts";
+import { applySettings } from "./host/settings.ts";
 import {
   gatewayStarted,
   gatewayStopped,
@@ -14,7 +14,7 @@ import {
   settleBeforeStop,
   STOP_HOOK_TIMEOUT_MS,
 } from "./host/lifetime.ts";
-import { unwatchOwnHomes, watchOwnHomes } from "./host/home-watch.ts";
+import { unwatchHomes, watchHomes } from "./host/home-watch.ts";
 import { isSameAccount } from "./host/profile-shape.ts";
 
 // This module and that one have the same ending: `.ts` in the sources, `.js` in the package.
@@ -36,7 +36,7 @@ export default definePluginEntry({
   register(api) {
     // The host registers in other modes too, where it hands over no settings.
     if (api.registrationMode === "full" || api.pluginConfig !== undefined) {
-      useSettings(api.pluginConfig);
+      applySettings(api.pluginConfig);
     }
     api.registerProvider({
       id: PROVIDER_ID,
@@ -98,13 +98,13 @@ export default definePluginEntry({
         id: PLUGIN_ID,
         start: () => {
           gatewayStarted();
-          watchOwnHomes(async () => {
-            await runtime().sweepOwnHomes(api.runtime.config.current() as OpenClawConfig);
+          watchHomes(async () => {
+            await runtime().sweepHomes(api.runtime.config.current() as OpenClawConfig);
           });
         },
         stop: () => {
           gatewayStopped();
-          unwatchOwnHomes();
+          unwatchHomes();
         },
       });
     }

@@ -8,13 +8,10 @@
  */
 
 import { isMainThread } from "node:worker_threads";
-import { loginOf } from "./host/context.ts";
-import { noteIfEnded } from "./host/ended.ts";
-import { liftComingFence } from "./profiles/fences.ts";
-import { isLongLived } from "./host/lifetime.ts";
-import { homeOfProfile, projected } from "./profiles/profiles.ts";
-import { isOwnProfile } from "./host/profile-shape.ts";
-import type { Home } from "./logins/homes.ts";
+import { isKimiProfile } from "./host/profile-shape.ts";
+import { bindProfile } from "./profiles/bound-login.ts";
+import { clearComingFence } from "./profiles/fences.ts";
+import { projected } from "./profiles/profiles.ts";
 import { isKimiError, KimiError } from "./protocol/errors.ts";
 
 /** Longest time in this function, in ms; the host gives up, for good, after 120 s. */
@@ -45,28 +42,18 @@ export async function refreshKimiCodeOAuth<T extends HostOAuthCredential>(
   credential: T,
 ): Promise<T> {
   const profile = { ...credential, type: "oauth" as const };
-  if (!isOwnProfile(profile)) {
+  if (!isKimiProfile(profile)) {
     return retryLater(credential);
   }
-  const { accountId } = profile;
-  let home: Home | undefined;
   try {
-    home = homeOfProfile(profile, process.env);
-    const tokens = await loginOf(home).access({
-      accountId,
-      background: isLongLived(),
-      signal: AbortSignal.timeout(LIMIT_MS),
-    });
+    const tokens = await bindProfile(profile).access({ signal: AbortSignal.timeout(LIMIT_MS) });
     const { access, refresh, expires } = projected(profile, tokens);
     return { ...credential, access, refresh, expires: usable(expires) };
   } catch (error) {
     // The gateway refreshes in a thread of its own, too, where there is nobody to tell and which may
     // end at any time; the next turn then finds out and says so.
     if (isMainThread && isKimiError(error) && error.code === "login_ended") {
-      if (home !== undefined) {
-        await noteIfEnded(error, { home, accountId });
-      }
-      liftComingFence();
+      clearComingFence();
       // The host puts the message into a sentence of its own.
       throw new KimiError(error.code, error.message.replace(/\.$/, ""), error.details);
     }

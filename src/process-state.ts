@@ -6,7 +6,7 @@
  * process, so they are kept where every copy of this version finds them.
  */
 
-import { PLUGIN_VERSION } from "./version.ts";
+import { PLUGIN_VERSION } from "./constants.ts";
 
 /** A named value of the process; made on first use. */
 export function processState<T extends object>(name: string, make: () => T): T {

@@ -4,17 +4,12 @@
  */
 
 export { fetchUsageSnapshot, resolveUsageAuth } from "./account/usage-hook.ts";
-export { authDoctorHint } from "./account/doctor.ts";
-export { missingAuthMessage } from "./host/missing-auth.ts";
+export { authDoctorHint, missingAuthMessage } from "./account/doctor.ts";
 export { healProfiles } from "./profiles/fences.ts";
-export { sweepOwnHomes } from "./profiles/home-sweep.ts";
+export { sweepHomes } from "./profiles/home-sweep.ts";
 export { prepareDynamicModel, runCatalog } from "./models/catalog.ts";
 export { classifyFailure, isContextOverflow } from "./inference/failures.ts";
-export {
-  resolveDynamicModel,
-  resolveThinkingProfile,
-  starterProvider,
-} from "./models/known.ts";
+export { resolveDynamicModel, resolveThinkingProfile, starterProvider } from "./models/known.ts";
 export { replayPolicy } from "./inference/replay.ts";
 export { prepareRuntimeAuth } from "./inference/runtime-auth.ts";
 export { wrapStream } from "./inference/stream.ts";

@@ -12,9 +12,14 @@ import { type Home, ownerLabel } from "../logins/homes.ts";
 import { checkAccount } from "../logins/account-check.ts";
 import { isKimiError } from "../protocol/errors.ts";
 import { regionLabel } from "../protocol/endpoints.ts";
-import { endedMessage } from "../host/ended.ts";
-import { homeOfProfile } from "../profiles/profiles.ts";
-import { isFenced, isFenceFailed, isOwnProfile, type OAuthProfile } from "../host/profile-shape.ts";
+import { type BoundLogin, bindProfile } from "../profiles/bound-login.ts";
+import { endedMessage } from "../profiles/login-notes.ts";
+import {
+  isFenced,
+  isFenceFailed,
+  isKimiProfile,
+  type OAuthProfile,
+} from "../host/profile-shape.ts";
 
 type HintContext = Parameters<NonNullable<ProviderPlugin["buildAuthDoctorHint"]>>[0];
 
@@ -56,9 +61,10 @@ export function describeHome(home: Home, nowMs: number): string {
 /** How a login stands; one line. */
 async function describeLoginState(
   profile: OAuthProfile,
-  home: Home,
+  login: BoundLogin,
   nowMs: number,
 ): Promise<string> {
+  const { home } = login;
   const about = describeHome(home, nowMs);
   const state = readHome(home);
   if (state.state !== "valid") {
@@ -70,7 +76,7 @@ async function describeLoginState(
   } catch (error) {
     return isKimiError(error) ? `${about} ${error.message}` : about;
   }
-  const ended = await endedMessage({ home, accountId: profile.accountId }, credential);
+  const ended = await endedMessage(login, credential);
   if (ended !== undefined) {
     return `${about} ${ended}`;
   }
@@ -90,12 +96,24 @@ async function describeLoginState(
 export async function authDoctorHint(ctx: HintContext): Promise<string | undefined> {
   const profile: unknown =
     ctx.profileId === undefined ? undefined : ctx.store.profiles[ctx.profileId];
-  if (!isOwnProfile(profile)) {
+  if (!isKimiProfile(profile)) {
     return undefined;
   }
   try {
-    return await describeLoginState(profile, homeOfProfile(profile, process.env), Date.now());
+    const login = bindProfile(profile);
+    login.claim();
+    return await describeLoginState(profile, login, Date.now());
   } catch (error) {
     return isKimiError(error) ? error.message : undefined;
   }
+}
+
+/** What is wrong and how to go on; the host asks before it runs anything. */
+export function missingAuthMessage(ctx: {
+  readonly provider: string;
+  readonly listProfileIds: (provider: string) => readonly string[];
+}): string {
+  return ctx.listProfileIds(ctx.provider).length === 0
+    ? "OpenClaw has no Kimi login yet. Sign in with: openclaw models auth login --provider kimi-code"
+    : "OpenClaw cannot use its Kimi login right now. See what is wrong with: openclaw doctor";
 }

@@ -1,11 +1,9 @@
 /** When a used-up window starts again, for the message about it. */
 
-import { loginKey } from "../host/login-key.ts";
-import type { LoginRef } from "../host/login-ref.ts";
+import type { BoundLogin } from "../profiles/bound-login.ts";
 import type { QuotaWindow } from "../protocol/api-errors.ts";
-import { fetchUsages } from "./account-api.ts";
 import { processState } from "../process-state.ts";
-import type { UsageWindow } from "./usage.ts";
+import { fetchUsages, type UsageWindow } from "./usage.ts";
 
 /** Longest wait for the answer, in ms: someone waits for the message. */
 const TIMEOUT_MS = 3_000;
@@ -41,10 +39,10 @@ function lastReset(windows: readonly UsageWindow[]): number | undefined {
  * @returns `undefined` when it is not known; never throws
  */
 export async function quotaResetsInMs(
-  login: LoginRef,
+  login: BoundLogin,
   named: QuotaWindow | undefined,
 ): Promise<number | undefined> {
-  const key = loginKey(login.home, login.accountId);
+  const { key } = login;
   const now = Date.now();
   const kept = answers();
   let windows = kept.get(key);

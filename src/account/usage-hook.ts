@@ -3,12 +3,10 @@
 import type { ProviderPlugin } from "openclaw/plugin-sdk/plugin-entry";
 import { PLUGIN_ID, PROVIDER_ID } from "../constants.ts";
 import { describeHome } from "./doctor.ts";
-import { loginOfProfile } from "../profiles/bound-login.ts";
-import type { LoginRef } from "../host/login-ref.ts";
+import { bindLogin, type BoundLogin } from "../profiles/bound-login.ts";
 import { isKimiError, type KimiError } from "../protocol/errors.ts";
-import { fetchUsages } from "./account-api.ts";
 import { planOf } from "./plan.ts";
-import type { ExtraCredit, UsageWindow } from "./usage.ts";
+import { type ExtraCredit, fetchUsages, type UsageWindow } from "./usage.ts";
 
 type AuthHook = NonNullable<ProviderPlugin["resolveUsageAuth"]>;
 type AuthContext = Parameters<AuthHook>[0];
@@ -26,7 +24,7 @@ const LABELS: Readonly<Record<UsageWindow["id"], string>> = {
 
 /** Says that this plugin asks itself; the bearer is taken, and refreshed, when it is sent. */
 export function resolveUsageAuth(ctx: AuthContext): Awaited<ReturnType<AuthHook>> {
-  const login = loginOfProfile(ctx.agentDir, undefined, ctx.config);
+  const login = bindLogin(ctx.agentDir, undefined, ctx.config);
   if (login === undefined) {
     return { handled: true };
   }
@@ -73,7 +71,7 @@ function unknownText({ id, resetsAtMs }: UsageWindow): string {
 }
 
 /** What is wrong; for a login, also whose it is. */
-function problemText(error: KimiError, { home }: LoginRef): string {
+function problemText(error: KimiError, { home }: BoundLogin): string {
   if (!error.code.startsWith("login_") && error.code !== "account_changed") {
     return error.message;
   }
@@ -87,7 +85,7 @@ function problemText(error: KimiError, { home }: LoginRef): string {
  * shows the one and hides the other, and this is where a user looks when something is wrong.
  */
 export async function fetchUsageSnapshot(ctx: SnapshotContext): Promise<Snapshot | undefined> {
-  const login = loginOfProfile(ctx.agentDir, ctx.authProfileId, ctx.config);
+  const login = bindLogin(ctx.agentDir, ctx.authProfileId, ctx.config);
   if (login === undefined) {
     return undefined;
   }

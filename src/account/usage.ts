@@ -6,6 +6,8 @@
  */
 
 import { z } from "zod";
+import type { BoundLogin } from "../profiles/bound-login.ts";
+import { KimiError } from "../protocol/errors.ts";
 
 /** A window of the plan. */
 export interface UsageWindow {
@@ -275,4 +277,37 @@ export function parseUsages(value: unknown, nowMs: number): Usages | undefined {
   const windows = merge([...ratioWindows(parsed.data, nowMs), ...countWindows(parsed.data, nowMs)]);
   const credit = creditOf(parsed.data);
   return windows.length === 0 && credit === undefined ? undefined : { windows, credit };
+}
+
+/** Time limit of the Kimi Code CLI for this request, in ms. */
+const TIMEOUT_MS = 8_000;
+
+/** How long a caller waits. */
+export interface Patience {
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Limits of a request about the account. */
+export function limitsOf({ timeoutMs = TIMEOUT_MS, signal }: Patience): {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+} {
+  return { timeoutMs: Math.min(timeoutMs, TIMEOUT_MS), signal };
+}
+
+/**
+ * Asks how much of the plan is used.
+ *
+ * @throws KimiError in plain words
+ */
+export async function fetchUsages(login: BoundLogin, patience: Patience = {}): Promise<Usages> {
+  const usages = parseUsages(await login.getJson("/usages", limitsOf(patience)), Date.now());
+  if (usages === undefined) {
+    throw new KimiError(
+      "bad_reply",
+      "Kimi answered, but not with usage that this plugin can read. Update the plugin, or look at the usage on Kimi's site.",
+    );
+  }
+  return usages;
 }

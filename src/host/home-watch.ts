@@ -1,6 +1,7 @@
-/** Looks from time to time whether an own home has lost its profile, for as long as the gateway runs. */
+/** The gateway's service: looks each minute for a home that no profile names any more. */
 
-import { OWN_SLOT, PERSONAL_SLOT, slotsWith } from "../logins/openclaw-slots.ts";
+import { hasOpenClawHomes } from "../logins/openclaw-slots.ts";
+import { pluginStateDir } from "./state.ts";
 
 /** How often the gateway looks, in ms. */
 const LOOK_MS = 60_000;
@@ -12,9 +13,9 @@ let timer: NodeJS.Timeout | undefined;
  *
  * @param sweep - loads and runs the sweep; called only when there is a home to look after
  */
-export function watchOwnHomes(sweep: () => Promise<void>): void {
+export function watchHomes(sweep: () => Promise<void>): void {
   const look = (): void => {
-    if (slotsWith(".json", OWN_SLOT).length > 0 || slotsWith(".json", PERSONAL_SLOT).length > 0) {
+    if (hasOpenClawHomes(pluginStateDir())) {
       // The next look, in a minute, tries again after a failure.
       sweep().catch(() => undefined);
     }
@@ -25,8 +26,8 @@ export function watchOwnHomes(sweep: () => Promise<void>): void {
   timer.unref();
 }
 
-/** Ends {@link watchOwnHomes}. */
-export function unwatchOwnHomes(): void {
+/** Ends {@link watchHomes}. */
+export function unwatchHomes(): void {
   clearInterval(timer);
   timer = undefined;
 }

@@ -13,7 +13,7 @@ const MAX_PAUSE_MS = 30_000;
  * A look that throws is repeated later: it ran in a timer, where an error has no other owner, and the
  * host ends with any exception that nobody catches.
  */
-export function recheck(limitMs: number, isDone: () => boolean): void {
+export function pollUntil(limitMs: number, isDone: () => boolean): void {
   const deadline = performance.now() + limitMs;
   const lookIn = (pauseMs: number): void => {
     setTimeout(() => {

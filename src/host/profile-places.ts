@@ -1,13 +1,10 @@
-/**
- * What is done while the host registers the plugin, before it reads a profile: looking for a fence
- * that a crash left. The code that replaces one is loaded only when there is one.
- */
+/** Every place that a profile of this provider can be in, as far as the host tells. */
 
 import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
-import { personalAccounts } from "./personal-notes.ts";
-import { isFenced, isOwnProfile } from "./profile-shape.ts";
+import { personalAccounts } from "../logins/openclaw-slots.ts";
 import { providerAuthSdk, statePathsSdk } from "./sdk.ts";
+import { pluginStateDir } from "./state.ts";
 
 function isFolder(file: string): boolean {
   try {
@@ -46,7 +43,7 @@ export interface ProfilePlace {
 export function profilePlaces(): ProfilePlace[] {
   return [
     ...profileStoreDirs().map((agentDir) => (agentDir === undefined ? {} : { agentDir })),
-    ...personalAccounts().map(({ profileId }) => ({ profileId })),
+    ...personalAccounts(pluginStateDir()).map(({ profileId }) => ({ profileId })),
   ];
 }
 
@@ -61,28 +58,4 @@ export function profilesIn({ agentDir, profileId }: ProfilePlace) {
     ...(profileId === undefined ? {} : { profileId }),
   });
   return Object.entries(profiles).filter(([id]) => profileId === undefined || id === profileId);
-}
-
-function hasFence(place: ProfilePlace): boolean {
-  try {
-    return profilesIn(place).some(([, profile]) => isOwnProfile(profile) && isFenced(profile));
-  } catch {
-    // The host tells about a store that it cannot read; the other places do not suffer for it.
-    return false;
-  }
-}
-
-/**
- * Heals fenced profiles; never throws, because a plugin must register in any case.
- *
- * @param heal - loads and runs the healing; called only when there is a fence
- */
-export function healAtStart(heal: () => void): void {
-  try {
-    if (profilePlaces().some(hasFence)) {
-      heal();
-    }
-  } catch {
-    // The host then reports the profile as it finds it.
-  }
 }

@@ -26,7 +26,7 @@ const FENCE_PREFIX = "openclaw-oauth-refresh-fence:";
 export const NO_TOKEN = "kimi-code-oauth:no-login";
 
 /** True for an OAuth profile of this provider. */
-export function isOwnProfile(value: unknown): value is OAuthProfile {
+export function isKimiProfile(value: unknown): value is OAuthProfile {
   return (
     isRecord(value) &&
     value.type === "oauth" &&
@@ -36,7 +36,7 @@ export function isOwnProfile(value: unknown): value is OAuthProfile {
 }
 
 /** The slot of the own home that a profile names, if it names one. */
-export function ownSlotOf(profile: OAuthProfile): string | undefined {
+export function openClawSlotOf(profile: OAuthProfile): string | undefined {
   return /^openclaw:([\w.-]+)/.exec(profile.authFlow ?? "")?.[1];
 }
 
@@ -58,8 +58,8 @@ export function hasTokens(profile: OAuthProfile): boolean {
 /** True when both are profiles of ours for one and the same Kimi account; in doubt they are not. */
 export function isSameAccount(left: unknown, right: unknown): boolean {
   return (
-    isOwnProfile(left) &&
-    isOwnProfile(right) &&
+    isKimiProfile(left) &&
+    isKimiProfile(right) &&
     left.accountId !== undefined &&
     left.accountId === right.accountId &&
     left.issuer !== undefined &&

@@ -1,12 +1,11 @@
 /**
  * The plugin's settings (`plugins.entries.kimi-code-oauth.config`). The host has checked them against
- * the manifest's schema before this code runs; what is read here is read leniently all the same,
- * because a setting must never keep a login from working.
+ * the manifest's schema before this code runs. Values are parsed leniently anyway: a bad setting must
+ * never keep a login from working.
  */
 
 import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
 import { PLUGIN_ID } from "../constants.ts";
-import type { Home } from "../logins/homes.ts";
 import { processState } from "../process-state.ts";
 import { type ProxyMode, setProxyMode } from "../protocol/proxy-mode.ts";
 import type { StatedIdentity } from "../protocol/identity.ts";
@@ -58,7 +57,7 @@ function holder(): { current: Settings } {
 }
 
 /** Takes over the settings that the host hands to `register`. */
-export function useSettings(value: unknown): void {
+export function applySettings(value: unknown): void {
   holder().current = readSettings(value);
   setProxyMode(holder().current.proxy ?? "host");
 }
@@ -71,15 +70,4 @@ export function settings(): Settings {
 /** True for a model that the user does not want to see; asking for it by name still works. */
 export function isHidden(modelId: string, { hideModels }: Settings): boolean {
   return hideModels?.includes(modelId) === true;
-}
-
-/** Puts the logins that the user prefers first; the order is otherwise kept. */
-export function preferredFirst<T extends { readonly home: Home }>(
-  logins: readonly T[],
-  { home, region }: Settings,
-): T[] {
-  const rank = (login: T): number =>
-    (home === undefined || login.home.kind === home ? 0 : 2) +
-    (region === undefined || login.home.endpoints.region === region ? 0 : 1);
-  return logins.toSorted((left, right) => rank(left) - rank(right));
 }

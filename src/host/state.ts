@@ -1,9 +1,15 @@
-/** Small files of this plugin in OpenClaw's state, which may be lost without harm. */
+/** This plugin's folder in OpenClaw's state, and small notes in it whose loss does no harm. */
 
 import fs from "node:fs/promises";
 import path from "node:path";
 import { writePrivateFile } from "../logins/private-file.ts";
-import { pluginStateDir } from "./state-dir.ts";
+import { PLUGIN_ID } from "../constants.ts";
+import { statePathsSdk } from "./sdk.ts";
+
+/** The folder; it is made when something is stored in it. */
+export function pluginStateDir(): string {
+  return path.join(statePathsSdk().resolveStateDir(process.env), PLUGIN_ID);
+}
 
 /** The JSON of a note; `undefined` when there is none. Its shape is the caller's to check. */
 export async function readNote(name: string): Promise<unknown> {

@@ -1,11 +1,10 @@
 /** From a failed model call to what a user is told. */
 
 import { quotaResetsInMs } from "../account/quota-reset.ts";
-import type { LoginRef } from "../host/login-ref.ts";
-import { sentenceFor } from "../host/sentence.ts";
+import type { BoundLogin } from "../profiles/bound-login.ts";
 import { quotaWindow } from "../protocol/api-errors.ts";
 import { isKimiError } from "../protocol/errors.ts";
-import { type FailureKind, sortFailure } from "./failures.ts";
+import { type FailureKind, classifyReport } from "./failures.ts";
 
 /** A failure in plain words. */
 export interface Explained {
@@ -23,9 +22,9 @@ const HIDDEN = /diagnostic JSON redacted/i;
 export async function explainReport(
   errorMessage: string | undefined,
   modelId: string,
-  login: LoginRef,
+  login: BoundLogin,
 ): Promise<Explained | undefined> {
-  const failure = sortFailure(errorMessage);
+  const failure = classifyReport(errorMessage);
   if (failure === undefined) {
     return undefined;
   }
@@ -36,7 +35,7 @@ export async function explainReport(
   const resetsInMs = kind === "quota" ? await quotaResetsInMs(login, window) : undefined;
   return {
     kind,
-    sentence: sentenceFor(kind, login, { model: modelId, status, window, resetsInMs }),
+    sentence: login.explain(kind, { model: modelId, status, window, resetsInMs }),
   };
 }
 

@@ -9,7 +9,7 @@
  */
 
 import type { ProviderPlugin } from "openclaw/plugin-sdk/plugin-entry";
-import { type AnswerKind, sortAnswer } from "../protocol/api-errors.ts";
+import { type AnswerKind, classifyAnswer } from "../protocol/api-errors.ts";
 import type { KimiErrorCode } from "../protocol/errors.ts";
 
 type Classify = NonNullable<ProviderPlugin["classifyFailoverReason"]>;
@@ -81,7 +81,7 @@ function readReport(errorMessage: string): { status: number | undefined; text: s
 }
 
 /** What a failure of a model call means; `undefined` for one that is not an answer of Kimi's. */
-export function sortFailure(
+export function classifyReport(
   errorMessage: string | undefined,
 ):
   | { readonly kind: AnswerKind; readonly status: number | undefined; readonly text: string }
@@ -90,7 +90,7 @@ export function sortFailure(
     return undefined;
   }
   const { status, text } = readReport(errorMessage);
-  const kind = sortAnswer(status, text);
+  const kind = classifyAnswer(status, text);
   return kind === undefined ? undefined : { kind, status, text };
 }
 
@@ -101,7 +101,7 @@ export function asksForPatience(kind: FailureKind): boolean {
 
 /** True when Kimi refused the bearer itself. */
 export function isRejectedBearer(errorMessage: string | undefined): boolean {
-  return sortFailure(errorMessage)?.kind === "rejected_bearer";
+  return classifyReport(errorMessage)?.kind === "rejected_bearer";
 }
 
 /** The host's classification hook. */
@@ -115,7 +115,7 @@ export function classifyFailure(ctx: Parameters<Classify>[0]): Reason | undefine
     );
   }
   const report = readReport(ctx.errorMessage);
-  const kind = sortAnswer(ctx.status ?? report.status, report.text);
+  const kind = classifyAnswer(ctx.status ?? report.status, report.text);
   return kind === undefined ? undefined : ANSWER_REASONS[kind];
 }
 

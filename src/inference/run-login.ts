@@ -7,37 +7,42 @@
  * fingerprint of its home that means nothing elsewhere.
  */
 
-import { loginKey } from "../host/login-key.ts";
-import type { LoginRef } from "../host/login-ref.ts";
-import type { Home } from "../logins/homes.ts";
 import { processState } from "../process-state.ts";
+import { BoundLogin } from "../profiles/bound-login.ts";
 
 const PREFIX = "x-kimi-code-login-";
 
 /** A handful of entries at most: one for each login that this process has used. */
-function runs(): Map<string, LoginRef> {
-  return processState("runs", () => new Map<string, LoginRef>());
+function runs(): Map<string, BoundLogin> {
+  return processState("runs", () => new Map<string, BoundLogin>());
 }
 
 /** Remembers a run's login and gives the header that names it. */
-export function noteRun(home: Home, accountId: string | undefined): Record<string, string> {
-  const header = `${PREFIX}${loginKey(home, accountId)}`;
-  runs().set(header, { home, accountId });
+export function noteRun({ home, accountId, key }: BoundLogin): Record<string, string> {
+  const header = `${PREFIX}${key}`;
+  // Without the profile: a call in the middle of a run must not bring back a login that is signed out.
+  runs().set(header, new BoundLogin(home, accountId));
   return { [header]: "1" };
+}
+
+/** A run's login, and the header that named it, which is not for the server. */
+export interface RunLogin {
+  readonly login: BoundLogin;
+  readonly header: string;
 }
 
 /**
  * Finds a run's login by the names of its headers.
  *
- * @returns the login, and the name of the header that named it
+ * @returns `undefined` for a run that does not use one of our profiles
  */
 export function loginOfRun(
   headers: Readonly<Record<string, string>> | undefined,
-): (LoginRef & { readonly header: string }) | undefined {
+): RunLogin | undefined {
   for (const name of Object.keys(headers ?? {})) {
-    const run = runs().get(name.toLowerCase());
-    if (run !== undefined) {
-      return { ...run, header: name };
+    const login = runs().get(name.toLowerCase());
+    if (login !== undefined) {
+      return { login, header: name };
     }
   }
   return undefined;

@@ -1,20 +1,16 @@
 /** `prepareRuntimeAuth`: the bearer for a run, from the profile's home. */
 
-import { loginOf, requestHeaders } from "../host/context.ts";
-import { noteIfEnded } from "../host/ended.ts";
-import { isLongLived } from "../host/lifetime.ts";
-import { homeOfProfile } from "../profiles/profiles.ts";
-import { readProfile } from "../profiles/profile-store.ts";
-import { showInProfile } from "../profiles/projection.ts";
-import { checkAccount } from "../logins/account-check.ts";
+import { requestHeaders } from "../host/installation.ts";
 import { baseUrlFor } from "../models/models.ts";
+import { bindProfile } from "../profiles/bound-login.ts";
+import { readProfile } from "../profiles/profiles.ts";
+import { projectWhenQuiet } from "../profiles/projection.ts";
 import { noteRun } from "./run-login.ts";
 
 /** The members of the host's context that are used. */
 export interface RuntimeAuthContext {
   readonly profileId?: string;
   readonly agentDir?: string;
-  readonly authMode: string;
   readonly model: { readonly api: string };
 }
 
@@ -36,28 +32,18 @@ export interface RuntimeAuth {
 export async function prepareRuntimeAuth(
   ctx: RuntimeAuthContext,
 ): Promise<RuntimeAuth | undefined> {
-  const profile = readProfile(ctx.agentDir, ctx.profileId);
-  if (profile === undefined || ctx.profileId === undefined) {
+  const { agentDir, profileId } = ctx;
+  const profile = profileId === undefined ? undefined : readProfile(agentDir, profileId);
+  if (profile === undefined || profileId === undefined) {
     return undefined;
   }
-  const home = homeOfProfile(profile, process.env);
-  const { accountId } = profile;
-  const login = loginOf(home);
-  const tokens = await login
-    .access({ accountId, background: isLongLived() })
-    .catch(async (error: unknown) => {
-      await noteIfEnded(error, { home, accountId });
-      throw error;
-    });
-  await showInProfile(ctx.agentDir, ctx.profileId, profile, () => {
-    const credential = login.current();
-    checkAccount(home, credential, accountId);
-    return credential;
-  });
+  const login = bindProfile(profile, { agentDir, profileId });
+  const tokens = await login.access();
+  await projectWhenQuiet(agentDir, profileId, profile, () => login.current());
   return {
     apiKey: tokens.accessToken,
-    baseUrl: baseUrlFor(ctx.model.api, home.endpoints.apiBase),
+    baseUrl: baseUrlFor(ctx.model.api, login.home.endpoints.apiBase),
     expiresAt: tokens.expiresAtMs,
-    request: { headers: { ...(await requestHeaders()), ...noteRun(home, accountId) } },
+    request: { headers: { ...(await requestHeaders()), ...noteRun(login) } },
   };
 }

@@ -5,12 +5,12 @@
  */
 
 import type { ProviderWrapStreamFnContext } from "openclaw/plugin-sdk/plugin-entry";
-import { liftComingPause, type Surroundings } from "../profiles/cooldown.ts";
+import { clearComingCooldown, type CallSite } from "../profiles/cooldown.ts";
 import { type Explained, explainError, explainReport } from "./explain.ts";
 import { asksForPatience, failureCode, isRejectedBearer } from "./failures.ts";
 import { knownModel } from "../models/known.ts";
 import { kimiBody, MESSAGES_BETA } from "./payload.ts";
-import { accessOfRun, type RunAccess } from "./run-access.ts";
+import { loginOfRun, type RunLogin } from "./run-login.ts";
 
 type StreamFn = NonNullable<ProviderWrapStreamFnContext["streamFn"]>;
 type Stream = Awaited<ReturnType<StreamFn>>;
@@ -28,7 +28,7 @@ interface OpenStream {
 }
 
 /** The members of the host's context that are used. */
-type StreamContext = Surroundings & Pick<ProviderWrapStreamFnContext, "thinkingLevel">;
+type StreamContext = CallSite & Pick<ProviderWrapStreamFnContext, "thinkingLevel">;
 
 /** Reads ahead to the first event that says whether the call was accepted. */
 async function openStream(started: ReturnType<StreamFn>): Promise<OpenStream> {
@@ -57,12 +57,12 @@ function callOptions(
   options: StreamOptions,
   model: Model,
   token: string,
-  access: RunAccess,
+  run: RunLogin,
   level: string | undefined,
 ): StreamOptions {
   const messages = model.api === "anthropic-messages";
   const facts = {
-    row: knownModel(model.id, access.login),
+    row: knownModel(model.id, run.login),
     // The host lowers `max` in its own option; a simple completion has that option only.
     level: level ?? options?.reasoning,
     sessionId: options?.sessionId,
@@ -86,8 +86,8 @@ function callOptions(
  * The call's model: without the header that names the login, which is not for the server; and with a
  * flag where Kimi does not sign its thinking, which the host would otherwise send back as text.
  */
-function callModel(model: Model, access: RunAccess): Model {
-  const { [access.header]: _login, ...headers } = model.headers ?? {};
+function callModel(model: Model, run: RunLogin): Model {
+  const { [run.header]: _login, ...headers } = model.headers ?? {};
   if (model.api !== "anthropic-messages") {
     return { ...model, headers };
   }
@@ -171,17 +171,13 @@ export function wrapStream(inner: StreamFn, ctx: StreamContext): StreamFn {
   const level = ctx.thinkingLevel;
   return (model, context, options) => {
     const started = (async (): Promise<Call> => {
-      const access = accessOfRun(model.headers, options?.signal);
-      if (access === undefined) {
+      const run = loginOfRun(model.headers);
+      if (run === undefined) {
         return retold(await openStream(inner(model, context, options)), async (same) => same);
       }
       const call = async (token: string): Promise<OpenStream> =>
         await openStream(
-          inner(
-            callModel(model, access),
-            context,
-            callOptions(options, model, token, access, level),
-          ),
+          inner(callModel(model, run), context, callOptions(options, model, token, run, level)),
         );
       // The event and the result are the same failure; it is explained once.
       let explained: ReturnType<typeof explainReport> | undefined;
@@ -189,21 +185,25 @@ export function wrapStream(inner: StreamFn, ctx: StreamContext): StreamFn {
         if (message.stopReason !== "error") {
           return message;
         }
-        explained ??= explainReport(message.errorMessage, model.id, access.login);
+        explained ??= explainReport(message.errorMessage, model.id, run.login);
         const known = await explained;
         if (known === undefined || !asksForPatience(known.kind)) {
-          liftComingPause(access.login, ctx);
+          clearComingCooldown(run.login, ctx);
         }
         return known === undefined ? message : told(message, known);
       };
       try {
-        const token = await access.token();
-        const first = await call(token);
+        const signal = options?.signal;
+        const { accessToken } = await run.login.access({ signal });
+        const first = await call(accessToken);
         if (!isRejectedBearer(earlyReport(first))) {
           return retold(first, explain);
         }
-        const renewed = await access.token(token);
-        return retold(renewed === token ? first : await call(renewed), explain);
+        const renewed = await run.login.access({ signal, rejectedAccessToken: accessToken });
+        return retold(
+          renewed.accessToken === accessToken ? first : await call(renewed.accessToken),
+          explain,
+        );
       } catch (error) {
         const known = explainError(error);
         if (known === undefined) {
@@ -212,7 +212,7 @@ export function wrapStream(inner: StreamFn, ctx: StreamContext): StreamFn {
         return unmade(told(failedMessage(model, known.kind === "aborted"), known));
       }
     })();
-    // Whoever reads the stream gets the error; nobody may read it at all.
+    // The reader gets the error; this catch is for a stream that is never read.
     started.catch(() => undefined);
     return {
       async *[Symbol.asyncIterator]() {

@@ -7,7 +7,7 @@
  */
 
 import { isKimiError } from "../protocol/errors.ts";
-import { fetchAccountId } from "../protocol/me.ts";
+import { fetchAccountId } from "../protocol/account-id.ts";
 import { type Credential, fingerprint, keyOf } from "./credential.ts";
 import { isAlive } from "./freshness.ts";
 import { accountChanged } from "./home-error.ts";

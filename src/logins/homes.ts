@@ -1,19 +1,22 @@
 /** Homes: where a login's current tokens live, and where its lock is. */
 
+import { createHash } from "node:crypto";
 import os from "node:os";
 import path from "node:path";
 import {
   checkEndpoint,
-  DEFAULT_SLOT,
   type Endpoints,
   endpointsFromEnv,
   endpointsOf,
   type Env,
   REGIONS,
-  slotFor,
+  stripTrailingSlashes,
 } from "../protocol/endpoints.ts";
 import { KimiError } from "../protocol/errors.ts";
 import type { CredentialStyle } from "./credential.ts";
+
+/** Slot of the `.com` pair, and the only slot that the Python CLI knows. */
+export const DEFAULT_SLOT = "kimi-code";
 
 /** Who a home belongs to. */
 export type HomeKind = "kimi-cli" | "kimi-code-cli" | "openclaw";
@@ -34,6 +37,25 @@ export interface Home {
     | { readonly kind: "flock"; readonly path: string }
     /** proper-lockfile: the lock is the folder `<target>.lock`. */
     | { readonly kind: "directory"; readonly target: string };
+}
+
+/**
+ * Name of the Kimi Code CLI's credential file and lock for a pair of addresses.
+ *
+ * The rule is the CLI's: the `.com` pair has a name of its own, any other is hashed from the JSON
+ * text of the two addresses.
+ */
+export function slotFor(endpoints: Pick<Endpoints, "oauthHost" | "apiBase">): string {
+  const oauthHost = stripTrailingSlashes(endpoints.oauthHost.trim());
+  const baseUrl = stripTrailingSlashes(endpoints.apiBase);
+  const standard = REGIONS["mainland-cn"];
+  if (oauthHost === standard.oauthHost && baseUrl === standard.apiBase) {
+    return DEFAULT_SLOT;
+  }
+  const digest = createHash("sha256")
+    .update(JSON.stringify({ oauthHost, baseUrl }), "utf8")
+    .digest("hex");
+  return `${DEFAULT_SLOT}-env-${digest.slice(0, 16)}`;
 }
 
 /** Builds a home. */

@@ -19,6 +19,7 @@ import { readHome } from "./home-file.ts";
 import type { Home } from "./homes.ts";
 import { Refusals } from "./refusals.ts";
 import type { LoginDeps } from "./login-deps.ts";
+import { openLogins } from "./open-logins.ts";
 import { refreshOnce, type UnsavedTokens } from "./transaction.ts";
 
 /** Requests of one refresh, as in both CLIs. */
@@ -296,4 +297,13 @@ export class Login {
       }
     }
   }
+}
+
+/** The login of a home; one object for each home, so that each home has one flight. The first caller's dependencies stay. */
+export function openLogin(home: Home, deps: LoginDeps): Login {
+  const logins = openLogins();
+  const key = `${home.kind}\0${home.file}\0${home.endpoints.oauthHost}\0${home.endpoints.apiBase}`;
+  const login = logins.get(key) ?? new Login(home, deps);
+  logins.set(key, login);
+  return login;
 }

@@ -13,8 +13,7 @@ import type { Home } from "./homes.ts";
 import { writePrivateFile } from "./private-file.ts";
 import { processState } from "../process-state.ts";
 import { isRecord } from "../json.ts";
-import { ownHomesDir, PERSONAL_SLOT } from "./openclaw-slots.ts";
-import { ACCOUNT_NOTE } from "../host/personal-notes.ts";
+import { ACCOUNT_NOTE, openClawHomesDir, PERSONAL_SLOT } from "./openclaw-slots.ts";
 
 /** The note of a home. */
 export interface StoresNote {
@@ -82,8 +81,9 @@ function notedAccounts(): Set<string> {
 }
 
 /** Notes whose home this is; at most once in this process, and never a reason to fail. */
-export function notePersonalAccount(slot: string, profileId: string): void {
-  const file = path.join(ownHomesDir(), `${slot}${ACCOUNT_NOTE}`);
+export function notePersonalAccount(home: Home, profileId: string): void {
+  const { slot } = home;
+  const file = path.join(openClawHomesDir(home.dir), `${slot}${ACCOUNT_NOTE}`);
   if (!PERSONAL_SLOT.test(slot) || notedAccounts().has(file)) {
     return;
   }

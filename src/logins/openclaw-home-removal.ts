@@ -98,6 +98,6 @@ export function asideSince(home: Pick<Home, "file">): number | undefined {
  *
  * @returns false when a refresh is under way, and nothing was deleted
  */
-export async function removeOwnHome(home: Home): Promise<boolean> {
+export async function removeHome(home: Home): Promise<boolean> {
   return await locked(home, deleteFiles);
 }

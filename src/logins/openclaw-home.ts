@@ -17,9 +17,9 @@ import { isGone, processMark } from "./process-mark.ts";
 import { createPrivateFile, PrivateFile, writePrivateFile } from "./private-file.ts";
 import type { Endpoints } from "../protocol/endpoints.ts";
 import { KimiError } from "../protocol/errors.ts";
-import { bringBack, deleteFiles } from "./openclaw-home-removal.ts";
+import { deleteFiles } from "./openclaw-home-removal.ts";
 import { noteStore, storesFile } from "./openclaw-home-notes.ts";
-import { pluginStateDir } from "../host/state-dir.ts";
+import { openClawHomesDir } from "./openclaw-slots.ts";
 
 /** How long a sign-in may take to store its profile, in ms; a wizard goes on with other questions first. */
 const UNCLAIMED_LIMIT_MS = 24 * 60 * 60_000;
@@ -30,9 +30,13 @@ function addressTag({ oauthHost, apiBase }: Endpoints): string {
 }
 
 /** A new home for a login that is about to be made; nothing is written yet. */
-export function newOwnHome(endpoints: Endpoints, prefix: "login" | "personal" = "login"): Home {
+export function newOpenClawHome(
+  stateDir: string,
+  endpoints: Endpoints,
+  prefix: "login" | "personal" = "login",
+): Home {
   const slot = `${prefix}-${randomBytes(8).toString("hex")}-${addressTag(endpoints)}`;
-  return makeHome("openclaw", pluginStateDir(), slot, endpoints);
+  return makeHome("openclaw", stateDir, slot, endpoints);
 }
 
 /**
@@ -79,29 +83,28 @@ export function makeFolders(home: Home): void {
  *
  * @throws KimiError `home_not_writable`
  */
-export function checkOwnHomesWritable(): void {
-  const dir = pluginStateDir();
-  const probe = path.join(dir, "credentials", "probe");
+export function checkHomesWritable(stateDir: string): void {
+  const probe = path.join(openClawHomesDir(stateDir), "probe");
   let file: PrivateFile | undefined;
   try {
     makeFolders(
-      makeHome("openclaw", dir, "probe", { region: "custom", oauthHost: "", apiBase: "" }),
+      makeHome("openclaw", stateDir, "probe", { region: "custom", oauthHost: "", apiBase: "" }),
     );
     file = PrivateFile.create(probe);
     file.write(" ".repeat(8 * 1024));
     file.syncNow();
     file.rehearse();
   } catch {
-    throw notWritable();
+    throw notWritable(stateDir);
   } finally {
     file?.discard();
   }
 }
 
-function notWritable(): KimiError {
+function notWritable(stateDir: string): KimiError {
   return new KimiError(
     "home_not_writable",
-    `A new login could not be saved in ${pluginStateDir()}. Make that folder writable and sign in again.`,
+    `A new login could not be saved in ${stateDir}. Make that folder writable and sign in again.`,
   );
 }
 
@@ -111,7 +114,7 @@ function notWritable(): KimiError {
  * @param agentDir - folder of the agent whose store will name it; `undefined` for the shared store
  * @throws KimiError `home_not_writable`; nothing is left behind then
  */
-export function createOwnHome(home: Home, credential: Credential, agentDir?: string): void {
+export function createOpenClawHome(home: Home, credential: Credential, agentDir?: string): void {
   try {
     makeFolders(home);
     writePrivateFile(unclaimedMark(home), processMark());
@@ -119,31 +122,26 @@ export function createOwnHome(home: Home, credential: Credential, agentDir?: str
     createPrivateFile(home.file, formatCredential(credential, home.style), { durable: true });
   } catch {
     deleteFiles([home.file, unclaimedMark(home), storesFile(home)]);
-    throw notWritable();
+    throw notWritable(home.dir);
   }
 }
 
 /**
- * The home of a profile in the state folder that is in use now. A profile names its home by its full
- * path, so that a copy of a state folder shares the login with the original and does not split its
- * chain; a folder that was moved takes its homes along. A home that was put aside is brought back: a
- * profile that asks for it is still there.
+ * The home that a profile names, in the state folder that is in use now. A profile names its home by
+ * its full path, so that a copy of a state folder shares the login with the original; a folder that
+ * was moved takes its homes along. Writes nothing.
  *
  * @throws KimiError `login_missing` when the home belongs to other addresses than the profile says:
  *   tokens of the one must not be sent to the other
  */
-export function presentOwnHome(home: Home): Home {
-  if (!home.slot.endsWith(`-${addressTag(home.endpoints)}`)) {
+export function presentHome(named: Home, stateDir: string): Home {
+  if (!named.slot.endsWith(`-${addressTag(named.endpoints)}`)) {
     throw new KimiError(
       "login_missing",
       "This profile names a login that belongs to another address. Sign in again with: openclaw models auth login --provider kimi-code --device-code",
     );
   }
-  const dir = pluginStateDir();
-  const present =
-    home.dir === dir || existsSync(home.dir)
-      ? home
-      : makeHome(home.kind, dir, home.slot, home.endpoints);
-  bringBack(present);
-  return present;
+  return named.dir === stateDir || existsSync(named.dir)
+    ? named
+    : makeHome(named.kind, stateDir, named.slot, named.endpoints);
 }

@@ -1,29 +1,36 @@
-/** Names and folder of own homes, for code that must load nothing to look whether there are any. */
+/**
+ * Names and notes of the homes that belong to OpenClaw. Light: this loads with the plugin, to see
+ * whether there are any such homes at all.
+ */
 
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { PLUGIN_ID } from "../constants.ts";
-import { statePathsSdk } from "../host/sdk.ts";
 
 /** Slots of homes that a sign-in made. */
-export const OWN_SLOT = /^login-[0-9a-f]{16}-[0-9a-f]{8}$/;
+export const LOGIN_SLOT = /^login-[0-9a-f]{16}-[0-9a-f]{8}$/;
 /** Slots of homes of personal accounts. */
 export const PERSONAL_SLOT = /^personal-[0-9a-f]{16}-[0-9a-f]{8}$/;
+/** End of the name of the note that says whose personal account a home is. */
+export const ACCOUNT_NOTE = ".json.account";
 
-/** The folder of own homes. */
-export function ownHomesDir(): string {
-  return path.join(statePathsSdk().resolveStateDir(process.env), PLUGIN_ID, "credentials");
+/**
+ * The folder of these homes.
+ *
+ * @param stateDir - the plugin's folder in OpenClaw's state
+ */
+export function openClawHomesDir(stateDir: string): string {
+  return path.join(stateDir, "credentials");
 }
 
 /**
- * The slots with a file of this ending in the folder of own homes.
+ * The slots that have a file with this ending.
  *
  * @param ending - from the first dot on, e.g. `.json`
  */
-export function slotsWith(ending: string, pattern: RegExp): string[] {
+export function slotsWith(stateDir: string, ending: string, pattern: RegExp): string[] {
   let names: string[];
   try {
-    names = readdirSync(ownHomesDir());
+    names = readdirSync(openClawHomesDir(stateDir));
   } catch {
     return [];
   }
@@ -31,4 +38,30 @@ export function slotsWith(ending: string, pattern: RegExp): string[] {
     .filter((name) => name.endsWith(ending))
     .map((name) => name.slice(0, -ending.length))
     .filter((slot) => pattern.test(slot));
+}
+
+/** True when there is a home whose profile may be gone. */
+export function hasOpenClawHomes(stateDir: string): boolean {
+  return [LOGIN_SLOT, PERSONAL_SLOT].some((slot) => slotsWith(stateDir, ".json", slot).length > 0);
+}
+
+/** A personal account that has a home here. */
+export interface PersonalAccount {
+  readonly slot: string;
+  readonly profileId: string;
+}
+
+/**
+ * The personal accounts that were noted. The host lists a person's own accounts to nobody, but reads
+ * one by its id; so the id is noted beside the home when the account is used.
+ */
+export function personalAccounts(stateDir: string): PersonalAccount[] {
+  return slotsWith(stateDir, ACCOUNT_NOTE, PERSONAL_SLOT).flatMap((slot) => {
+    try {
+      const file = path.join(openClawHomesDir(stateDir), `${slot}${ACCOUNT_NOTE}`);
+      return [{ slot, profileId: readFileSync(file, "utf8") }];
+    } catch {
+      return [];
+    }
+  });
 }

@@ -9,20 +9,27 @@
 
 import { existsSync } from "node:fs";
 import path from "node:path";
+import { KimiError } from "../protocol/errors.ts";
 import { formatCredential } from "./credential.ts";
 import type { Home } from "./homes.ts";
-import { createPrivateFile } from "./private-file.ts";
-import { KimiError } from "../protocol/errors.ts";
 import { makeFolders } from "./openclaw-home.ts";
 import { PERSONAL_SLOT } from "./openclaw-slots.ts";
-import { hasTokens, type OAuthProfile } from "../host/profile-shape.ts";
+import { createPrivateFile } from "./private-file.ts";
+
+/** The tokens that a person's profile holds. */
+export interface ProfileTokens {
+  readonly access: string;
+  readonly refresh: string;
+  /** End of the access token's life, ms since the epoch. */
+  readonly expires: number;
+}
 
 /** The content of a home that takes over a profile's tokens. */
-function contentOf(profile: OAuthProfile, home: Home): string {
+function contentOf({ access, refresh, expires }: ProfileTokens, home: Home): string {
   const members = {
-    access_token: profile.access,
-    refresh_token: profile.refresh,
-    expires_at: Math.floor(profile.expires / 1_000),
+    access_token: access,
+    refresh_token: refresh,
+    expires_at: Math.floor(expires / 1_000),
     scope: "",
     token_type: "Bearer",
     // The profile does not say how long its tokens lived.
@@ -31,21 +38,21 @@ function contentOf(profile: OAuthProfile, home: Home): string {
   return formatCredential({ members }, home.style);
 }
 
+/** True for the home of a personal account that was not used yet. */
+export function awaitsAdoption(home: Home): boolean {
+  return PERSONAL_SLOT.test(home.slot) && !existsSync(home.file);
+}
+
 /**
- * Makes the home of a personal account at its first use. Synchronous, like the reading of a profile;
- * it costs one `stat` afterwards.
+ * Makes the home of a personal account from the tokens in its profile.
  *
- * @param profile - the person's profile; a fence or a stand-in for tokens is taken over by nobody
  * @throws KimiError `home_not_writable`; no token is spent then
  */
-export function ensurePersonalHome(home: Home, profile: OAuthProfile): void {
-  if (!PERSONAL_SLOT.test(home.slot) || !hasTokens(profile) || existsSync(home.file)) {
-    return;
-  }
+export function adoptPersonalAccount(home: Home, tokens: ProfileTokens): void {
   try {
     makeFolders(home);
     // Another process may make it at the same moment, from the same tokens.
-    createPrivateFile(home.file, contentOf(profile, home), { durable: true });
+    createPrivateFile(home.file, contentOf(tokens, home), { durable: true });
   } catch {
     throw new KimiError(
       "home_not_writable",

@@ -7,17 +7,11 @@
 
 import type { ProviderPlugin } from "openclaw/plugin-sdk/plugin-entry";
 import { PROVIDER_ID } from "../constants.ts";
-import { authorizedExchange } from "../host/authorized.ts";
 import { isHidden, settingsOf } from "../host/settings.ts";
 import { isLongLived } from "../host/lifetime.ts";
-import { loginKey } from "../host/login-key.ts";
-import { loginOfProfile } from "../profiles/bound-login.ts";
-import type { LoginRef } from "../host/login-ref.ts";
-import { sentenceFor } from "../host/sentence.ts";
-import { sortAnswer } from "../protocol/api-errors.ts";
+import { bindLogin, type BoundLogin } from "../profiles/bound-login.ts";
 import { isKimiError, KimiError, type KimiErrorCode } from "../protocol/errors.ts";
 import { processState } from "../process-state.ts";
-import { parseJson } from "../protocol/token-response.ts";
 import { type ModelList, readModelList, writeModelList } from "./store.ts";
 import { type ModelRow, providerEntry, STATIC_MODELS } from "./models.ts";
 import { parseModels } from "./reply.ts";
@@ -46,26 +40,13 @@ function requests() {
 /** Codes that mean Kimi or the login said no, as opposed to the server not being reachable. */
 const REJECTED: ReadonlySet<KimiErrorCode> = new Set(["login_ended", "login_revoked"]);
 
-async function requestList(login: LoginRef): Promise<ModelList> {
-  const reply = await authorizedExchange(login, {
-    method: "GET",
-    path: "/models",
-    headers: { Accept: "application/json" },
-    timeoutMs: TIMEOUT_MS,
-    maxBytes: MAX_BYTES,
-  });
-  const kind = sortAnswer(reply.status, reply.text);
-  if (kind !== undefined) {
-    const { status } = reply;
-    const code = kind === "rejected_bearer" ? "login_ended" : "refused";
-    throw new KimiError(code, sentenceFor(kind, login, { status }), { status });
-  }
-  const models = reply.status === 200 ? parseModels(parseJson(reply.text)) : undefined;
+async function requestList(login: BoundLogin): Promise<ModelList> {
+  const limits = { timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES };
+  const models = parseModels(await login.getJson("/models", limits));
   if (models === undefined) {
     throw new KimiError(
       "bad_reply",
-      `${new URL(login.home.endpoints.apiBase).host} answered with something other than Kimi's list of models. Check the network or proxy and try again; the last list is kept.`,
-      { status: reply.status },
+      `${new URL(login.home.endpoints.apiBase).host} answered with something other than Kimi's list of models. Check the network or proxy and try again; the last list stays in use.`,
     );
   }
   return { fetchedAtMs: Date.now(), models };
@@ -76,8 +57,8 @@ async function requestList(login: LoginRef): Promise<ModelList> {
  *
  * @throws KimiError; the last good list is untouched then
  */
-export async function refreshModelList(login: LoginRef): Promise<ModelList> {
-  const key = loginKey(login.home, login.accountId);
+export async function refreshModelList(login: BoundLogin): Promise<ModelList> {
+  const { key } = login;
   const { flights, failedAt } = requests();
   const running = flights.get(key);
   if (running !== undefined) {
@@ -107,7 +88,7 @@ export async function refreshModelList(login: LoginRef): Promise<ModelList> {
  */
 export async function runCatalog(ctx: CatalogContext): Promise<CatalogResult> {
   const { profileId } = ctx.resolveProviderAuth(PROVIDER_ID);
-  const login = loginOfProfile(ctx.agentDir, profileId, ctx.config);
+  const login = bindLogin(ctx.agentDir, profileId, ctx.config);
   if (login === undefined) {
     return null;
   }
@@ -128,7 +109,7 @@ export async function runCatalog(ctx: CatalogContext): Promise<CatalogResult> {
         ? { ...outcome, status: "auth-rejected" as const, rejectionScope: "catalog" as const }
         : { ...outcome, status: "unavailable" as const },
     ];
-    const last = readModelList(loginKey(login.home, login.accountId));
+    const last = readModelList(login.key);
     // An empty answer would count as an account without models; the host adds no rows of its own.
     return { provider: entry(last?.models ?? STATIC_MODELS), outcomes };
   }
@@ -136,11 +117,11 @@ export async function runCatalog(ctx: CatalogContext): Promise<CatalogResult> {
 
 /** Makes sure that a run knows its model: a list that is missing is asked for, an old one renewed. */
 export async function prepareDynamicModel(ctx: DynamicContext): Promise<void> {
-  const login = loginOfProfile(ctx.agentDir, ctx.authProfileId, ctx.config);
+  const login = bindLogin(ctx.agentDir, ctx.authProfileId, ctx.config);
   if (login === undefined) {
     return;
   }
-  const key = loginKey(login.home, login.accountId);
+  const { key } = login;
   const list = readModelList(key);
   const now = Date.now();
   const failedAt = requests().failedAt.get(key) ?? Number.NEGATIVE_INFINITY;
@@ -148,7 +129,7 @@ export async function prepareDynamicModel(ctx: DynamicContext): Promise<void> {
     return;
   }
   if (list === undefined) {
-    // A turn does not fail for the want of a list; the static rows serve.
+    // A missing list must not fail a turn; the static rows serve.
     await refreshModelList(login).catch(() => undefined);
   } else if (isLongLived() && now - list.fetchedAtMs > REFRESH_AFTER_MS) {
     refreshModelList(login).catch(() => undefined);

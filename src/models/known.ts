@@ -2,9 +2,7 @@
 
 import type { ProviderPlugin } from "openclaw/plugin-sdk/plugin-entry";
 import { isHidden, settings } from "../host/settings.ts";
-import { loginKey } from "../host/login-key.ts";
-import { loginOfProfile } from "../profiles/bound-login.ts";
-import type { LoginRef } from "../host/login-ref.ts";
+import { bindLogin, type BoundLogin } from "../profiles/bound-login.ts";
 import { REGIONS } from "../protocol/endpoints.ts";
 import { findModel, modelLists, readModelList } from "./store.ts";
 import {
@@ -24,12 +22,10 @@ type DynamicContext = Parameters<NonNullable<ProviderPlugin["resolveDynamicModel
  *
  * @param modelId - also an old id
  */
-export function knownModel(modelId: string, login: LoginRef | undefined): ModelRow {
+export function knownModel(modelId: string, login: BoundLogin | undefined): ModelRow {
   const id = normalizeModelId(modelId);
   const own =
-    login === undefined
-      ? undefined
-      : readModelList(loginKey(login.home, login.accountId))?.models.find((row) => row.id === id);
+    login === undefined ? undefined : readModelList(login.key)?.models.find((row) => row.id === id);
   return own ?? findModel(id) ?? staticModel(id);
 }
 
@@ -50,7 +46,7 @@ export function starterProvider() {
 export function resolveDynamicModel(
   ctx: Pick<DynamicContext, "modelId" | "agentDir" | "authProfileId">,
 ) {
-  const login = loginOfProfile(ctx.agentDir, ctx.authProfileId);
+  const login = bindLogin(ctx.agentDir, ctx.authProfileId);
   const apiBase = (login?.home.endpoints ?? REGIONS["mainland-cn"]).apiBase;
   return runtimeModel(knownModel(ctx.modelId, login), apiBase);
 }

@@ -7,9 +7,8 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
-import { pluginStateDir } from "../host/state-dir.ts";
-import { writeNote } from "../host/state.ts";
-import { parseJson } from "../protocol/token-response.ts";
+import { pluginStateDir, writeNote } from "../host/state.ts";
+import { parseJson } from "../json.ts";
 import type { ModelRow } from "./models.ts";
 
 /** A login's list of models. */

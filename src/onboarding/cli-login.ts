@@ -7,13 +7,19 @@ import type {
 } from "openclaw/plugin-sdk/provider-auth";
 import type { ProviderAuthMethodNonInteractiveContext } from "openclaw/plugin-sdk/plugin-entry";
 import { DEFAULT_MODEL_REF, DEFAULT_PROFILE_ID, PROVIDER_ID } from "../constants.ts";
-import { preferredFirst, settingsOf } from "../host/settings.ts";
+import { settingsOf } from "../host/settings.ts";
 import { providerAuthSdk } from "../host/sdk.ts";
 import { isKimiError, KimiError } from "../protocol/errors.ts";
 import { withDefaultModel } from "./default-model.ts";
 import { runDeviceCode } from "./device-code.ts";
-import { describeLogin, findLogins, type FoundLogin, noUsableLogin } from "./find-logins.ts";
-import { useLogin } from "./login-profile.ts";
+import {
+  describeLogin,
+  findLogins,
+  type FoundLogin,
+  noUsableLogin,
+  preferredFirst,
+} from "./find-logins.ts";
+import { profileForLogin } from "./login-profile.ts";
 
 /**
  * Signs in where nobody can be asked.
@@ -30,7 +36,7 @@ export async function runCliLoginNonInteractive(
     if (login === undefined) {
       throw noUsableLogin(found);
     }
-    const credential = await useLogin(login.home);
+    const credential = await profileForLogin(login.home);
     const sdk = providerAuthSdk();
     const stored = await sdk.upsertAuthProfileWithLock({
       profileId: DEFAULT_PROFILE_ID,
@@ -123,7 +129,7 @@ export async function runCliLogin(ctx: ProviderAuthContext): Promise<ProviderAut
   ctx.assertCurrent?.();
   const progress = ctx.prompter.progress("Reading the Kimi CLI login…");
   try {
-    const credential = await useLogin(login.home, ctx.signal);
+    const credential = await profileForLogin(login.home, ctx.signal);
     progress.stop(`Using the login of the ${describeLogin(login)}`);
     return {
       profiles: [{ profileId: DEFAULT_PROFILE_ID, credential }],

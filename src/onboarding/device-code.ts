@@ -6,10 +6,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ProviderAuthContext, ProviderAuthResult } from "openclaw/plugin-sdk/provider-auth";
 import { DEFAULT_MODEL_REF, DEFAULT_PROFILE_ID } from "../constants.ts";
-import { requestHeaders } from "../host/context.ts";
-import { checkOwnHomesWritable, createOwnHome, newOwnHome } from "../logins/openclaw-home.ts";
-import { removeOwnHome } from "../logins/openclaw-home-removal.ts";
-import { sweepOwnHomes } from "../profiles/home-sweep.ts";
+import { requestHeaders } from "../host/installation.ts";
+import {
+  checkHomesWritable,
+  createOpenClawHome,
+  newOpenClawHome,
+} from "../logins/openclaw-home.ts";
+import { removeHome } from "../logins/openclaw-home-removal.ts";
+import { sweepHomes } from "../profiles/home-sweep.ts";
 import { profileFor } from "../profiles/profiles.ts";
 import { type Credential, withNewTokens } from "../logins/credential.ts";
 import type { Home } from "../logins/homes.ts";
@@ -20,8 +24,9 @@ import {
 } from "../protocol/device-authorization.ts";
 import { awaitDecision, type DeviceTokens, type WaitDeps } from "../protocol/device-token.ts";
 import { regionLabel } from "../protocol/endpoints.ts";
+import { accountIdOf } from "../protocol/account-id.ts";
 import { KimiError } from "../protocol/errors.ts";
-import { accountIdOf } from "./account-id.ts";
+import { pluginStateDir } from "../host/state.ts";
 import { showCode, waitingText } from "./device-code-view.ts";
 import { chooseEndpoints } from "./region.ts";
 import { isPersonalAccount } from "./surface.ts";
@@ -77,7 +82,7 @@ async function approvedTokens(
       }
     }, TICK_MS);
     try {
-      // A server that asked for patience once is not asked more often for a second code.
+      // Keep the slower pace for a second code.
       const paced = { ...code, intervalS: Math.max(code.intervalS, intervalS) };
       const decision = await awaitDecision(request, paced, endMs, deps);
       if (decision.tokens !== undefined) {
@@ -107,11 +112,11 @@ async function keep(
   checkpoint: () => void,
 ): Promise<void> {
   checkpoint();
-  createOwnHome(home, credential, agentDir);
+  createOpenClawHome(home, credential, agentDir);
   try {
     checkpoint();
   } catch (error) {
-    await removeOwnHome(home).catch(() => undefined);
+    await removeHome(home).catch(() => undefined);
     throw error;
   }
 }
@@ -130,15 +135,15 @@ export async function runDeviceCode(
     ctx.signal?.throwIfAborted();
     ctx.assertCurrent?.();
   };
-  // Addresses are the machine's business: a context without an environment does not change them.
+  // Endpoints come from this machine's environment even when the host passes its own.
   const env = { ...process.env, ...ctx.env };
   const endpoints = await chooseEndpoints(ctx, env);
   checkpoint();
   // What a personal sign-in returns is kept by the host; it may write nothing itself.
   const personal = isPersonalAccount(ctx);
   if (!personal) {
-    checkOwnHomesWritable();
-    await sweepOwnHomes(ctx.config).catch(() => undefined);
+    checkHomesWritable(pluginStateDir());
+    await sweepHomes(ctx.config).catch(() => undefined);
   }
   const request = {
     endpoints,
@@ -148,9 +153,9 @@ export async function runDeviceCode(
   };
   const tokens = await approvedTokens(ctx, request, deps);
   checkpoint();
-  const home = newOwnHome(endpoints, personal ? "personal" : "login");
+  const home = newOpenClawHome(pluginStateDir(), endpoints, personal ? "personal" : "login");
   const credential = withNewTokens({}, tokens, home.style, deps.now());
-  const accountId = await accountIdOf(home, credential, ctx.signal);
+  const accountId = await accountIdOf({ ...request, accessToken: credential.accessToken });
   if (!personal) {
     await keep(home, credential, ctx.agentDir, checkpoint);
   }

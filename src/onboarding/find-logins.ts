@@ -4,6 +4,7 @@ import type { Credential } from "../logins/credential.ts";
 import { homeError } from "../logins/home-error.ts";
 import { readHome } from "../logins/home-file.ts";
 import { cliHomes, type Home, ownerLabel } from "../logins/homes.ts";
+import type { Settings } from "../host/settings.ts";
 import { type Env, regionLabel } from "../protocol/endpoints.ts";
 import { KimiError } from "../protocol/errors.ts";
 
@@ -58,4 +59,15 @@ export function noUsableLogin(found: FoundLogins): KimiError {
 /** One line that tells a login from the others. */
 export function describeLogin({ home }: FoundLogin): string {
   return `${ownerLabel(home.kind)}, ${regionLabel(home.endpoints)} (${home.file})`;
+}
+
+/** Puts the logins that the user prefers first; the order is otherwise kept. */
+export function preferredFirst<T extends { readonly home: Home }>(
+  logins: readonly T[],
+  { home, region }: Settings,
+): T[] {
+  const rank = (login: T): number =>
+    (home === undefined || login.home.kind === home ? 0 : 2) +
+    (region === undefined || login.home.endpoints.region === region ? 0 : 1);
+  return logins.toSorted((left, right) => rank(left) - rank(right));
 }

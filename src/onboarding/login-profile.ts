@@ -1,19 +1,22 @@
 /** From a login to a profile: tokens that are good now, and the account they belong to. */
 
-import { loginOf } from "../host/context.ts";
-import { profileFor } from "../profiles/profiles.ts";
+import { requestHeaders } from "../host/installation.ts";
 import type { Home } from "../logins/homes.ts";
-import { accountIdOf } from "./account-id.ts";
+import { BoundLogin } from "../profiles/bound-login.ts";
+import { profileFor } from "../profiles/profiles.ts";
+import { accountIdOf } from "../protocol/account-id.ts";
 
 /**
  * Makes a profile for a login, refreshing it through its home when it has expired.
  *
  * @throws KimiError when the login cannot be used now
  */
-export async function useLogin(home: Home, signal?: AbortSignal) {
-  const login = loginOf(home);
+export async function profileForLogin(home: Home, signal?: AbortSignal) {
+  const login = new BoundLogin(home);
   const tokens = await login.access({ signal });
-  const accountId = await accountIdOf(home, tokens, signal);
+  const { accessToken } = tokens;
+  const headers = await requestHeaders();
+  const accountId = await accountIdOf({ endpoints: home.endpoints, accessToken, headers, signal });
   await login.noteAccount(tokens, accountId);
   return profileFor(home, tokens, accountId);
 }

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { ProviderAuthContext } from "openclaw/plugin-sdk/provider-auth";
 import { settingsOf } from "../host/settings.ts";
-import { isOwnProfile } from "../host/profile-shape.ts";
+import { isKimiProfile } from "../host/profile-shape.ts";
 import { providerAuthSdk } from "../host/sdk.ts";
 import { ownerDir } from "../logins/homes.ts";
 import { type Endpoints, endpointsFromEnv, type Env, REGIONS } from "../protocol/endpoints.ts";
@@ -48,7 +48,7 @@ function fromMarker(env: Env): Region | undefined {
 /** The region of the profiles that are there, if they agree. */
 function fromProfiles(agentDir: string | undefined): Region | undefined {
   const store = providerAuthSdk().ensureAuthProfileStore(agentDir, { allowKeychainPrompt: false });
-  const own = Object.values<unknown>(store.profiles).filter(isOwnProfile);
+  const own = Object.values<unknown>(store.profiles).filter(isKimiProfile);
   const [only, another] = Object.values(REGIONS).filter(({ oauthHost }) =>
     own.some(({ issuer }) => issuer === oauthHost),
   );

@@ -10,17 +10,17 @@
 import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
 import { PROVIDER_ID } from "../constants.ts";
 import { isRecord } from "../json.ts";
-import type { LoginRef } from "../host/login-ref.ts";
+import type { BoundLogin } from "./bound-login.ts";
 import { homeOfProfile } from "./profiles.ts";
-import { isOwnProfile } from "../host/profile-shape.ts";
-import { recheck } from "../host/poll-until.ts";
+import { isKimiProfile } from "../host/profile-shape.ts";
+import { pollUntil } from "../host/poll-until.ts";
 import { agentScopeSdk, providerAuthSdk } from "../host/sdk.ts";
 
 type Store = ReturnType<ReturnType<typeof providerAuthSdk>["ensureAuthProfileStore"]>;
 type Usage = NonNullable<Store["usageStats"]>[string];
 
 /** Where a call was made. */
-export interface Surroundings {
+export interface CallSite {
   readonly agentDir?: string | undefined;
   readonly config?: OpenClawConfig | undefined;
 }
@@ -36,7 +36,7 @@ const LIFTED: ReadonlySet<string | undefined> = new Set([
 ]);
 
 /** True when the agent that made a call has a model to fall back to; one with a model of its own has none but its own. */
-function hasFallbacks({ agentDir, config = {} }: Surroundings): boolean {
+function hasFallbacks({ agentDir, config = {} }: CallSite): boolean {
   const { defaults, entries = {} } = config.agents ?? {};
   const { resolveAgentDir } = agentScopeSdk();
   const agent = Object.keys(entries).find((id) => resolveAgentDir(config, id) === agentDir);
@@ -46,11 +46,11 @@ function hasFallbacks({ agentDir, config = {} }: Surroundings): boolean {
 }
 
 /** The provider's only profile in a store, if it is this login's. */
-function onlyProfile(store: Store, { home }: LoginRef): string | undefined {
+function onlyProfile(store: Store, { home }: BoundLogin): string | undefined {
   const [only, ...more] = Object.entries(store.profiles).filter(
     ([, { provider }]) => provider === PROVIDER_ID,
   );
-  if (only === undefined || more.length > 0 || !isOwnProfile(only[1])) {
+  if (only === undefined || more.length > 0 || !isKimiProfile(only[1])) {
     return undefined;
   }
   try {
@@ -88,9 +88,9 @@ function unpause(store: Store, profileId: string, sinceMs: number): boolean {
 }
 
 /** Ends the pause that the host is about to impose, where it would be of no use; never throws. */
-export function liftComingPause(login: LoginRef, { agentDir, config }: Surroundings): void {
+export function clearComingCooldown(login: BoundLogin, { agentDir, config }: CallSite): void {
   const sinceMs = Date.now();
-  recheck(SETTLE_LIMIT_MS, () => {
+  pollUntil(SETTLE_LIMIT_MS, () => {
     try {
       if (hasFallbacks({ agentDir, config })) {
         return true;

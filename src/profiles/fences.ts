@@ -10,11 +10,17 @@
 
 import { isMainThread } from "node:worker_threads";
 import { readHome } from "../logins/home-file.ts";
+import { bringBack } from "../logins/openclaw-home-removal.ts";
 import { isHomeLocked } from "../logins/locks/home-lock.ts";
 import { type ProfilePlace, profilePlaces, profilesIn } from "../host/profile-places.ts";
 import { homeOfProfile, projected } from "./profiles.ts";
-import { isFenced, isFenceFailed, isOwnProfile, type OAuthProfile } from "../host/profile-shape.ts";
-import { recheck } from "../host/poll-until.ts";
+import {
+  isFenced,
+  isFenceFailed,
+  isKimiProfile,
+  type OAuthProfile,
+} from "../host/profile-shape.ts";
+import { pollUntil } from "../host/poll-until.ts";
 import { providerAuthSdk } from "../host/sdk.ts";
 
 /** How long the host may take to put its marker there for good, in ms. */
@@ -39,7 +45,7 @@ export function healOnce(isMeant: (profile: OAuthProfile) => boolean = isFenced)
   for (const place of profilePlaces()) {
     try {
       for (const [profileId, profile] of profilesIn(place)) {
-        if (profile.type === "oauth" && isOwnProfile(profile) && isMeant(profile)) {
+        if (profile.type === "oauth" && isKimiProfile(profile) && isMeant(profile)) {
           results.add(healProfile(place, profileId, profile));
         }
       }
@@ -79,7 +85,7 @@ function healProfile(
 /** True while a profile holds the very fence that was found, for the same login. */
 function isSameFence(now: unknown, found: OAuthProfile): boolean {
   return (
-    isOwnProfile(now) &&
+    isKimiProfile(now) &&
     isFenced(now) &&
     now.access === found.access &&
     now.authFlow === found.authFlow &&
@@ -91,6 +97,9 @@ function isSameFence(now: unknown, found: OAuthProfile): boolean {
 function healedProfile<T extends OAuthProfile>(profile: T): T | "locked" | undefined {
   try {
     const home = homeOfProfile(profile, process.env);
+    if (home.kind === "openclaw") {
+      bringBack(home);
+    }
     if (isHomeLocked(home)) {
       return "locked";
     }
@@ -149,7 +158,7 @@ export function healProfiles(): void {
   }
   const first = healOnce();
   if (first === "locked" || first === "failed") {
-    recheck(RECHECK_LIMIT_MS, () => lookAgain(isFenced) !== "locked");
+    pollUntil(RECHECK_LIMIT_MS, () => lookAgain(isFenced) !== "locked");
   }
 }
 
@@ -172,6 +181,6 @@ function lookAgain(isMeant: (profile: OAuthProfile) => boolean): HealResult {
  * With it in place, the host would say no more than that there are no credentials, even after the
  * user has signed in again; without it, each turn asks the home and hears how things are.
  */
-export function liftComingFence(): void {
-  recheck(SETTLE_LIMIT_MS, () => lookAgain(isFenceFailed) === "healed");
+export function clearComingFence(): void {
+  pollUntil(SETTLE_LIMIT_MS, () => lookAgain(isFenceFailed) === "healed");
 }

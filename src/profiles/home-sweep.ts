@@ -22,14 +22,18 @@ import {
   bringBack,
   deleteFiles,
   putAside,
-  removeOwnHome,
+  removeHome,
 } from "../logins/openclaw-home-removal.ts";
 import { noteStore, readStores } from "../logins/openclaw-home-notes.ts";
-import { OWN_SLOT, ownHomesDir, slotsWith } from "../logins/openclaw-slots.ts";
-import { personalAccounts } from "../host/personal-notes.ts";
-import { isOwnProfile, ownSlotOf } from "../host/profile-shape.ts";
+import {
+  LOGIN_SLOT,
+  openClawHomesDir,
+  personalAccounts,
+  slotsWith,
+} from "../logins/openclaw-slots.ts";
+import { isKimiProfile, openClawSlotOf } from "../host/profile-shape.ts";
 import { agentScopeSdk, providerAuthSdk } from "../host/sdk.ts";
-import { pluginStateDir } from "../host/state-dir.ts";
+import { pluginStateDir } from "../host/state.ts";
 
 /** Grace for a home whose profile was never seen, since its last change, in ms. */
 const GRACE_MS = 60 * 60_000;
@@ -82,7 +86,7 @@ function readNaming(config: OpenClawConfig, homes: readonly Home[]): Naming {
       const store = sdk.ensureAuthProfileStore(agentDir, { allowKeychainPrompt: false });
       for (const [profileId, profile] of Object.entries<unknown>(store.profiles)) {
         seen.add(profileId);
-        const slot = isOwnProfile(profile) ? ownSlotOf(profile) : undefined;
+        const slot = isKimiProfile(profile) ? openClawSlotOf(profile) : undefined;
         if (slot !== undefined) {
           named.set(slot, [...(named.get(slot) ?? []), agentDir]);
         }
@@ -120,12 +124,12 @@ function mayGo(home: Home, { inDoubt, isUnseen }: Naming, wasBeingClaimed: boole
 
 /** The homes that personal accounts used before they were connected again. */
 function replacedPersonalHomes(): Home[] {
-  return personalAccounts().flatMap(({ slot, profileId }) => {
+  return personalAccounts(pluginStateDir()).flatMap(({ slot, profileId }) => {
     try {
       const [found] = profilesIn({ profileId });
       // An account that cannot be seen may still be there.
       const now: unknown = found?.[1];
-      return isOwnProfile(now) && ownSlotOf(now) !== slot ? [homeOf(slot)] : [];
+      return isKimiProfile(now) && openClawSlotOf(now) !== slot ? [homeOf(slot)] : [];
     } catch {
       return [];
     }
@@ -136,7 +140,7 @@ function replacedPersonalHomes(): Home[] {
 function clearLeftovers(): void {
   let names: string[];
   try {
-    names = readdirSync(ownHomesDir());
+    names = readdirSync(openClawHomesDir(pluginStateDir()));
   } catch {
     return;
   }
@@ -149,9 +153,11 @@ function clearLeftovers(): void {
     names
       .filter((name) => {
         const [, slot, rest] = /^([\w-]+)\.json(\..+)$/.exec(name) ?? [];
-        return slot !== undefined && rest !== ".removed" && OWN_SLOT.test(slot) && !homes.has(slot);
+        return (
+          slot !== undefined && rest !== ".removed" && LOGIN_SLOT.test(slot) && !homes.has(slot)
+        );
       })
-      .map((name) => path.join(ownHomesDir(), name))
+      .map((name) => path.join(openClawHomesDir(pluginStateDir()), name))
       .filter((file) => ageMs(file) >= GRACE_MS),
   );
 }
@@ -174,9 +180,9 @@ async function each<T>(items: readonly T[], act: (item: T) => Promise<boolean>):
  *
  * @returns how many were put aside
  */
-export async function sweepOwnHomes(config: OpenClawConfig): Promise<number> {
-  const homes = slotsWith(".json", OWN_SLOT).map(homeOf);
-  const aside = slotsWith(ASIDE, OWN_SLOT).map(homeOf);
+export async function sweepHomes(config: OpenClawConfig): Promise<number> {
+  const homes = slotsWith(pluginStateDir(), ".json", LOGIN_SLOT).map(homeOf);
+  const aside = slotsWith(pluginStateDir(), ASIDE, LOGIN_SLOT).map(homeOf);
   // Asked before the profiles are read: a sign-in that is over by then has stored its profile.
   const claiming = new Set(homes.filter(isBeingClaimed));
   const personal = replacedPersonalHomes();
@@ -201,7 +207,7 @@ export async function sweepOwnHomes(config: OpenClawConfig): Promise<number> {
     return (
       sinceMs !== undefined &&
       Math.abs(Date.now() - sinceMs) >= ASIDE_MS &&
-      (await removeOwnHome(home))
+      (await removeHome(home))
     );
   });
   const lost = homes.filter((home) => unnamed(home) && mayGo(home, naming, claiming.has(home)));

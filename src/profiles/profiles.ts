@@ -1,32 +1,43 @@
 /**
  * The profile in OpenClaw's store as a projection of a home: which members it has, and how the home
- * is found again from them. Knows the profile's shape, and where own homes are.
+ * is found again from them.
  */
 
 import { CLIENT_ID, type Env, regionLabel, tokenEndpointOf } from "../protocol/endpoints.ts";
 import { PROVIDER_ID } from "../constants.ts";
 import type { Credential } from "../logins/credential.ts";
 import { bindingOf, type Home, homeOfBinding, ownerLabel } from "../logins/homes.ts";
-import { presentOwnHome } from "../logins/openclaw-home.ts";
-import { ensurePersonalHome } from "../logins/personal-home.ts";
-import { NO_TOKEN, type OAuthProfile } from "../host/profile-shape.ts";
+import { presentHome } from "../logins/openclaw-home.ts";
+import { isKimiProfile, NO_TOKEN, type OAuthProfile } from "../host/profile-shape.ts";
+import { providerAuthSdk } from "../host/sdk.ts";
+import { pluginStateDir } from "../host/state.ts";
 
 /** An expiry long past, ms since the epoch; the host refuses 0. */
 const LONG_EXPIRED_MS = 1_000;
 
 /**
- * The home that a profile belongs to; that of a personal account is made at its first use.
+ * The home that a profile names. Writes nothing.
  *
  * @throws KimiError when the profile does not name one that can be used
  */
 export function homeOfProfile(profile: OAuthProfile, env: Env): Home {
   const named = homeOfBinding(profile, env);
-  if (named.kind !== "openclaw") {
-    return named;
-  }
-  const home = presentOwnHome(named);
-  ensurePersonalHome(home, profile);
-  return home;
+  return named.kind === "openclaw" ? presentHome(named, pluginStateDir()) : named;
+}
+
+/**
+ * Reads one profile of this provider. A personal account is readable by its id only.
+ *
+ * @returns `undefined` for another provider's profile, or when there is none
+ */
+export function readProfile(
+  agentDir: string | undefined,
+  profileId: string,
+): OAuthProfile | undefined {
+  const options = { allowKeychainPrompt: false, profileId };
+  const store = providerAuthSdk().ensureAuthProfileStore(agentDir, options);
+  const profile: unknown = store.profiles[profileId];
+  return isKimiProfile(profile) ? profile : undefined;
 }
 
 /** A new profile for a login. */

@@ -10,8 +10,46 @@
 import type { Credential } from "../logins/credential.ts";
 import { processState } from "../process-state.ts";
 import { isLongLived } from "../host/lifetime.ts";
-import type { OAuthProfile } from "../host/profile-shape.ts";
-import { projectToStore } from "./profile-store.ts";
+import { isFenced, isKimiProfile, type OAuthProfile } from "../host/profile-shape.ts";
+import { providerAuthSdk } from "../host/sdk.ts";
+import { isCurrent, projected, readProfile } from "./profiles.ts";
+
+/**
+ * Shows a home's tokens in its profile, so that the host sees their true expiry.
+ *
+ * A fence is left alone: whoever put it there settles it. So is a profile that has been given another
+ * home or account since.
+ *
+ * @param bound - the profile as it was when the tokens were asked for
+ */
+async function projectToStore(
+  agentDir: string | undefined,
+  profileId: string,
+  bound: OAuthProfile,
+  credential: Credential,
+): Promise<void> {
+  const isMeant = (profile: OAuthProfile): boolean =>
+    profile.authFlow === bound.authFlow &&
+    profile.accountId === bound.accountId &&
+    !isFenced(profile) &&
+    !isCurrent(profile, credential);
+  const before = readProfile(agentDir, profileId);
+  if (before === undefined || !isMeant(before)) {
+    return;
+  }
+  await providerAuthSdk().updateAuthProfileStoreWithLock({
+    ...(agentDir === undefined ? {} : { agentDir }),
+    profileId,
+    updater: (store) => {
+      const profile = store.profiles[profileId];
+      if (profile?.type !== "oauth" || !isKimiProfile(profile) || !isMeant(profile)) {
+        return false;
+      }
+      store.profiles[profileId] = projected(profile, credential);
+      return true;
+    },
+  });
+}
 
 /** How long the gateway waits, in ms. */
 const DELAY_MS = 5_000;
@@ -27,7 +65,7 @@ function waiting(): Set<string> {
  * @param bound - the profile; nothing is shown in one that belongs to another home or account by then
  * @param current - gives the tokens at the time of writing, or throws when there are none to show
  */
-export async function showInProfile(
+export async function projectWhenQuiet(
   agentDir: string | undefined,
   profileId: string,
   bound: OAuthProfile,

@@ -81,14 +81,14 @@ const BY_TEXT: readonly (readonly [RegExp, AnswerKind])[] = [
  * @param text - the body, or what is left of it
  * @returns `undefined` for a success, or when neither status nor text says anything
  */
-export function sortAnswer(status: number | undefined, text: string): AnswerKind | undefined {
+export function classifyAnswer(status: number | undefined, text: string): AnswerKind | undefined {
   if (status !== undefined && status < 400) {
     return undefined;
   }
-  return BY_TEXT.find(([pattern]) => pattern.test(text))?.[1] ?? sortStatus(status);
+  return BY_TEXT.find(([pattern]) => pattern.test(text))?.[1] ?? classifyStatus(status);
 }
 
-function sortStatus(status: number | undefined): AnswerKind | undefined {
+function classifyStatus(status: number | undefined): AnswerKind | undefined {
   switch (status) {
     case undefined:
       return undefined;

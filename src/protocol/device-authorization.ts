@@ -8,8 +8,8 @@ import { z } from "zod";
 import { CLIENT_ID, type Endpoints } from "./endpoints.ts";
 import { isKimiError, KimiError } from "./errors.ts";
 import { exchange, type HttpReply, REQUEST_TIMEOUT_MS } from "./http.ts";
-import { parseJson } from "./token-response.ts";
-import { troubleOf } from "./refresh-grant.ts";
+import { parseJson } from "../json.ts";
+import { passingError } from "./refresh-grant.ts";
 import { checkVerificationLink } from "./verification-link.ts";
 
 /** Pause between two polls when the server names none, in seconds (RFC 8628, section 3.2). */
@@ -116,7 +116,7 @@ export function atSignIn(error: KimiError): KimiError {
 export function unexpectedReply(reply: HttpReply, host: string): KimiError {
   const { status } = reply;
   return (
-    troubleOf(reply, host, "sign in again") ??
+    passingError(reply, host, "sign in again") ??
     new KimiError(
       "refused",
       `Kimi's server ${host} refused the sign-in (HTTP ${String(status)}). Sign in again; if that does not help, update this plugin.`,

@@ -14,7 +14,8 @@ import {
 import { tokenEndpointOf } from "./endpoints.ts";
 import { isKimiError, KimiError } from "./errors.ts";
 import { type HttpReply, REQUEST_TIMEOUT_MS } from "./http.ts";
-import { oauthErrorSchema, parseJsonWithin } from "./token-response.ts";
+import { parseJsonWithin } from "../json.ts";
+import { oauthErrorSchema } from "./token-response.ts";
 import { type IssuedTokens, parseIssuedTokens } from "./refresh-grant.ts";
 
 const DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code";

@@ -1,11 +1,10 @@
 /**
- * Where a login's servers are: regions, environment overrides and the Kimi Code CLI's slot names.
+ * Where a login's servers are: regions, their web sites, and environment overrides.
  *
  * Every login is bound to one pair of addresses for good. A token of one region means nothing to
  * the other, so nothing here ever mixes the two halves of a pair that was read from a profile.
  */
 
-import { createHash } from "node:crypto";
 import { KimiError } from "./errors.ts";
 
 /** Client id of both Kimi CLIs in every region; a public client without a secret (RFC 6749, 2.1). */
@@ -40,8 +39,18 @@ export const REGIONS = {
   },
 } as const satisfies Record<string, Endpoints>;
 
-/** Slot of the `.com` pair, and the only slot that the Python CLI knows. */
-export const DEFAULT_SLOT = "kimi-code";
+/** Kimi's web sites for each region, where plans are bought, accounts managed and sign-ins approved. */
+export const WEB_SITES = {
+  "mainland-cn": ["https://www.kimi.com"],
+  global: ["https://www.kimi.ai"],
+  // A custom endpoint may front either region.
+  custom: ["https://www.kimi.com", "https://www.kimi.ai"],
+} as const satisfies Record<RegionId, readonly string[]>;
+
+/** Kimi's web site for a login, without a trailing slash. */
+export function siteOf(endpoints: Pick<Endpoints, "region">): string {
+  return WEB_SITES[endpoints.region][0];
+}
 
 const LOOPBACK_HOST = /^(localhost|127(?:\.\d{1,3}){3}|\[::1\])$/i;
 
@@ -84,7 +93,8 @@ export function checkEndpoint(value: string, source: string): string {
   return stripTrailingSlashes(value.trim());
 }
 
-function stripTrailingSlashes(value: string): string {
+/** An address as it is compared and stored. */
+export function stripTrailingSlashes(value: string): string {
   return value.replace(/\/+$/, "");
 }
 
@@ -125,25 +135,6 @@ export function endpointsFromEnv(env: Env): Endpoints | undefined {
     host === undefined ? REGIONS["mainland-cn"].oauthHost : checkEndpoint(host.value, host.name),
     base === undefined ? REGIONS["mainland-cn"].apiBase : checkEndpoint(base, "KIMI_CODE_BASE_URL"),
   );
-}
-
-/**
- * Name of the Kimi Code CLI's credential file and lock for a pair of addresses.
- *
- * The rule is the CLI's: the `.com` pair has a name of its own, any other is hashed from the JSON
- * text of the two addresses.
- */
-export function slotFor(endpoints: Pick<Endpoints, "oauthHost" | "apiBase">): string {
-  const oauthHost = stripTrailingSlashes(endpoints.oauthHost.trim());
-  const baseUrl = stripTrailingSlashes(endpoints.apiBase);
-  const standard = REGIONS["mainland-cn"];
-  if (oauthHost === standard.oauthHost && baseUrl === standard.apiBase) {
-    return DEFAULT_SLOT;
-  }
-  const digest = createHash("sha256")
-    .update(JSON.stringify({ oauthHost, baseUrl }), "utf8")
-    .digest("hex");
-  return `${DEFAULT_SLOT}-env-${digest.slice(0, 16)}`;
 }
 
 /** Address of the token endpoint (RFC 6749, section 3.2). */

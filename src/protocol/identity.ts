@@ -5,7 +5,7 @@
  */
 
 import os from "node:os";
-import { PLUGIN_VERSION } from "../version.ts";
+import { PLUGIN_VERSION } from "../constants.ts";
 
 /** Value of `X-Msh-Platform`: each program states its own. */
 const PLATFORM = "kimi_code_oauth";

@@ -6,7 +6,8 @@
 import { CLIENT_ID, type Endpoints, tokenEndpointOf } from "./endpoints.ts";
 import { KimiError } from "./errors.ts";
 import { exchange, type HttpReply } from "./http.ts";
-import { oauthErrorSchema, parseJsonWithin, tokenReplySchema } from "./token-response.ts";
+import { parseJsonWithin } from "../json.ts";
+import { oauthErrorSchema, tokenReplySchema } from "./token-response.ts";
 
 /** Limit for the exchange, in ms: a late reply is not thrown away, because its token is spent. */
 const GRANT_TIMEOUT_MS = 60_000;
@@ -80,7 +81,7 @@ const RETRYABLE_STATUS: ReadonlySet<number> = new Set([500, 502, 503, 504]);
  * @param again - what the user can do afterwards, without the full stop
  * @returns `undefined` for any other answer
  */
-export function troubleOf(reply: HttpReply, host: string, again: string): KimiError | undefined {
+export function passingError(reply: HttpReply, host: string, again: string): KimiError | undefined {
   const { status, retryAfterMs } = reply;
   if (status === 429) {
     const what = `Kimi's server ${host} is limiting sign-in requests.`;
@@ -127,7 +128,7 @@ function grantError(reply: HttpReply, host: string): KimiError | undefined {
   }
   const what = `Kimi's server ${host} refused to refresh the login (HTTP ${String(status)}), which says nothing about the login itself.`;
   return (
-    troubleOf(reply, host, "try again; you are still signed in") ??
+    passingError(reply, host, "try again; you are still signed in") ??
     new KimiError("refused", `${what} Try again in a minute; you are still signed in.`, {
       what,
       status,

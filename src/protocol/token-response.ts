@@ -26,20 +26,3 @@ export const tokenReplySchema = z.object({
 
 /** Error reply of the token endpoint (RFC 6749, section 5.2); the description is never shown. */
 export const oauthErrorSchema = z.object({ error: z.string().max(128) });
-
-/** What is used of `GET /me`. */
-export const meReplySchema = z.object({ user_id: z.string().min(1).max(256) });
-
-/** Parses the JSON object in a text that may have something before or after it; never throws. */
-export function parseJsonWithin(text: string): unknown {
-  return parseJson(text) ?? parseJson(text.slice(text.indexOf("{"), text.lastIndexOf("}") + 1));
-}
-
-/** Parses JSON without throwing. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
-}

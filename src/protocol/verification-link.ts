@@ -5,18 +5,10 @@
  * server, a proxy or a captive portal put into the reply.
  */
 
-import { type Endpoints, isLoopbackHost } from "./endpoints.ts";
+import { type Endpoints, isLoopbackHost, WEB_SITES } from "./endpoints.ts";
 
 /** Longest link that is shown, in characters; a real one has about 70. */
 const MAX_LINK_LENGTH = 2_048;
-
-/** The site of each region. */
-const SITES = {
-  "mainland-cn": ["https://www.kimi.com"],
-  global: ["https://www.kimi.ai"],
-  // An address of the user's own choosing stands before one of Kimi's servers.
-  custom: ["https://www.kimi.com", "https://www.kimi.ai"],
-} as const satisfies Record<Endpoints["region"], readonly string[]>;
 
 /**
  * Checks a link from a device authorization.
@@ -32,7 +24,7 @@ export function checkVerificationLink(value: string, endpoints: Endpoints): stri
   if (url.username !== "" || url.password !== "") {
     return undefined;
   }
-  const sites: readonly string[] = SITES[endpoints.region];
+  const sites: readonly string[] = WEB_SITES[endpoints.region];
   if (isLoopbackHost(new URL(endpoints.oauthHost).hostname)) {
     const plain = url.protocol === "http:" || url.protocol === "https:";
     return plain && isLoopbackHost(url.hostname) ? url.href : undefined;

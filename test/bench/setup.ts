@@ -9,7 +9,7 @@ import { identityHeaders } from "../../src/protocol/identity.ts";
 import { ownerText } from "../logins/support.ts";
 import type { ServerProcess } from "./server-process.ts";
 
-/** Surroundings of a login as the plugin gives them. */
+/** CallSite of a login as the plugin gives them. */
 export const deps: LoginDeps = {
   headers: async () => identityHeaders("00000000-0000-4000-8000-000000000000"),
   notice: () => undefined,

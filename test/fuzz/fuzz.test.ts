@@ -7,7 +7,7 @@ import { parseModels } from "../../src/models/reply.ts";
 import { parseCredential } from "../../src/logins/credential.ts";
 import { type Home, makeHome } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
-import { sortAnswer } from "../../src/protocol/api-errors.ts";
+import { classifyAnswer } from "../../src/protocol/api-errors.ts";
 import { requestDeviceCode } from "../../src/protocol/device-authorization.ts";
 import { isKimiError } from "../../src/protocol/errors.ts";
 import { refreshGrant } from "../../src/protocol/refresh-grant.ts";
@@ -233,7 +233,7 @@ describe(`whatever comes (FUZZ_SEED=${String(seed)})`, () => {
       }
       parseModels(value);
       parseUsages(value, NOW_MS);
-      sortAnswer(random.pick([200, 401, 403, 429, 500]), text);
+      classifyAnswer(random.pick([200, 401, 403, 429, 500]), text);
     }
     expect("polluted" in {}).toBe(false);
   });

@@ -10,15 +10,17 @@ import {
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { profilePlaces, profilesIn } from "../../src/host/profile-places.ts";
 import {
-  createOwnHome,
+  createOpenClawHome,
   isBeingClaimed,
-  newOwnHome,
+  newOpenClawHome,
   unclaimedMark,
 } from "../../src/logins/openclaw-home.ts";
-import { removeOwnHome } from "../../src/logins/openclaw-home-removal.ts";
-import { sweepOwnHomes } from "../../src/profiles/home-sweep.ts";
+import { removeHome } from "../../src/logins/openclaw-home-removal.ts";
+import { sweepHomes } from "../../src/profiles/home-sweep.ts";
 import { notePersonalAccount } from "../../src/logins/openclaw-home-notes.ts";
-import { personalAccounts } from "../../src/host/personal-notes.ts";
+import { personalAccounts } from "../../src/logins/openclaw-slots.ts";
+import { pluginStateDir } from "../../src/host/state.ts";
+import { bindProfile } from "../../src/profiles/bound-login.ts";
 import { homeOfProfile, profileFor } from "../../src/profiles/profiles.ts";
 import { isSameAccount } from "../../src/host/profile-shape.ts";
 import { withNewTokens } from "../../src/logins/credential.ts";
@@ -51,8 +53,8 @@ const credential = () =>
 
 /** A home whose sign-in is long over, as after the end of the process that made it. */
 async function settledHome(): Promise<Home> {
-  const home = newOwnHome(endpoints);
-  createOwnHome(home, credential());
+  const home = newOpenClawHome(pluginStateDir(), endpoints);
+  createOpenClawHome(home, credential());
   await writeFile(unclaimedMark(home), deadMark());
   await age(home.file, HOUR_MS);
   return home;
@@ -82,7 +84,7 @@ async function signOut(profileId: string): Promise<void> {
 }
 
 function profileOf(accountId: string | undefined, host: string) {
-  const home = newOwnHome(endpointsOf(host, `${host}/v1`));
+  const home = newOpenClawHome(pluginStateDir(), endpointsOf(host, `${host}/v1`));
   return profileFor(home, credential(), accountId);
 }
 
@@ -108,11 +110,11 @@ describe("the homes of logins made here", () => {
     const ended = await settledHome();
     store(kept, "kimi-code:default");
     store(ended, "kimi-code:work");
-    expect(await sweepOwnHomes(config)).toBe(0);
+    expect(await sweepHomes(config)).toBe(0);
 
     await writeFile(`${ended.file}.tmp.0123456789abcdef.00000000`, "left by a crash");
     await signOut("kimi-code:work");
-    expect(await sweepOwnHomes(config)).toBe(1);
+    expect(await sweepHomes(config)).toBe(1);
     const name = path.basename(ended.file);
     const own = (await filesBeside(kept)).filter((entry) => entry.startsWith(ended.slot));
     expect(own).toEqual([`${name}.removed`, `${name}.stores`]);
@@ -123,36 +125,38 @@ describe("the homes of logins made here", () => {
   it("that were put aside are deleted after a day, and not before", async () => {
     const home = await settledHome();
     store(home, "kimi-code:work");
-    await sweepOwnHomes(config);
+    await sweepHomes(config);
     await signOut("kimi-code:work");
-    await sweepOwnHomes(config);
+    await sweepHomes(config);
     await age(`${home.file}.removed`, 23 * HOUR_MS);
-    await sweepOwnHomes(config);
+    await sweepHomes(config);
     expect(existsSync(`${home.file}.removed`)).toBe(true);
     await age(`${home.file}.removed`, 25 * HOUR_MS);
-    await sweepOwnHomes(config);
+    await sweepHomes(config);
     expect(await filesBeside(home)).toEqual([]);
   });
 
   it("that were put aside come back when a profile that names them is seen again", async () => {
     const home = await settledHome();
     store(home, "kimi-code:work");
-    await sweepOwnHomes(config);
+    await sweepHomes(config);
     await signOut("kimi-code:work");
-    expect(await sweepOwnHomes(config)).toBe(1);
+    expect(await sweepHomes(config)).toBe(1);
     store(home, "kimi-code:work");
-    expect(await sweepOwnHomes(config)).toBe(0);
+    expect(await sweepHomes(config)).toBe(0);
     expect(existsSync(home.file)).toBe(true);
   });
 
   it("that were put aside come back when their profile is used", async () => {
     const home = await settledHome();
     store(home, "kimi-code:work");
-    await sweepOwnHomes(config);
+    await sweepHomes(config);
     await signOut("kimi-code:work");
-    await sweepOwnHomes(config);
+    await sweepHomes(config);
     expect(existsSync(home.file)).toBe(false);
-    homeOfProfile(profileFor(home, credential(), "user-1"), process.env);
+    const login = bindProfile(profileFor(home, credential(), "user-1"));
+    expect(existsSync(home.file)).toBe(false);
+    login.claim();
     expect(existsSync(home.file)).toBe(true);
     expect(existsSync(`${home.file}.removed`)).toBe(false);
   });
@@ -162,7 +166,7 @@ describe("the homes of logins made here", () => {
     const bob = path.join(stateDir, "agents", "bob", "agent");
     const home = await settledHome();
     store(home, "kimi-code:work", zoe);
-    expect(await sweepOwnHomes(config)).toBe(0);
+    expect(await sweepHomes(config)).toBe(0);
     await updateAuthProfileStoreWithLock({
       agentDir: zoe,
       updater: (found) => delete found.profiles["kimi-code:work"],
@@ -171,7 +175,7 @@ describe("the homes of logins made here", () => {
     const database = (await readdir(zoe)).find((name) => name.endsWith(".sqlite")) ?? "";
     await writeFile(path.join(bob, database), Buffer.alloc(8_192, 7));
     await writeFile(path.join(stateDir, "agents", ".DS_Store"), "");
-    expect(await sweepOwnHomes(config)).toBe(1);
+    expect(await sweepHomes(config)).toBe(1);
     expect(existsSync(home.file)).toBe(false);
   });
 
@@ -179,37 +183,37 @@ describe("the homes of logins made here", () => {
     const zoe = path.join(stateDir, "agents", "zoe", "agent");
     const home = await settledHome();
     store(home, "kimi-code:work", zoe);
-    await sweepOwnHomes(config);
+    await sweepHomes(config);
     for (const name of await readdir(zoe)) {
       await writeFile(path.join(zoe, name), Buffer.alloc(8_192, 7));
     }
-    expect(await sweepOwnHomes(config)).toBe(0);
+    expect(await sweepHomes(config)).toBe(0);
     expect(existsSync(home.file)).toBe(true);
   });
 
   it("stay for a profile in a folder that only the sign-in knew of", async () => {
     const elsewhere = path.join(root, "elsewhere");
     await mkdir(elsewhere);
-    const home = newOwnHome(endpoints);
-    createOwnHome(home, credential(), elsewhere);
+    const home = newOpenClawHome(pluginStateDir(), endpoints);
+    createOpenClawHome(home, credential(), elsewhere);
     await writeFile(unclaimedMark(home), deadMark());
     await age(home.file, 48 * HOUR_MS);
     store(home, "kimi-code:default", elsewhere);
-    expect(await sweepOwnHomes(config)).toBe(0);
+    expect(await sweepHomes(config)).toBe(0);
     expect(existsSync(home.file)).toBe(true);
   });
 
   it("leave no file of a sign-in that was killed before it had a home", async () => {
-    const home = newOwnHome(endpoints);
-    createOwnHome(home, credential());
+    const home = newOpenClawHome(pluginStateDir(), endpoints);
+    createOpenClawHome(home, credential());
     const temp = `${home.file}.tmp.0123456789abcdef`;
     await rename(home.file, temp);
-    await sweepOwnHomes(config);
+    await sweepHomes(config);
     expect(existsSync(temp)).toBe(true);
     for (const name of await filesBeside(home)) {
       await age(path.join(path.dirname(home.file), name), HOUR_MS);
     }
-    await sweepOwnHomes(config);
+    await sweepHomes(config);
     expect(await filesBeside(home)).toEqual([]);
   });
 
@@ -220,30 +224,30 @@ describe("the homes of logins made here", () => {
     } as unknown as OpenClawConfig;
     const home = await settledHome();
     store(home, "kimi-code:default", elsewhere);
-    expect(await sweepOwnHomes(config)).toBe(0);
+    expect(await sweepHomes(config)).toBe(0);
     const near = await settledHome();
     store(near, "kimi-code:near", path.join(stateDir, "agents", "near", "agent"));
-    expect(await sweepOwnHomes(config)).toBe(0);
+    expect(await sweepHomes(config)).toBe(0);
     expect(existsSync(near.file)).toBe(true);
   });
 
   it("stay while the sign-in that made them may still store its profile", async () => {
-    const home = newOwnHome(endpoints);
-    createOwnHome(home, credential());
+    const home = newOpenClawHome(pluginStateDir(), endpoints);
+    createOpenClawHome(home, credential());
     await age(home.file, 2 * HOUR_MS);
     expect(isBeingClaimed(home)).toBe(true);
-    expect(await sweepOwnHomes(config)).toBe(0);
+    expect(await sweepHomes(config)).toBe(0);
     await writeFile(unclaimedMark(home), deadMark());
     expect(isBeingClaimed(home)).toBe(false);
-    expect(await sweepOwnHomes(config)).toBe(1);
+    expect(await sweepHomes(config)).toBe(1);
   });
 
   it("stay for an hour after a sign-in whose process is gone", async () => {
     const home = await settledHome();
     await age(home.file, HOUR_MS - 60_000);
-    expect(await sweepOwnHomes(config)).toBe(0);
+    expect(await sweepHomes(config)).toBe(0);
     await age(home.file, HOUR_MS + 60_000);
-    expect(await sweepOwnHomes(config)).toBe(1);
+    expect(await sweepHomes(config)).toBe(1);
   });
 
   it("stay while a sign-in of another container may still store its profile", async () => {
@@ -255,9 +259,9 @@ describe("the homes of logins made here", () => {
         .replace(/"pid":\d+/u, '"pid":4194305'),
     );
     await age(home.file, 5 * HOUR_MS);
-    expect(await sweepOwnHomes(config)).toBe(0);
+    expect(await sweepHomes(config)).toBe(0);
     await age(unclaimedMark(home), 25 * HOUR_MS);
-    expect(await sweepOwnHomes(config)).toBe(1);
+    expect(await sweepHomes(config)).toBe(1);
   });
 
   it("stay when the config knows of a profile that no store shows", async () => {
@@ -266,16 +270,16 @@ describe("the homes of logins made here", () => {
     config = {
       auth: { profiles: { "kimi-code:default": { provider: "kimi-code", mode: "oauth" } } },
     };
-    expect(await sweepOwnHomes(config)).toBe(0);
+    expect(await sweepHomes(config)).toBe(0);
     expect(existsSync(home.file)).toBe(true);
   });
 
   it("stay while they are being refreshed, and go afterwards", async () => {
     const home = await settledHome();
     const lock = await tryHomeLock(home);
-    expect(await removeOwnHome(home)).toBe(false);
+    expect(await removeHome(home)).toBe(false);
     await lock?.release();
-    expect(await removeOwnHome(home)).toBe(true);
+    expect(await removeHome(home)).toBe(true);
   });
 
   it("are never files of another kind", async () => {
@@ -285,7 +289,7 @@ describe("the homes of logins made here", () => {
     for (const name of names) {
       await writeFile(path.join(folder, name), "{}");
     }
-    expect(await sweepOwnHomes(config)).toBe(0);
+    expect(await sweepHomes(config)).toBe(0);
     expect(await readdir(folder)).toEqual(names.toSorted());
   });
 
@@ -305,7 +309,7 @@ describe("the homes of logins made here", () => {
   });
 
   it("are refused to a profile with other addresses", async () => {
-    const home = newOwnHome(endpoints);
+    const home = newOpenClawHome(pluginStateDir(), endpoints);
     const profile = profileFor(home, credential(), "user-1");
     expect(() =>
       homeOfProfile({ ...profile, issuer: REGIONS["mainland-cn"].oauthHost }, process.env),
@@ -328,24 +332,28 @@ describe("the note of a personal account's home", () => {
   });
 
   it("says whose it is, and keeps no home of another kind", () => {
-    const { slot } = newOwnHome(endpoints, "personal");
-    notePersonalAccount(slot, "personal:owner:1");
-    notePersonalAccount(newOwnHome(endpoints).slot, "kimi-code:default");
-    notePersonalAccount("../personal", "personal:owner:2");
-    expect(personalAccounts()).toEqual([{ slot, profileId: "personal:owner:1" }]);
+    const home = newOpenClawHome(pluginStateDir(), endpoints, "personal");
+    const { slot } = home;
+    notePersonalAccount(home, "personal:owner:1");
+    notePersonalAccount(newOpenClawHome(pluginStateDir(), endpoints), "kimi-code:default");
+    notePersonalAccount({ ...home, slot: "../personal" }, "personal:owner:2");
+    expect(personalAccounts(pluginStateDir())).toEqual([{ slot, profileId: "personal:owner:1" }]);
   });
 
   it("makes no place for profiles where there is no account to be seen", () => {
-    notePersonalAccount(newOwnHome(endpoints, "personal").slot, "personal:owner:1");
+    notePersonalAccount(
+      newOpenClawHome(pluginStateDir(), endpoints, "personal"),
+      "personal:owner:1",
+    );
     expect(profilePlaces()).toContainEqual({ profileId: "personal:owner:1" });
     expect(profilesIn({ profileId: "personal:owner:1" })).toEqual([]);
   });
 
   it("keeps the home of an account that cannot be seen", async () => {
-    const home = newOwnHome(endpoints, "personal");
-    createOwnHome(home, credential());
-    notePersonalAccount(home.slot, "personal:owner:1");
-    expect(await sweepOwnHomes({})).toBe(0);
+    const home = newOpenClawHome(pluginStateDir(), endpoints, "personal");
+    createOpenClawHome(home, credential());
+    notePersonalAccount(home, "personal:owner:1");
+    expect(await sweepHomes({})).toBe(0);
     expect(existsSync(home.file)).toBe(true);
   });
 });

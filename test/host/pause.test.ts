@@ -8,7 +8,8 @@ import {
   upsertAuthProfile,
 } from "openclaw/plugin-sdk/provider-auth";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { liftComingPause } from "../../src/profiles/cooldown.ts";
+import { BoundLogin } from "../../src/profiles/bound-login.ts";
+import { clearComingCooldown } from "../../src/profiles/cooldown.ts";
 import { profileFor } from "../../src/profiles/profiles.ts";
 import { withNewTokens } from "../../src/logins/credential.ts";
 import { makeHome } from "../../src/logins/homes.ts";
@@ -92,7 +93,7 @@ describe("the host's pause after a failed call stays", () => {
     upsertAuthProfile({ profileId: PROFILE, credential });
     const agentDir = path.join(folder, "agents", "helper", "agent");
 
-    liftComingPause({ home, accountId: "user-1" }, { agentDir, config: { agents } });
+    clearComingCooldown(new BoundLogin(home, "user-1"), { agentDir, config: { agents } });
     await update(PAUSED);
     vi.advanceTimersByTime(5_000);
     await update();

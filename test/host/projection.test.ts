@@ -4,7 +4,7 @@ import path from "node:path";
 import { ensureAuthProfileStore, upsertAuthProfile } from "openclaw/plugin-sdk/provider-auth";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { gatewayStarted, gatewayStopped } from "../../src/host/lifetime.ts";
-import { showInProfile } from "../../src/profiles/projection.ts";
+import { projectWhenQuiet } from "../../src/profiles/projection.ts";
 import type { Credential } from "../../src/logins/credential.ts";
 
 const PROFILE = "kimi-code:default";
@@ -54,7 +54,7 @@ describe("a home's tokens are shown in the profile", () => {
   });
 
   it("at once by a command that may end soon", async () => {
-    await showInProfile(undefined, PROFILE, BOUND, () => tokens(1));
+    await projectWhenQuiet(undefined, PROFILE, BOUND, () => tokens(1));
     expect(shown()).toBe("standin-access-1");
   });
 
@@ -64,7 +64,10 @@ describe("a home's tokens are shown in the profile", () => {
     let serial = 1;
     const asked = vi.fn<() => Credential>(() => tokens(serial));
     await Promise.all(
-      Array.from({ length: 10 }, async () => await showInProfile(undefined, PROFILE, BOUND, asked)),
+      Array.from(
+        { length: 10 },
+        async () => await projectWhenQuiet(undefined, PROFILE, BOUND, asked),
+      ),
     );
     expect(asked).not.toHaveBeenCalled();
     serial = 2;
@@ -81,13 +84,13 @@ describe("a home's tokens are shown in the profile", () => {
         profileId: PROFILE,
         credential: { ...BOUND, access: "other", ...change },
       });
-      await showInProfile(undefined, PROFILE, BOUND, () => tokens(1));
+      await projectWhenQuiet(undefined, PROFILE, BOUND, () => tokens(1));
       expect(shown()).toBe("other");
     },
   );
 
   it("never at the cost of a run", async () => {
-    await showInProfile(undefined, PROFILE, BOUND, () => {
+    await projectWhenQuiet(undefined, PROFILE, BOUND, () => {
       throw new Error("signed out meanwhile");
     });
     expect(shown()).toBe("old");

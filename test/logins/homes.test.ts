@@ -1,7 +1,14 @@
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import { REGIONS, slotFor } from "../../src/protocol/endpoints.ts";
-import { bindingOf, cliHomes, homeOfBinding, makeHome, ownerDir } from "../../src/logins/homes.ts";
+import { REGIONS } from "../../src/protocol/endpoints.ts";
+import {
+  bindingOf,
+  cliHomes,
+  homeOfBinding,
+  makeHome,
+  ownerDir,
+  slotFor,
+} from "../../src/logins/homes.ts";
 import type { HomeBinding } from "../../src/logins/homes.ts";
 
 const USER = path.resolve("/home/someone");

@@ -42,7 +42,7 @@ afterEach(async () => {
   await removeScratch();
 });
 
-/** Surroundings in which something happens after the lock was taken and before the request. */
+/** CallSite in which something happens after the lock was taken and before the request. */
 function before(act: () => Promise<unknown>): LoginDeps {
   let done = false;
   return {

@@ -18,12 +18,11 @@ import { tmpdir } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import path from "node:path";
 import { inspect } from "node:util";
-import { DEFAULT_SLOT } from "../../src/protocol/endpoints.ts";
 import { isKimiError } from "../../src/protocol/errors.ts";
 import type { KimiError } from "../../src/protocol/errors.ts";
 import { withNewTokens } from "../../src/logins/credential.ts";
 import type { Credential } from "../../src/logins/credential.ts";
-import { makeHome } from "../../src/logins/homes.ts";
+import { DEFAULT_SLOT, makeHome } from "../../src/logins/homes.ts";
 import type { Home, HomeKind } from "../../src/logins/homes.ts";
 import { readHome } from "../../src/logins/home-file.ts";
 import { loadKoffi } from "../../src/logins/locks/koffi.ts";
@@ -172,13 +171,13 @@ export async function modeOf(file: string): Promise<number> {
   return (await stat(file)).mode & 0o777;
 }
 
-/** Surroundings of a login that note what they are asked for; pauses are noted and not waited for. */
+/** CallSite of a login that note what they are asked for; pauses are noted and not waited for. */
 export interface TestDeps extends LoginDeps {
   readonly notices: string[];
   readonly pauses: number[];
 }
 
-/** Surroundings with the stand-in's clock, or any other. */
+/** CallSite with the stand-in's clock, or any other. */
 export function testDeps(now: () => number): TestDeps {
   const notices: string[] = [];
   const pauses: number[] = [];

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { homeOfProfile } from "../../src/profiles/profiles.ts";
+import { bindProfile } from "../../src/profiles/bound-login.ts";
 import type { OAuthProfile } from "../../src/host/profile-shape.ts";
 import { runDeviceCode } from "../../src/onboarding/device-code.ts";
 import { everythingIn, failureOf, modeOf } from "../logins/support.ts";
@@ -50,7 +50,7 @@ describe("signing in with a device code", () => {
     const { ctx, seen } = surface({ agentDir, ...how });
     const result = await runDeviceCode(ctx, waits);
     const profile = result.profiles[0]?.credential as unknown as OAuthProfile;
-    return { result, profile, seen, waits, home: homeOfProfile(profile, process.env) };
+    return { result, profile, seen, waits, home: bindProfile(profile).home };
   }
 
   it("puts the login into a private file of its own, in the Kimi Code CLI's format, and binds the profile to it", async () => {
@@ -273,6 +273,8 @@ describe("signing in with a device code", () => {
 
     it("gets its home at the first use, and keeps it afterwards", async () => {
       const { profile, home } = await signIn(personal);
+      expect(await stored()).toEqual([]);
+      bindProfile(profile).claim();
       expect(JSON.parse(await readFile(home.file, "utf8"))).toMatchObject({
         access_token: profile.access,
         refresh_token: profile.refresh,
@@ -280,7 +282,7 @@ describe("signing in with a device code", () => {
       });
       expect(await modeOf(home.file)).toBe(0o600);
       await writeFile(home.file, "{}");
-      homeOfProfile(profile, process.env);
+      bindProfile(profile).claim();
       expect(await readFile(home.file, "utf8")).toBe("{}");
       expect(await stored()).toEqual([`credentials/${home.slot}.json`]);
     });
@@ -290,8 +292,7 @@ describe("signing in with a device code", () => {
       ["a stand-in for tokens", "kimi-code-oauth:no-login"],
     ])("takes no home from %s", async (_what, marker) => {
       const { profile, home } = await signIn(personal);
-      await rm(home.file);
-      homeOfProfile({ ...profile, access: marker, refresh: marker }, process.env);
+      bindProfile({ ...profile, access: marker, refresh: marker }).claim();
       expect(existsSync(home.file)).toBe(false);
     });
   });

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { accountIdFromToken } from "../../src/protocol/account-id.ts";
 import { endpointsOf } from "../../src/protocol/endpoints.ts";
-import { fetchAccountId } from "../../src/protocol/me.ts";
+import { fetchAccountId } from "../../src/protocol/account-id.ts";
 import { everythingIn, failureOf } from "../logins/support.ts";
 import { startStandIn } from "../standin/server.ts";
 import type { StandIn } from "../standin/server.ts";

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { classifyFailure, failureCode, sortFailure } from "../../src/inference/failures.ts";
+import { classifyFailure, failureCode, classifyReport } from "../../src/inference/failures.ts";
 import {
   type AnswerKind,
   describeAnswer,
   quotaWindow,
   type QuotaWindow,
-  sortAnswer,
+  classifyAnswer,
 } from "../../src/protocol/api-errors.ts";
 import * as bodies from "../standin/bodies.ts";
 import { anthropicShape, type Answer } from "../standin/bodies.ts";
@@ -104,10 +104,10 @@ describe("an answer of Kimi's API", () => {
   it.each(ANSWERS)(
     "$what has one meaning, however the host reports it",
     ({ answer, kind, reason, window }) => {
-      expect(sortAnswer(answer.status, text(answer))).toBe(kind);
+      expect(classifyAnswer(answer.status, text(answer))).toBe(kind);
       // No model call gets the answer about a page, which only its type tells.
       for (const errorMessage of reports(answer).slice(0, kind === "page_refused" ? 1 : 2)) {
-        expect(sortFailure(errorMessage)).toMatchObject({ kind, status: answer.status });
+        expect(classifyReport(errorMessage)).toMatchObject({ kind, status: answer.status });
         expect(classifyFailure({ errorMessage })).toBe(reason);
       }
       expect(
@@ -118,9 +118,9 @@ describe("an answer of Kimi's API", () => {
   );
 
   it("that is a success, or no answer at all, means nothing", () => {
-    expect(sortAnswer(200, "usage limit")).toBeUndefined();
-    expect(sortFailure(undefined)).toBeUndefined();
-    expect(sortFailure("Connection error.")).toBeUndefined();
+    expect(classifyAnswer(200, "usage limit")).toBeUndefined();
+    expect(classifyReport(undefined)).toBeUndefined();
+    expect(classifyReport("Connection error.")).toBeUndefined();
     expect(classifyFailure({ errorMessage: "Request was aborted." })).toBeUndefined();
   });
 });

@@ -5,9 +5,9 @@ import {
   endpointsOf,
   REGIONS,
   regionLabel,
-  slotFor,
   tokenEndpointOf,
 } from "../../src/protocol/endpoints.ts";
+import { slotFor } from "../../src/logins/homes.ts";
 import type { Env } from "../../src/protocol/endpoints.ts";
 
 const AUTH_COM = "https://auth.kimi.com";

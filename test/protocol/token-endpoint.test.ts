@@ -6,7 +6,7 @@ import { exchange, parseRetryAfter } from "../../src/protocol/http.ts";
 import { identityHeaders } from "../../src/protocol/identity.ts";
 import { refreshGrant } from "../../src/protocol/refresh-grant.ts";
 import type { IssuedTokens } from "../../src/protocol/refresh-grant.ts";
-import { PLUGIN_VERSION } from "../../src/version.ts";
+import { PLUGIN_VERSION } from "../../src/constants.ts";
 import { everythingIn, failureOf } from "../logins/support.ts";
 import { GATEWAY_HTML, INVALID_GRANT } from "../standin/bodies.ts";
 import { startStandIn } from "../standin/server.ts";

@@ -1,9 +1,9 @@
 /** Whom tokens are sent to: the environment, profiles, redirects and host names as an attacker would have them. */
 import os from "node:os";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { bindingOf, cliHomes, homeOfBinding, makeHome } from "../../src/logins/homes.ts";
+import { bindingOf, cliHomes, homeOfBinding, makeHome, slotFor } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
-import { type Env, REGIONS, slotFor } from "../../src/protocol/endpoints.ts";
+import { type Env, REGIONS } from "../../src/protocol/endpoints.ts";
 import { identityHeaders } from "../../src/protocol/identity.ts";
 import { checkVerificationLink } from "../../src/protocol/verification-link.ts";
 import {

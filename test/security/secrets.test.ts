@@ -2,7 +2,8 @@
 import path from "node:path";
 import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { createOwnHome, newOwnHome } from "../../src/logins/openclaw-home.ts";
+import { pluginStateDir } from "../../src/host/state.ts";
+import { createOpenClawHome, newOpenClawHome } from "../../src/logins/openclaw-home.ts";
 import { withNewTokens } from "../../src/logins/credential.ts";
 import type { Home } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
@@ -134,9 +135,9 @@ describe.skipIf(process.platform === "win32")("a login made here", () => {
     vi.stubEnv("OPENCLAW_STATE_DIR", path.join(await scratch(), "state"));
     const before = process.umask(0);
     try {
-      const own = newOwnHome(REGIONS["mainland-cn"]);
+      const own = newOpenClawHome(pluginStateDir(), REGIONS["mainland-cn"]);
       const tokens = { accessToken: "at-1", refreshToken: "rt-1", expiresInS: 900 };
-      createOwnHome(own, withNewTokens({}, tokens, own.style, Date.now()));
+      createOpenClawHome(own, withNewTokens({}, tokens, own.style, Date.now()));
       expect(await modeOf(own.file)).toBe(0o600);
       expect(await modeOf(path.dirname(own.file))).toBe(0o700);
       expect(await modeOf(own.dir)).toBe(0o700);

@@ -1,9 +1,13 @@
-/** The id of this OpenClaw installation: ours alone, never a Kimi CLI's. */
+/** Who this installation is to Kimi: an id of its own, never a Kimi CLI's, and the headers with it. */
 
 import { randomUUID } from "node:crypto";
 import fs from "node:fs/promises";
 import path from "node:path";
 import { createPrivateFile, writePrivateFile } from "../logins/private-file.ts";
+import { processState } from "../process-state.ts";
+import { identityHeaders } from "../protocol/identity.ts";
+import { settings } from "./settings.ts";
+import { pluginStateDir } from "./state.ts";
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -32,5 +36,21 @@ export async function deviceId(folder: string): Promise<string> {
     return UUID.test(settled) ? settled : fresh;
   } catch {
     return fresh;
+  }
+}
+
+/** Headers that identify this plugin and installation. */
+export async function requestHeaders(): Promise<Record<string, string>> {
+  const device = processState("device", (): { id?: Promise<string> } => ({}));
+  device.id ??= deviceId(pluginStateDir());
+  return identityHeaders(await device.id, settings().identity);
+}
+
+/** Tells the user something once in this process. */
+export function noticeOnce(message: string): void {
+  const told = processState("notices", () => new Set<string>());
+  if (!told.has(message)) {
+    told.add(message);
+    process.emitWarning(message, { type: "KimiCodeOAuth" });
   }
 }
