@@ -6,8 +6,8 @@
  * agent (a proxy that the host manages), it is used; else the environment's proxy variables count.
  */
 
-import { readFileSync } from "node:fs";
 import net, { type Socket } from "node:net";
+import os from "node:os";
 import { callbackify, promisify } from "node:util";
 import type { buildConnector, Dispatcher } from "undici";
 import { type Proxy, proxyFor } from "./proxy-env.ts";
@@ -31,14 +31,8 @@ const dispatchers = new Map<string, Dispatcher>();
 
 /** True on WSL2, where IPv6 addresses are often given and not reachable; the host's own test. */
 function isWsl2(): boolean {
-  if (process.platform !== "linux") {
-    return false;
-  }
-  try {
-    return /wsl2|microsoft-standard/i.test(readFileSync("/proc/version", "utf8"));
-  } catch {
-    return false;
-  }
+  // The kernel's release is also what the host reads from /proc/version.
+  return process.platform === "linux" && /wsl2|microsoft-standard/i.test(os.release());
 }
 
 function connectOptions() {
