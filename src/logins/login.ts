@@ -301,7 +301,7 @@ export class Login {
 
 /** The login of a home; one object for each home, so that each home has one flight. The first caller's dependencies stay. */
 export function openLogin(home: Home, deps: LoginDeps): Login {
-  const logins = openLogins();
+  const logins = openLogins<Login>();
   const key = `${home.kind}\0${home.file}\0${home.endpoints.oauthHost}\0${home.endpoints.apiBase}`;
   const login = logins.get(key) ?? new Login(home, deps);
   logins.set(key, login);

@@ -1,11 +1,18 @@
 /** The logins that this process has used. Loads nothing, because the end of a process asks here too. */
 
 import { processState } from "../process-state.ts";
-import type { Login } from "./login.ts";
 
-/** By home and addresses; see `openLogin`. */
-export function openLogins(): Map<string, Login> {
-  return processState("logins", () => new Map<string, Login>());
+/** A login as far as waiting for it is concerned. */
+interface SettlingLogin {
+  /** True while a refresh is under way. */
+  readonly isBusy: boolean;
+  /** Resolves when it is over; never rejects. */
+  readonly settled: Promise<unknown>;
+}
+
+/** By home and addresses; see `openLogin`, which alone puts logins there. */
+export function openLogins<T extends SettlingLogin>(): Map<string, T> {
+  return processState("logins", () => new Map<string, T>());
 }
 
 /** Waits until no refresh is under way, including one that begins while it waits. */
@@ -15,6 +22,6 @@ export async function settleLogins(): Promise<void> {
   }
 }
 
-function busyLogins(): Login[] {
+function busyLogins(): SettlingLogin[] {
   return [...openLogins().values()].filter((login) => login.isBusy);
 }
