@@ -12,7 +12,7 @@ import { isKimiProfile } from "./host/profile-shape.ts";
 import { bindProfile } from "./profiles/bound-login.ts";
 import { clearComingFence } from "./profiles/fences.ts";
 import { projected } from "./profiles/profiles.ts";
-import { isKimiError, KimiError } from "./protocol/errors.ts";
+import { isKimiError } from "./protocol/errors.ts";
 
 /** Longest time in this function, in ms; the host gives up, for good, after 120 s. */
 const LIMIT_MS = 90_000;
@@ -54,8 +54,7 @@ export async function refreshKimiCodeOAuth<T extends HostOAuthCredential>(
     // end at any time; the next turn then finds out and says so.
     if (isMainThread && isKimiError(error) && error.code === "login_ended") {
       clearComingFence();
-      // The host puts the message into a sentence of its own.
-      throw new KimiError(error.code, error.message.replace(/\.$/, ""), error.details);
+      throw error;
     }
     return retryLater(credential);
   }

@@ -5,10 +5,11 @@
  */
 
 import type { ProviderPlugin } from "openclaw/plugin-sdk/plugin-entry";
+import { say } from "../messages.ts";
 import type { Credential } from "../logins/credential.ts";
 import { homeError } from "../logins/home-error.ts";
 import { readHome } from "../logins/home-file.ts";
-import { type Home, ownerLabel } from "../logins/homes.ts";
+import type { Home } from "../logins/homes.ts";
 import { checkAccount } from "../logins/account-check.ts";
 import { isKimiError } from "../protocol/errors.ts";
 import { regionLabel } from "../protocol/endpoints.ts";
@@ -23,39 +24,22 @@ import {
 
 type HintContext = Parameters<NonNullable<ProviderPlugin["buildAuthDoctorHint"]>>[0];
 
-function ago(ms: number): string {
-  const minutes = Math.floor(ms / 60_000);
-  if (minutes < 1) {
-    return "less than a minute ago";
-  }
-  if (minutes < 120) {
-    return `${String(minutes)} min ago`;
-  }
-  const hours = Math.floor(minutes / 60);
-  return hours < 48 ? `${String(hours)} h ago` : `${String(Math.floor(hours / 24))} days ago`;
+/** Time since the tokens were issued, in ms; the home keeps their end and their lifetime. */
+function refreshedAgo({ expiresAtMs, expiresInS }: Credential, nowMs: number): number | undefined {
+  const issuedMs = expiresAtMs - expiresInS * 1_000;
+  const isKnown = expiresInS > 0 && issuedMs > 0 && issuedMs <= nowMs;
+  return isKnown ? nowMs - issuedMs : undefined;
 }
 
-/** When a pair was issued, in words; the home keeps its end and its lifetime. */
-function lastRefresh(credential: Credential, nowMs: number): string {
-  const issuedMs = credential.expiresAtMs - credential.expiresInS * 1000;
-  return credential.expiresInS > 0 && issuedMs > 0 && issuedMs <= nowMs
-    ? `refreshed ${ago(nowMs - issuedMs)}`
-    : "last refresh unknown";
-}
-
-function chainOf(home: Home): string {
-  return home.kind === "openclaw"
-    ? "OpenClaw's own login"
-    : `shared with the ${ownerLabel(home.kind)}`;
-}
-
-/** Whose login it is, where its home is and when it was last refreshed: one sentence. */
+/** Whose login it is, where it is kept and when it was last refreshed: one sentence. */
 export function describeHome(home: Home, nowMs: number): string {
-  const where = `Kimi login ${chainOf(home)}, ${regionLabel(home.endpoints)}, home ${home.file}`;
-  const state = readHome(home);
-  return state.state === "valid"
-    ? `${where}, ${lastRefresh(state.credential, nowMs)}.`
-    : `${where}.`;
+  const found = readHome(home);
+  return say.login({
+    owner: home.kind,
+    site: regionLabel(home.endpoints),
+    file: home.file,
+    refreshedAgoMs: found.state === "valid" ? refreshedAgo(found.credential, nowMs) : undefined,
+  });
 }
 
 /** How a login stands; one line. */
@@ -81,15 +65,13 @@ async function describeLoginState(
     return `${about} ${ended}`;
   }
   if (isFenceFailed(profile)) {
-    // What Kimi said stands before this hint.
+    // The host already prints Kimi's message before this hint.
     return about;
   }
   if (isFenced(profile)) {
-    return `${about} OpenClaw's copy is locked by a refresh that did not end. It is made anew from the home when OpenClaw starts: openclaw gateway restart`;
+    return `${about} ${say.copyLocked()}`;
   }
-  return credential.expiresAtMs > nowMs
-    ? `${about} All is well: Kimi's tokens live for minutes and are renewed while they are used.`
-    : `${about} The token is out of date, which is normal when nobody used it; the next use renews it. To ask Kimi now: openclaw models status`;
+  return credential.expiresAtMs > nowMs ? `${about} ${say.fine()}` : `${about} ${say.outOfDate()}`;
 }
 
 /** The host's hint for a profile with an issue; nothing for a profile that is not ours. */
@@ -113,7 +95,5 @@ export function missingAuthMessage(ctx: {
   readonly provider: string;
   readonly listProfileIds: (provider: string) => readonly string[];
 }): string {
-  return ctx.listProfileIds(ctx.provider).length === 0
-    ? "OpenClaw has no Kimi login yet. Sign in with: openclaw models auth login --provider kimi-code"
-    : "OpenClaw cannot use its Kimi login right now. See what is wrong with: openclaw doctor";
+  return ctx.listProfileIds(ctx.provider).length === 0 ? say.noProfile() : say.profileUnusable();
 }

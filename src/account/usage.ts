@@ -6,6 +6,7 @@
  */
 
 import { z } from "zod";
+import { say } from "../messages.ts";
 import type { BoundLogin } from "../profiles/bound-login.ts";
 import { KimiError } from "../protocol/errors.ts";
 
@@ -304,10 +305,7 @@ export function limitsOf({ timeoutMs = TIMEOUT_MS, signal }: Patience): {
 export async function fetchUsages(login: BoundLogin, patience: Patience = {}): Promise<Usages> {
   const usages = parseUsages(await login.getJson("/usages", limitsOf(patience)), Date.now());
   if (usages === undefined) {
-    throw new KimiError(
-      "bad_reply",
-      "Kimi answered, but not with usage that this plugin can read. Update the plugin, or look at the usage on Kimi's site.",
-    );
+    throw new KimiError("bad_reply", say.notUsage());
   }
   return usages;
 }

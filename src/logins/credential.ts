@@ -7,6 +7,7 @@
 
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { fileTrouble } from "../words.ts";
 import { accountIdFromToken } from "../protocol/account-id.ts";
 
 /** Largest credential file that is read, in bytes; a real one has about 1.6 kB. */
@@ -57,8 +58,8 @@ const fileSchema = z.object({
 const tombstoneSchema = z.object({ access_token: z.literal(""), refresh_token: z.literal("") });
 
 const REASONS: Readonly<Record<string, string>> = {
-  access_token: "its access token is missing or damaged",
-  refresh_token: "its refresh token is damaged",
+  access_token: fileTrouble.damagedAccessToken,
+  refresh_token: fileTrouble.damagedRefreshToken,
 };
 
 /** `JSON.rawJSON` keeps a number's digits (ECMAScript's source text access). */
@@ -79,16 +80,16 @@ const sourceJson = JSON as unknown as SourceJson;
  */
 export function parseCredential(text: string | undefined): CredentialState {
   if (text === undefined) {
-    return { state: "corrupt", reason: "it is not text" };
+    return { state: "corrupt", reason: fileTrouble.notText };
   }
   if (text.trim() === "") {
-    return { state: "corrupt", reason: "it is empty" };
+    return { state: "corrupt", reason: fileTrouble.empty };
   }
   let plain: unknown;
   try {
     plain = JSON.parse(text) as unknown;
   } catch {
-    return { state: "corrupt", reason: "it is not complete JSON" };
+    return { state: "corrupt", reason: fileTrouble.incomplete };
   }
   if (tombstoneSchema.safeParse(plain).success) {
     return { state: "tombstone" };
@@ -96,10 +97,10 @@ export function parseCredential(text: string | undefined): CredentialState {
   const parsed = fileSchema.safeParse(plain);
   if (!parsed.success) {
     const member = String(parsed.error.issues[0]?.path[0] ?? "");
-    return { state: "corrupt", reason: REASONS[member] ?? "it does not hold a login" };
+    return { state: "corrupt", reason: REASONS[member] ?? fileTrouble.notALogin };
   }
   if (nestsDeeper(plain, MAX_DEPTH)) {
-    return { state: "corrupt", reason: "it is nested too deep" };
+    return { state: "corrupt", reason: fileTrouble.tooDeep };
   }
   const members = sourceJson.parse(text, (_key, value, context) =>
     typeof value === "number" && context.source !== undefined

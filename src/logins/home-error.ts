@@ -2,10 +2,11 @@
 
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { say } from "../messages.ts";
 import { regionLabel } from "../protocol/endpoints.ts";
 import { KimiError } from "../protocol/errors.ts";
 import { type HomeState, readHome } from "./home-file.ts";
-import { cliHomes, type Home, ownerLabel, signInAgain } from "./homes.ts";
+import { cliHomes, type Home } from "./homes.ts";
 
 /** Another login of a Kimi CLI on this machine that could be used in the place of this one. */
 function otherLogin(home: Home): Home | undefined {
@@ -18,22 +19,22 @@ function otherLogin(home: Home): Home | undefined {
   }
 }
 
-/**
- * How a user gets a login back. Who has changed to the other CLI or to the other region since signs in
- * there, and this home stays as it is; so a login in another place is named. The command stands before
- * that name, because the host's chat windows show 240 characters of an error.
- */
-function wayBack(home: Home, usual: string): string {
+/** Facts for a message about a home: whose it is, and where a user may sign in instead. */
+function factsOf(home: Home) {
   const other = home.kind === "openclaw" ? undefined : otherLogin(home);
-  if (other === undefined) {
-    return usual;
-  }
-  const folder = other.kind === home.kind && other.slot === home.slot ? ` in ${other.dir}` : "";
-  return `Sign in there, or run \`openclaw models auth login --provider kimi-code\` to use the login of the ${ownerLabel(other.kind)} at ${regionLabel(other.endpoints)}${folder}.`;
+  return {
+    owner: home.kind,
+    file: home.file,
+    other:
+      other === undefined
+        ? undefined
+        : {
+            owner: other.kind,
+            site: regionLabel(other.endpoints),
+            folder: other.kind === home.kind && other.slot === home.slot ? other.dir : undefined,
+          },
+  };
 }
-
-const IN_KEYCHAIN =
-  'The Kimi Code CLI keeps its login in the system keychain, where it cannot be shared. Set `credentials_store = "file"` in its config.toml and run `kimi login`, or sign in separately with: openclaw models auth login --provider kimi-code --device-code';
 
 /**
  * True when the Kimi Code CLI was told to keep its login in the system's keychain and not in a file
@@ -54,55 +55,30 @@ function isInKeychain(home: Home): boolean {
 }
 
 /** The error for a home that was asked to be readable and is not valid. */
-export function homeError(home: Home, state: Exclude<HomeState, { state: "valid" }>): KimiError {
-  const own = home.kind === "openclaw";
-  const login = own ? "OpenClaw's own Kimi login" : `The ${ownerLabel(home.kind)} login`;
-  const owner = own ? login : `The ${ownerLabel(home.kind)}`;
-  const again = wayBack(home, signInAgain(home.kind));
-  switch (state.state) {
-    case "missing":
+export function homeError(home: Home, found: Exclude<HomeState, { state: "valid" }>): KimiError {
+  const facts = factsOf(home);
+  switch (found.state) {
+    case "missing": {
       if (isInKeychain(home)) {
-        return new KimiError("login_missing", IN_KEYCHAIN);
+        return new KimiError("login_missing", say.inKeychain());
       }
-      return new KimiError(
-        "login_missing",
-        state.dangling
-          ? `${login} at ${home.file} is a link to a file that is gone. ${again}`
-          : `${owner} is signed out: no login at ${home.file}. ${again}`,
-      );
+      const message = found.dangling ? say.danglingLink(facts) : say.signedOut(facts);
+      return new KimiError("login_missing", message);
+    }
     case "tombstone":
-      return new KimiError(
-        "login_revoked",
-        own
-          ? `${login} was rejected by Kimi. ${again}`
-          : `${owner} has marked its login as rejected by Kimi. ${again}`,
-      );
+      return new KimiError("login_revoked", say.revoked(facts));
     case "unavailable":
-      return new KimiError(
-        "home_unavailable",
-        `${login} at ${home.file} cannot be read right now: ${state.reason}. Try again in a moment; you are still signed in.`,
-      );
+      return new KimiError("home_unavailable", say.unavailable({ ...facts, reason: found.reason }));
     case "unreadable":
-      return new KimiError(
-        "login_unreadable",
-        `${login} at ${home.file} cannot be read: ${state.reason}. Correct that first. ${again}`,
-      );
+      return new KimiError("login_unreadable", say.unreadable({ ...facts, reason: found.reason }));
     case "corrupt":
-      return new KimiError(
-        "login_corrupt",
-        `${login} at ${home.file} is damaged: ${state.reason}. ${again}`,
-      );
+      return new KimiError("login_corrupt", say.corrupt({ ...facts, reason: found.reason }));
   }
 }
 
 /** The error for a home that now holds another account. */
 export function accountChanged(home: Home): KimiError {
-  return new KimiError(
-    "account_changed",
-    home.kind === "openclaw"
-      ? `The login of this OpenClaw profile belongs to another account now. ${signInAgain(home.kind)}`
-      : `The ${ownerLabel(home.kind)} is now signed in to another account than this OpenClaw profile. To use that account here, run: openclaw models auth login --provider kimi-code`,
-  );
+  return new KimiError("account_changed", say.accountChanged({ owner: home.kind }));
 }
 
 /**
@@ -111,20 +87,10 @@ export function accountChanged(home: Home): KimiError {
  * @param replyLost - true when Kimi may have renewed it without us hearing it
  */
 export function loginEnded(home: Home, replyLost: boolean): KimiError {
-  const what = replyLost
-    ? "The connection broke while Kimi was renewing this login, and Kimi no longer accepts the old tokens."
-    : "Kimi has ended this login.";
-  const usual =
-    home.kind === "openclaw"
-      ? signInAgain(home.kind)
-      : "Run `kimi login`; OpenClaw then follows by itself.";
-  return new KimiError("login_ended", `${what} ${wayBack(home, usual)}`);
+  return new KimiError("login_ended", say.ended({ ...factsOf(home), replyLost }));
 }
 
 /** The error for a login whose access token has ended and that has no token to renew it with. */
 export function notRenewable(home: Home): KimiError {
-  return new KimiError(
-    "login_ended",
-    `This Kimi login has ended, and its file ${home.file} holds no token to renew it with. ${wayBack(home, signInAgain(home.kind))}`,
-  );
+  return new KimiError("login_ended", say.notRenewable(factsOf(home)));
 }

@@ -1,6 +1,7 @@
 /** Reading a home's file. Changes nothing, and never throws. */
 
 import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync } from "node:fs";
+import { fileTrouble, passingTrouble } from "../words.ts";
 import { systemErrorCode } from "../protocol/errors.ts";
 import { type Credential, MAX_CREDENTIAL_BYTES, parseCredential } from "./credential.ts";
 import type { Home } from "./homes.ts";
@@ -15,42 +16,21 @@ export type HomeState =
   | { readonly state: "unavailable"; readonly reason: string }
   | { readonly state: "corrupt"; readonly reason: string };
 
-/** Errors that say something about this moment and nothing about the file. */
-const PASSING: Readonly<Record<string, string>> = {
-  EMFILE: "this process has too many open files",
-  ENFILE: "this machine has too many open files",
-  ENOMEM: "there is no memory left",
-  EAGAIN: "the disk is busy",
-  EBUSY: "the disk is busy",
-  EINTR: "reading was interrupted",
-  EIO: "the disk reported an error",
-  EREMOTEIO: "the network disk reported an error",
-  ESTALE: "the network disk has changed",
-  ETIMEDOUT: "the network disk does not answer",
-  EHOSTDOWN: "the network disk does not answer",
-  ENOTCONN: "the network disk is not connected",
-};
-
-/** Plain words for a system error that passes; `undefined` for any other one. */
-export function passingReason(code: string | undefined): string | undefined {
-  return PASSING[code ?? ""];
-}
-
 function failedRead(code: string | undefined): HomeState {
-  const passing = passingReason(code);
+  const passing = passingTrouble(code);
   if (passing !== undefined) {
     return { state: "unavailable", reason: passing };
   }
   switch (code) {
     case "EACCES":
     case "EPERM":
-      return { state: "unreadable", reason: "this user may not read it" };
+      return { state: "unreadable", reason: fileTrouble.noPermission };
     case "ELOOP":
-      return { state: "unreadable", reason: "it is a link that leads in a circle" };
+      return { state: "unreadable", reason: fileTrouble.circularLink };
     case "ENOTDIR":
-      return { state: "unreadable", reason: "a part of its path is not a folder" };
+      return { state: "unreadable", reason: fileTrouble.pathIsNoFolder };
     default:
-      return { state: "unreadable", reason: "reading it failed" };
+      return { state: "unreadable", reason: fileTrouble.readFailed };
   }
 }
 
@@ -83,11 +63,11 @@ export function readHome(home: Pick<Home, "file">): HomeState {
     if (!stat.isFile()) {
       return {
         state: "unreadable",
-        reason: stat.isDirectory() ? "it is a folder" : "it is not a regular file",
+        reason: stat.isDirectory() ? fileTrouble.folder : fileTrouble.notAFile,
       };
     }
     if (stat.size > MAX_CREDENTIAL_BYTES) {
-      return { state: "corrupt", reason: "it is too large to be a login" };
+      return { state: "corrupt", reason: fileTrouble.tooLarge };
     }
     return parseCredential(utf8(readFileSync(fd)));
   } catch (error) {

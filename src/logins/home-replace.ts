@@ -20,10 +20,12 @@ import {
 } from "node:fs";
 import fs from "node:fs/promises";
 import path from "node:path";
+import { say } from "../messages.ts";
+import { passingTrouble } from "../words.ts";
 import { KimiError, systemErrorCode } from "../protocol/errors.ts";
 import { type FileOwner, PrivateFile } from "./private-file.ts";
 import { type Credential, formatCredential, tagOf } from "./credential.ts";
-import { passingReason, readHome } from "./home-file.ts";
+import { readHome } from "./home-file.ts";
 import type { Home } from "./homes.ts";
 import { processMark } from "./process-mark.ts";
 import { obstacleTo } from "./replaceable.ts";
@@ -276,38 +278,13 @@ export function overwrite(home: Home, text: string): boolean {
 
 /** The error for a home whose file could not be replaced. */
 export function notWritable(home: Home, code: string | undefined): KimiError {
-  const folder = path.dirname(home.file);
-  const passing = code === "EBUSY" ? undefined : passingReason(code);
-  if (passing !== undefined) {
-    return new KimiError(
-      "home_unavailable",
-      `The login could not be refreshed right now: ${passing}. Try again in a moment; you are still signed in.`,
-    );
+  const reason = code === "EBUSY" ? undefined : passingTrouble(code);
+  if (reason !== undefined) {
+    return new KimiError("home_unavailable", say.refreshUnavailable({ reason }));
   }
-  if (code === "mounted" || code === "EBUSY") {
-    return new KimiError(
-      "home_not_writable",
-      `The login was not refreshed, because ${home.file} is mounted as a single file and cannot be replaced. Mount the folder ${home.dir}, not the file, and make it writable; you are still signed in.`,
-    );
-  }
-  return new KimiError(
-    "home_not_writable",
-    `The login was not refreshed, because new tokens could not be saved in ${folder}: ${obstacleText(code)}. Fix that and try again; you are still signed in.`,
-  );
-}
-
-function obstacleText(code: string | undefined): string {
-  switch (code) {
-    case "ENOSPC":
-    case "EDQUOT":
-      return "the disk is full";
-    case "EROFS":
-      return "the disk is read-only";
-    case "ENOENT":
-      return "the folder is gone";
-    case "EPERM":
-      return "the file belongs to another user or is protected from changes";
-    default:
-      return "this user may not write there";
-  }
+  const message =
+    code === "mounted" || code === "EBUSY"
+      ? say.mountedAlone({ file: home.file, folder: home.dir })
+      : say.tokensNotSaved({ folder: path.dirname(home.file), code });
+  return new KimiError("home_not_writable", message);
 }

@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import os from "node:os";
 import path from "node:path";
+import { say } from "../messages.ts";
 import {
   checkEndpoint,
   type Endpoints,
@@ -73,25 +74,6 @@ export function makeHome(kind: HomeKind, dir: string, slot: string, endpoints: E
         ? { kind: "flock", path: path.join(credentials, `${slot}.lock`) }
         : { kind: "directory", target: path.join(dir, "oauth", slot) },
   };
-}
-
-/** What a user does to get a new login into a home. */
-export function signInAgain(kind: HomeKind): string {
-  return kind === "openclaw"
-    ? "Sign in again with: openclaw models auth login --provider kimi-code --device-code"
-    : "Run `kimi login`, then try again.";
-}
-
-/** How messages call a home's owner. */
-export function ownerLabel(kind: HomeKind): string {
-  switch (kind) {
-    case "kimi-cli":
-      return "Kimi CLI (Python)";
-    case "kimi-code-cli":
-      return "Kimi Code CLI";
-    case "openclaw":
-      return "OpenClaw";
-  }
 }
 
 /** The user's folder as both CLIs find it: on Windows a `HOME` of some shell does not count. */
@@ -179,10 +161,7 @@ function boundEndpoints(binding: HomeBinding): Endpoints {
 }
 
 function unknownHome(): KimiError {
-  return new KimiError(
-    "login_missing",
-    "This profile does not say which Kimi login it belongs to. Sign in again with: openclaw models auth login --provider kimi-code",
-  );
+  return new KimiError("login_missing", say.profileWithoutLogin());
 }
 
 /**

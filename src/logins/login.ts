@@ -9,6 +9,7 @@
 
 import { statSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
+import { say } from "../messages.ts";
 import { isKimiError, KimiError } from "../protocol/errors.ts";
 import { abortable } from "./abortable.ts";
 import { AccountCheck } from "./account-check.ts";
@@ -197,10 +198,7 @@ export class Login {
     if (!rejected && isAlive(credential, this.#deps.now())) {
       return credential;
     }
-    throw new KimiError(
-      "home_busy",
-      "The Kimi token has to be renewed first, which happens with the next message. Try again; you are still signed in.",
-    );
+    throw new KimiError("home_busy", say.renewedWithNextMessage());
   }
 
   /** Writes tokens that are only in memory so far; a process that lives on does not wait for that. */

@@ -11,6 +11,7 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
+import { say } from "../messages.ts";
 import { type Credential, fingerprint, formatCredential } from "./credential.ts";
 import { type Home, makeHome } from "./homes.ts";
 import { isGone, processMark } from "./process-mark.ts";
@@ -102,10 +103,7 @@ export function checkHomesWritable(stateDir: string): void {
 }
 
 function notWritable(stateDir: string): KimiError {
-  return new KimiError(
-    "home_not_writable",
-    `A new login could not be saved in ${stateDir}. Make that folder writable and sign in again.`,
-  );
+  return new KimiError("home_not_writable", say.newLoginNotSaved({ folder: stateDir }));
 }
 
 /**
@@ -136,10 +134,7 @@ export function createOpenClawHome(home: Home, credential: Credential, agentDir?
  */
 export function presentHome(named: Home, stateDir: string): Home {
   if (!named.slot.endsWith(`-${addressTag(named.endpoints)}`)) {
-    throw new KimiError(
-      "login_missing",
-      "This profile names a login that belongs to another address. Sign in again with: openclaw models auth login --provider kimi-code --device-code",
-    );
+    throw new KimiError("login_missing", say.profileOfOtherAddress());
   }
   return named.dir === stateDir || existsSync(named.dir)
     ? named

@@ -9,6 +9,7 @@
 
 import { existsSync } from "node:fs";
 import path from "node:path";
+import { say } from "../messages.ts";
 import { KimiError } from "../protocol/errors.ts";
 import { formatCredential } from "./credential.ts";
 import type { Home } from "./homes.ts";
@@ -54,9 +55,7 @@ export function adoptPersonalAccount(home: Home, tokens: ProfileTokens): void {
     // Another process may make it at the same moment, from the same tokens.
     createPrivateFile(home.file, contentOf(tokens, home), { durable: true });
   } catch {
-    throw new KimiError(
-      "home_not_writable",
-      `This account's login could not be saved in ${path.dirname(home.file)}. Make that folder writable and try again; you are still signed in.`,
-    );
+    const folder = path.dirname(home.file);
+    throw new KimiError("home_not_writable", say.personalNotSaved({ folder }));
   }
 }

@@ -7,6 +7,7 @@
  * one.
  */
 
+import { say } from "../messages.ts";
 import { KimiError } from "../protocol/errors.ts";
 
 /** How long a failure answers for those who ask right after it, in ms. */
@@ -30,25 +31,15 @@ interface Failure {
   readonly retryAtMs: number;
 }
 
-/** A time to wait in words. */
-function inWords(ms: number): string {
-  const seconds = Math.max(1, Math.ceil(ms / 1_000));
-  if (seconds < 90) {
-    return seconds === 1 ? "1 second" : `${String(seconds)} seconds`;
-  }
-  return `${String(Math.ceil(seconds / 60))} minutes`;
-}
-
 /** An error that says when Kimi is asked again. */
 function withWait(error: KimiError, waitMs: number): KimiError {
   const { what } = error.details;
   return what === undefined || waitMs < SHARED_MS
     ? error
-    : new KimiError(
-        error.code,
-        `${what} The next try is in ${inWords(waitMs)}; you are still signed in.`,
-        { ...error.details, retryAfterMs: waitMs },
-      );
+    : new KimiError(error.code, say.nextTry(what, waitMs), {
+        ...error.details,
+        retryAfterMs: waitMs,
+      });
 }
 
 /** The failures and refreshes of one login in this process. */
@@ -134,14 +125,9 @@ export class Refusals {
     if (recent.length < MAX_REFRESHES || first === undefined) {
       return undefined;
     }
-    const what = `This login was already renewed ${String(recent.length)} times in the last minute.`;
+    const { what, message } = say.refreshedOften(recent.length);
     const waitMs = first + WINDOW_MS - this.#now();
-    return withWait(
-      new KimiError("rate_limited", `${what} Try again in a minute; you are still signed in.`, {
-        what,
-      }),
-      waitMs,
-    );
+    return withWait(new KimiError("rate_limited", message, { what }), waitMs);
   }
 
   #recent(): readonly number[] {

@@ -13,6 +13,7 @@
  * passing failures.
  */
 
+import { say } from "../messages.ts";
 import { isKimiError, KimiError } from "../protocol/errors.ts";
 import { refreshGrant } from "../protocol/refresh-grant.ts";
 import { checkAccount } from "./account-check.ts";
@@ -98,11 +99,7 @@ export async function refreshOnce(
       }
     }
   }
-  throw new KimiError(
-    "home_busy",
-    "Other programs keep renewing this login at the same moment. Try again; you are still signed in.",
-    { retryable: true },
-  );
+  throw new KimiError("home_busy", say.alwaysOvertaken(), { retryable: true });
 }
 
 async function runRound(
@@ -273,19 +270,14 @@ async function spend(
         away: homeAway(home),
       };
     case "kept":
-      deps.notice(
-        `New tokens could not be written to ${home.file}. They are used from memory and written as soon as that works.`,
-      );
+      deps.notice(say.keptInMemory(home.file));
       return { ...result, unsaved: { credential: next, supersededRefreshToken } };
   }
 }
 
 /** A process that was suspended during its request may hold the reply, and stores it when it wakes. */
 function renewedElsewhere(): KimiError {
-  return new KimiError(
-    "home_busy",
-    "Another program may be renewing this login right now. Try again in a minute; you are still signed in.",
-  );
+  return new KimiError("home_busy", say.renewedElsewhere());
 }
 
 function homeAway(home: Home): KimiError {
@@ -307,11 +299,7 @@ async function afterRejection(
     if (judge(state.credential, deps.now()) !== "stale") {
       return { credential: state.credential };
     }
-    throw new KimiError(
-      "home_busy",
-      "The Kimi CLI renewed the login at the same moment. Try again; you are still signed in.",
-      { retryable: true },
-    );
+    throw new KimiError("home_busy", say.renewedByCli(), { retryable: true });
   }
   if (state.state === "missing" || state.state === "unavailable") {
     throw homeError(home, state);

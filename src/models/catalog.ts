@@ -6,6 +6,7 @@
  */
 
 import type { ProviderPlugin } from "openclaw/plugin-sdk/plugin-entry";
+import { say } from "../messages.ts";
 import { PROVIDER_ID } from "../constants.ts";
 import { isHidden, settingsOf } from "../host/settings.ts";
 import { isLongLived } from "../host/lifetime.ts";
@@ -44,10 +45,8 @@ async function requestList(login: BoundLogin): Promise<ModelList> {
   const limits = { timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES };
   const models = parseModels(await login.getJson("/models", limits));
   if (models === undefined) {
-    throw new KimiError(
-      "bad_reply",
-      `${new URL(login.home.endpoints.apiBase).host} answered with something other than Kimi's list of models. Check the network or proxy and try again; the last list stays in use.`,
-    );
+    const { host } = new URL(login.home.endpoints.apiBase);
+    throw new KimiError("bad_reply", say.notModels({ host }));
   }
   return { fetchedAtMs: Date.now(), models };
 }

@@ -6,6 +6,7 @@ import type {
   ProviderAuthResult,
 } from "openclaw/plugin-sdk/provider-auth";
 import type { ProviderAuthMethodNonInteractiveContext } from "openclaw/plugin-sdk/plugin-entry";
+import { say } from "../messages.ts";
 import { DEFAULT_MODEL_REF, DEFAULT_PROFILE_ID, PROVIDER_ID } from "../constants.ts";
 import { settingsOf } from "../host/settings.ts";
 import { providerAuthSdk } from "../host/sdk.ts";
@@ -44,16 +45,11 @@ export async function runCliLoginNonInteractive(
       ...(ctx.agentDir === undefined ? {} : { agentDir: ctx.agentDir }),
     });
     if (stored === null) {
-      throw new KimiError(
-        "home_not_writable",
-        "OpenClaw's auth profiles could not be written. Check its state folder and try again.",
-      );
+      throw new KimiError("home_not_writable", say.profilesNotWritable());
     }
     if (found.logins.length > 1) {
-      const why = login === found.logins[0] ? "refreshed last" : "that your settings prefer";
-      ctx.runtime.log(
-        `Several Kimi logins are on this machine. Using the one ${why}: ${describeLogin(login)}.`,
-      );
+      const why = login === found.logins[0] ? "latest" : "preferred";
+      ctx.runtime.log(say.usingOneOfSeveral(why, describeLogin(login)));
     }
     return withDefaultModel(
       sdk.applyAuthProfileConfig(ctx.config, {
@@ -81,7 +77,7 @@ async function chooseLogin(
     return only;
   }
   const file = await ctx.prompter.select({
-    message: "Several Kimi logins are on this machine. Which one should OpenClaw use?",
+    message: say.severalLogins(),
     options: logins.map((login) => ({
       value: login.home.file,
       label: describeLogin(login),
@@ -99,12 +95,10 @@ async function offerDeviceCode(
   ctx: ProviderAuthContext,
   problem: KimiError,
 ): Promise<ProviderAuthResult> {
-  const what =
-    problem.code === "login_missing"
-      ? "No Kimi CLI login was found on this machine."
-      : problem.message;
+  const message =
+    problem.code === "login_missing" ? say.signInHereInstead() : say.signInInstead(problem.message);
   const wanted = await ctx.prompter.confirm({
-    message: `${what} Sign in with a browser instead?`,
+    message,
     initialValue: true,
   });
   if (!wanted) {
@@ -127,19 +121,17 @@ export async function runCliLogin(ctx: ProviderAuthContext): Promise<ProviderAut
   }
   ctx.signal?.throwIfAborted();
   ctx.assertCurrent?.();
-  const progress = ctx.prompter.progress("Reading the Kimi CLI login…");
+  const progress = ctx.prompter.progress(say.readingLogin());
   try {
     const credential = await profileForLogin(login.home, ctx.signal);
-    progress.stop(`Using the login of the ${describeLogin(login)}`);
+    progress.stop(say.usingLogin(describeLogin(login)));
     return {
       profiles: [{ profileId: DEFAULT_PROFILE_ID, credential }],
       ...(ctx.credentialOnly === true ? {} : { defaultModel: DEFAULT_MODEL_REF }),
-      notes: [
-        "OpenClaw and the Kimi CLI now share one login. Whichever refreshes it first, the other follows.",
-      ],
+      notes: [say.sharedNow()],
     };
   } catch (error) {
-    progress.stop("The Kimi CLI login could not be used");
+    progress.stop(say.loginUnusable());
     throw error;
   }
 }

@@ -1,6 +1,8 @@
 /** What a user sees of a sign-in: the code, the link, how long both last. */
 
 import type { ProviderAuthContext } from "openclaw/plugin-sdk/provider-auth";
+import { say } from "../messages.ts";
+import { counted } from "../words.ts";
 import type { DeviceCode } from "../protocol/device-authorization.ts";
 import { type Endpoints, regionLabel } from "../protocol/endpoints.ts";
 import { isPrivateChat } from "./surface.ts";
@@ -10,12 +12,12 @@ const TITLE = "Kimi Code sign-in";
 /** A time left, in ms, as words. */
 function minutes(leftMs: number): string {
   const whole = Math.max(1, Math.round(leftMs / 60_000));
-  return whole === 1 ? "1 minute" : `${String(whole)} minutes`;
+  return counted(whole, "minute");
 }
 
 /** The progress line while the user decides. */
 export function waitingText(endpoints: Endpoints, leftMs: number): string {
-  return `Waiting for your approval at ${regionLabel(endpoints)} (${minutes(leftMs)} left)`;
+  return say.waitingFor(regionLabel(endpoints), minutes(leftMs));
 }
 
 /**
@@ -38,23 +40,18 @@ export async function showCode(
       title: TITLE,
       code: code.userCode,
       expiresInMinutes: Math.max(1, Math.round(leftMs / 60_000)),
-      message: `Open the link on any device, compare the code and approve the sign-in at ${site}.`,
+      message: say.compareCode(site),
     });
     return;
   }
-  const facts = [
-    `Code: ${code.userCode}`,
-    `Valid for ${minutes(leftMs)}. Approve it only if the page shows this code and you started this sign-in.`,
-  ];
+  const facts = [say.code(code.userCode), say.codeValid(minutes(leftMs))];
   if (isPrivateChat(ctx)) {
     // The host sends the link as a message with a button.
     await openLink(ctx, code.link);
     await ctx.prompter.note(facts.join("\n"), `${TITLE} at ${site}`);
     return;
   }
-  const how = ctx.isRemote
-    ? "There is no browser on this machine. Open this link on any device and approve the sign-in:"
-    : "Approve the sign-in in your browser. If it does not open by itself, open this link on any device:";
+  const how = ctx.isRemote ? say.openElsewhere() : say.openHere();
   await ctx.prompter.note([how, code.link, "", ...facts].join("\n"), TITLE);
   await openLink(ctx, code.link);
 }

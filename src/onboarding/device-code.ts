@@ -5,6 +5,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { ProviderAuthContext, ProviderAuthResult } from "openclaw/plugin-sdk/provider-auth";
+import { say } from "../messages.ts";
 import { DEFAULT_MODEL_REF, DEFAULT_PROFILE_ID } from "../constants.ts";
 import { requestHeaders } from "../host/installation.ts";
 import {
@@ -59,15 +60,13 @@ async function approvedTokens(
   const endMs = deps.now() + SIGN_IN_LIMIT_MS;
   let intervalS = 0;
   for (let attempt = 1; deps.now() < endMs; attempt += 1) {
-    const asking = ctx.prompter.progress("Asking Kimi for a sign-in code");
+    const asking = ctx.prompter.progress(say.askingForCode());
     let code: DeviceCode;
     try {
       code = await requestDeviceCode(request);
-      asking.stop(
-        attempt === 1 ? "Kimi sent a sign-in code" : "The code expired; here is a new one",
-      );
+      asking.stop(attempt === 1 ? say.codeSent() : say.codeSentAgain());
     } catch (error) {
-      asking.stop("Kimi sent no sign-in code");
+      asking.stop(say.noCode());
       throw error;
     }
     const voidMs = Math.min(endMs, deps.now() + code.expiresInS * 1_000);
@@ -86,22 +85,19 @@ async function approvedTokens(
       const paced = { ...code, intervalS: Math.max(code.intervalS, intervalS) };
       const decision = await awaitDecision(request, paced, endMs, deps);
       if (decision.tokens !== undefined) {
-        waiting.stop("Approved");
+        waiting.stop(say.approved());
         return decision.tokens;
       }
       ({ intervalS } = decision);
-      waiting.stop("The code expired");
+      waiting.stop(say.codeExpired());
     } catch (error) {
-      waiting.stop("Not signed in");
+      waiting.stop(say.notSignedIn());
       throw error;
     } finally {
       clearInterval(ticker);
     }
   }
-  throw new KimiError(
-    "sign_in_expired",
-    "The sign-in was not approved within 15 minutes. Nothing was stored; sign in again when you are ready.",
-  );
+  throw new KimiError("sign_in_expired", say.signInExpired());
 }
 
 /** Gives a new login its home, and takes it away again when the sign-in was canceled in the meantime. */
@@ -164,8 +160,6 @@ export async function runDeviceCode(
       { profileId: DEFAULT_PROFILE_ID, credential: profileFor(home, credential, accountId) },
     ],
     ...(ctx.credentialOnly === true || personal ? {} : { defaultModel: DEFAULT_MODEL_REF }),
-    notes: [
-      `OpenClaw now has a login of its own at ${regionLabel(endpoints)}. Signing in or out of a Kimi CLI does not change it.`,
-    ],
+    notes: [say.ownLoginNow(regionLabel(endpoints))],
   };
 }

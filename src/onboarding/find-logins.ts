@@ -1,9 +1,10 @@
 /** Finds the Kimi CLI logins on this machine, and says what is wrong where there are none. */
 
+import { say } from "../messages.ts";
 import type { Credential } from "../logins/credential.ts";
 import { homeError } from "../logins/home-error.ts";
 import { readHome } from "../logins/home-file.ts";
-import { cliHomes, type Home, ownerLabel } from "../logins/homes.ts";
+import { cliHomes, type Home } from "../logins/homes.ts";
 import type { Settings } from "../host/settings.ts";
 import { type Env, regionLabel } from "../protocol/endpoints.ts";
 import { KimiError } from "../protocol/errors.ts";
@@ -42,23 +43,14 @@ export function findLogins(env: Env): FoundLogins {
   return { logins, problems };
 }
 
-/** How to sign in without a Kimi CLI. */
-const DEVICE_CODE_COMMAND = "openclaw models auth login --provider kimi-code --device-code";
-
 /** The error when no login can be used: what is wrong with the one that is there, or that none is. */
 export function noUsableLogin(found: FoundLogins): KimiError {
-  return (
-    found.problems[0] ??
-    new KimiError(
-      "login_missing",
-      `No Kimi CLI login was found on this machine. To share the login of a Kimi CLI, run \`kimi login\` first, then try again. To sign in without a Kimi CLI, run: ${DEVICE_CODE_COMMAND}`,
-    )
-  );
+  return found.problems[0] ?? new KimiError("login_missing", say.noCliLogin());
 }
 
 /** One line that tells a login from the others. */
 export function describeLogin({ home }: FoundLogin): string {
-  return `${ownerLabel(home.kind)}, ${regionLabel(home.endpoints)} (${home.file})`;
+  return say.oneLogin(home.kind, regionLabel(home.endpoints), home.file);
 }
 
 /** Puts the logins that the user prefers first; the order is otherwise kept. */

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { ProviderAuthContext } from "openclaw/plugin-sdk/provider-auth";
+import { say } from "../messages.ts";
 import { settingsOf } from "../host/settings.ts";
 import { isKimiProfile } from "../host/profile-shape.ts";
 import { providerAuthSdk } from "../host/sdk.ts";
@@ -78,7 +79,7 @@ export async function chooseEndpoints(ctx: ProviderAuthContext, env: Env): Promi
     return REGIONS[usual];
   }
   const chosen = await ctx.prompter.select<Region>({
-    message: "Where is your Kimi account?",
+    message: say.whichSite(),
     options: [
       { value: "mainland-cn", label: "kimi.com (mainland China)" },
       { value: "global", label: "kimi.ai (global)" },

@@ -12,20 +12,16 @@ import { isLongLived } from "../host/lifetime.ts";
 import { hasTokens, isKimiProfile, type OAuthProfile } from "../host/profile-shape.ts";
 import { providerAuthSdk } from "../host/sdk.ts";
 import { parseJson } from "../json.ts";
+import { type AnswerFacts, answers } from "../messages.ts";
 import { checkAccount } from "../logins/account-check.ts";
 import { type Credential, fingerprint } from "../logins/credential.ts";
-import { type Home, signInAgain } from "../logins/homes.ts";
+import type { Home } from "../logins/homes.ts";
 import { type Login, openLogin } from "../logins/login.ts";
 import { bringBack } from "../logins/openclaw-home-removal.ts";
 import { notePersonalAccount, noteStore } from "../logins/openclaw-home-notes.ts";
 import { LOGIN_SLOT } from "../logins/openclaw-slots.ts";
 import { adoptPersonalAccount, awaitsAdoption } from "../logins/personal-home.ts";
-import {
-  type AnswerFacts,
-  type AnswerKind,
-  describeAnswer,
-  classifyAnswer,
-} from "../protocol/api-errors.ts";
+import { type AnswerKind, classifyAnswer } from "../protocol/api-errors.ts";
 import { siteOf } from "../protocol/endpoints.ts";
 import { KimiError } from "../protocol/errors.ts";
 import { exchange, type HttpReply, type HttpRequest } from "../protocol/http.ts";
@@ -193,13 +189,9 @@ export class BoundLogin {
   }
 
   /** What a user is told about an answer that this login got. */
-  explain(kind: AnswerKind, facts: Omit<AnswerFacts, "site" | "signIn"> = {}): string {
+  explain(kind: AnswerKind, facts: Omit<AnswerFacts, "site" | "owner"> = {}): string {
     const { kind: owner, endpoints } = this.home;
-    return describeAnswer(kind, {
-      ...facts,
-      site: siteOf(endpoints),
-      signIn: signInAgain(owner),
-    });
+    return answers[kind]({ ...facts, site: siteOf(endpoints), owner });
   }
 }
 

@@ -5,8 +5,9 @@
 
 import { CLIENT_ID, type Env, regionLabel, tokenEndpointOf } from "../protocol/endpoints.ts";
 import { PROVIDER_ID } from "../constants.ts";
+import { ownerLabel } from "../messages.ts";
 import type { Credential } from "../logins/credential.ts";
-import { bindingOf, type Home, homeOfBinding, ownerLabel } from "../logins/homes.ts";
+import { bindingOf, type Home, homeOfBinding } from "../logins/homes.ts";
 import { presentHome } from "../logins/openclaw-home.ts";
 import { isKimiProfile, NO_TOKEN, type OAuthProfile } from "../host/profile-shape.ts";
 import { providerAuthSdk } from "../host/sdk.ts";

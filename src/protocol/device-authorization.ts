@@ -1,12 +1,13 @@
 /**
  * First half of the device authorization grant (RFC 8628): ask for a code that a person approves on
- * any device. The second half, waiting for that, is in `device-decision.ts`. No state, no files, no
+ * any device. The second half, waiting for that, is in `device-token.ts`. No state, no files, no
  * user interface; nothing is requested after the signal has fired.
  */
 
 import { z } from "zod";
+import { say } from "../messages.ts";
 import { CLIENT_ID, type Endpoints } from "./endpoints.ts";
-import { isKimiError, KimiError } from "./errors.ts";
+import { KimiError } from "./errors.ts";
 import { exchange, type HttpReply, REQUEST_TIMEOUT_MS } from "./http.ts";
 import { parseJson } from "../json.ts";
 import { passingError } from "./refresh-grant.ts";
@@ -94,44 +95,28 @@ export async function sendDeviceForm(
       body: new URLSearchParams({ client_id: CLIENT_ID, ...fields }).toString(),
       timeoutMs,
       acceptCut: fields.device_code !== undefined,
+      signedIn: false,
       signal: request.signal,
     });
   } catch (error) {
     // The caller's own reason says more than ours.
     request.signal?.throwIfAborted();
-    throw isKimiError(error) ? atSignIn(error) : error;
+    throw error;
   }
 }
 
-/** Takes the comfort off a message that is meant for a login that exists already. */
-export function atSignIn(error: KimiError): KimiError {
-  return new KimiError(
-    error.code,
-    error.message.replace(/; you are still signed in\.$/, "."),
-    error.details,
-  );
-}
-
-/** The error for an answer that no step of a sign-in knows. */
+/** The error for a response that no step of a sign-in knows. */
 export function unexpectedReply(reply: HttpReply, host: string): KimiError {
   const { status } = reply;
   return (
-    passingError(reply, host, "sign in again") ??
-    new KimiError(
-      "refused",
-      `Kimi's server ${host} refused the sign-in (HTTP ${String(status)}). Sign in again; if that does not help, update this plugin.`,
-      { status },
-    )
+    passingError(reply, host, false) ??
+    new KimiError("refused", say.signInRefused(host, status), { status })
   );
 }
 
-/** The error for a reply that cannot be used; `what` says what the server did. */
-export function badDeviceReply(host: string, what: string, status: number): KimiError {
-  return new KimiError(
-    "bad_reply",
-    `${host} ${what}. Check the network or proxy and sign in again.`,
-    { status },
-  );
+/** The error for a response that cannot be used. */
+export function badDeviceReply(message: string, status: number): KimiError {
+  return new KimiError("bad_reply", message, { status });
 }
 
 /**
@@ -149,20 +134,16 @@ export async function requestDeviceCode(request: DeviceRequest): Promise<DeviceC
   }
   const parsed = codeReplySchema.safeParse(parseJson(reply.text));
   if (!parsed.success) {
-    throw badDeviceReply(host, "answered with something other than a sign-in code", reply.status);
+    throw badDeviceReply(say.notACode(host), reply.status);
   }
   const link = checkVerificationLink(parsed.data.verification_uri_complete, request.endpoints);
   if (link === undefined) {
-    throw badDeviceReply(
-      host,
-      "sent a sign-in link that does not lead to Kimi's own site, so it is not shown",
-      reply.status,
-    );
+    throw badDeviceReply(say.foreignLink(host), reply.status);
   }
   const expiresInS = parsed.data.expires_in ?? DEFAULT_LIFETIME_S;
   const intervalS = Math.max(parsed.data.interval ?? DEFAULT_INTERVAL_S, MIN_INTERVAL_S);
   if (intervalS >= Math.min(expiresInS, DEFAULT_LIFETIME_S)) {
-    throw badDeviceReply(host, "sent a sign-in code that ends before it may be used", reply.status);
+    throw badDeviceReply(say.codeEndsTooSoon(host), reply.status);
   }
   return {
     deviceCode: parsed.data.device_code,

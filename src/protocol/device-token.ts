@@ -3,8 +3,8 @@
  * the code has decided.
  */
 
+import { say } from "../messages.ts";
 import {
-  atSignIn,
   badDeviceReply,
   type DeviceCode,
   type DeviceRequest,
@@ -59,34 +59,22 @@ function readPoll(reply: HttpReply, host: string, replyLost: boolean): PollAnswe
     case "expired_token":
       return "expired";
     case "access_denied":
-      throw new KimiError(
-        "sign_in_denied",
-        "The sign-in was denied on Kimi's page. Nothing was stored; sign in again if that was a mistake.",
-      );
+      throw new KimiError("sign_in_denied", say.signInDenied());
     case "invalid_grant":
-      throw new KimiError(
-        "refused",
-        replyLost
-          ? "The connection broke while Kimi was handing over the login, and Kimi hands it over only once. Sign in again."
-          : "Kimi no longer knows this sign-in code. Sign in again.",
-        { status: reply.status },
-      );
+      throw new KimiError("refused", replyLost ? say.handoverLost() : say.unknownCode(), {
+        status: reply.status,
+      });
     case undefined:
       break;
     default:
       throw unexpectedReply(reply, host);
   }
   if (reply.status < 200 || reply.status >= 300) {
-    throw reply.cut === undefined ? unexpectedReply(reply, host) : atSignIn(reply.cut);
+    throw reply.cut === undefined ? unexpectedReply(reply, host) : reply.cut;
   }
-  let tokens: IssuedTokens;
-  try {
-    tokens = parseIssuedTokens(reply, host);
-  } catch (thrown) {
-    throw isKimiError(thrown) ? atSignIn(thrown) : thrown;
-  }
+  const tokens = parseIssuedTokens(reply, host, false);
   if (tokens.refreshToken === undefined) {
-    throw badDeviceReply(host, "sent a login that could not be renewed", reply.status);
+    throw badDeviceReply(say.loginNotRenewable(host), reply.status);
   }
   return { tokens: { ...tokens, refreshToken: tokens.refreshToken } };
 }

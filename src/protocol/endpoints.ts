@@ -5,6 +5,7 @@
  * the other, so nothing here ever mixes the two halves of a pair that was read from a profile.
  */
 
+import { say } from "../messages.ts";
 import { KimiError } from "./errors.ts";
 
 /** Client id of both Kimi CLIs in every region; a public client without a secret (RFC 6749, 2.1). */
@@ -69,10 +70,7 @@ export function isLoopbackHost(hostname: string): boolean {
  */
 export function checkEndpoint(value: string, source: string): string {
   const refuse = (why: string): never => {
-    throw new KimiError(
-      "endpoint_invalid",
-      `The Kimi address in ${source} ${why}. Correct it, or remove it to use Kimi's own servers.`,
-    );
+    throw new KimiError("endpoint_invalid", say.invalidEndpoint(source, why));
   };
   let url: URL;
   try {

@@ -1,6 +1,7 @@
 /** One HTTP exchange with Kimi: bounded in time and size, no redirect followed, failures sorted. */
 
 import type { Dispatcher } from "undici";
+import { say } from "../messages.ts";
 import { routeTo } from "./connection.ts";
 import { decodeBody } from "./decode.ts";
 import { KimiError } from "./errors.ts";
@@ -31,6 +32,8 @@ export interface HttpRequest {
   readonly beforeSend?: (() => void) | undefined;
   /** True for a caller that makes do with what arrives of a body; see {@link HttpReply.cut}. */
   readonly acceptCut?: boolean;
+  /** False at a sign-in, where there is no login yet that a message could reassure about. */
+  readonly signedIn?: boolean;
 }
 
 /** A reply; the body is text that may hold secrets and must not reach a message. */
@@ -118,6 +121,7 @@ export async function exchange(request: HttpRequest): Promise<HttpReply> {
   const maxBytes = request.maxBytes ?? MAX_REPLY_BYTES;
   const timeout = AbortSignal.timeout(timeoutMs);
   const signal = request.signal ? AbortSignal.any([request.signal, timeout]) : timeout;
+  const signedIn = request.signedIn ?? true;
   let sent = false;
   let stopped: { readonly reason: unknown } | undefined;
   const onSend = (): void => {
@@ -131,9 +135,9 @@ export async function exchange(request: HttpRequest): Promise<HttpReply> {
   };
   const failure = (error: unknown): KimiError => {
     if (request.signal?.aborted === true) {
-      return new KimiError("aborted", "The request was canceled.");
+      return new KimiError("aborted", say.canceled());
     }
-    return transportError({ url, proxy, error, timedOut: timeout.aborted, sent });
+    return transportError({ url, proxy, error, timedOut: timeout.aborted, sent, signedIn });
   };
   let reply: Dispatcher.ResponseData;
   try {
@@ -155,7 +159,7 @@ export async function exchange(request: HttpRequest): Promise<HttpReply> {
     end === "complete"
       ? undefined
       : end === "too large"
-        ? tooLarge(url.host, status)
+        ? tooLarge(url.host, status, signedIn)
         : failure(end.error);
   if (cut !== undefined && (request.acceptCut !== true || cut.code === "aborted")) {
     throw cut;
@@ -173,11 +177,7 @@ function headerOf({ headers }: Dispatcher.ResponseData, name: string): string | 
   return Array.isArray(value) ? value.join(", ") : value;
 }
 
-function tooLarge(host: string, status: number): KimiError {
-  const what = `${host} sent a reply that is too large to be Kimi's.`;
-  return new KimiError(
-    "bad_reply",
-    `${what} Check the network or proxy and try again; you are still signed in.`,
-    { what, status, mayHaveReachedServer: true },
-  );
+function tooLarge(host: string, status: number, signedIn: boolean): KimiError {
+  const { what, message } = say.tooLarge(host, signedIn);
+  return new KimiError("bad_reply", message, { what, status, mayHaveReachedServer: true });
 }

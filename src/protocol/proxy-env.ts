@@ -4,6 +4,7 @@
  * one. Beyond them, an address without a scheme is an HTTP proxy, as curl has it.
  */
 
+import { say } from "../messages.ts";
 import { KimiError } from "./errors.ts";
 import type { Env } from "./endpoints.ts";
 
@@ -59,10 +60,7 @@ function parse(setting: Setting): Proxy {
   };
   const kind = kinds[url?.protocol ?? ""];
   if (url === undefined || kind === undefined || url.hostname === "") {
-    throw new KimiError(
-      "endpoint_invalid",
-      `The proxy address in ${variable} is not valid. Correct it, or remove it to connect without a proxy.`,
-    );
+    throw new KimiError("endpoint_invalid", say.invalidProxy(variable));
   }
   const port =
     url.port ||

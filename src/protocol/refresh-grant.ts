@@ -3,6 +3,7 @@
  * retry; whoever owns the refresh token decides whether to send it again.
  */
 
+import { say } from "../messages.ts";
 import { CLIENT_ID, type Endpoints, tokenEndpointOf } from "./endpoints.ts";
 import { KimiError } from "./errors.ts";
 import { exchange, type HttpReply } from "./http.ts";
@@ -46,20 +47,21 @@ function lifetimeSeconds(value: unknown): number {
 /**
  * Reads a successful reply of the token endpoint.
  *
+ * @param signedIn - false at a sign-in, where there is no login yet
  * @throws KimiError `bad_reply` when it holds no usable access token
  */
-export function parseIssuedTokens(reply: HttpReply, host: string): IssuedTokens {
+export function parseIssuedTokens(reply: HttpReply, host: string, signedIn: boolean): IssuedTokens {
   const parsed = tokenReplySchema.safeParse(parseJsonWithin(reply.text));
   if (!parsed.success) {
     if (reply.cut !== undefined) {
       throw reply.cut;
     }
-    const what = `${host} answered with something other than Kimi's tokens.`;
-    throw new KimiError(
-      "bad_reply",
-      `${what} Check the network or proxy and try again; you are still signed in.`,
-      { what, status: reply.status, mayHaveReachedServer: true },
-    );
+    const { what, message } = say.notTokens(host, signedIn);
+    throw new KimiError("bad_reply", message, {
+      what,
+      status: reply.status,
+      mayHaveReachedServer: true,
+    });
   }
   const { access_token, refresh_token, expires_in, scope, token_type } = parsed.data;
   return {
@@ -75,26 +77,25 @@ export function parseIssuedTokens(reply: HttpReply, host: string): IssuedTokens 
 const RETRYABLE_STATUS: ReadonlySet<number> = new Set([500, 502, 503, 504]);
 
 /**
- * The error for an answer that says nothing about the tokens: the server asks for patience, has a
+ * The error for a response that says nothing about the tokens: the server asks for patience, has a
  * problem of its own, or sends the request elsewhere.
  *
- * @param again - what the user can do afterwards, without the full stop
- * @returns `undefined` for any other answer
+ * @param signedIn - false at a sign-in, where there is no login yet
+ * @returns `undefined` for any other response
  */
-export function passingError(reply: HttpReply, host: string, again: string): KimiError | undefined {
-  const { status, retryAfterMs } = reply;
+export function passingError(
+  { status, retryAfterMs }: HttpReply,
+  host: string,
+  signedIn: boolean,
+): KimiError | undefined {
   if (status === 429) {
-    const what = `Kimi's server ${host} is limiting sign-in requests.`;
-    return new KimiError("rate_limited", `${what} Wait a moment and ${again}.`, {
-      what,
-      status,
-      retryable: true,
-      retryAfterMs,
-    });
+    const { what, message } = say.serverLimits(host, signedIn);
+    const details = { what, status, retryable: true, retryAfterMs };
+    return new KimiError("rate_limited", message, details);
   }
   if (status >= 500) {
-    const what = `Kimi's server ${host} has a problem (HTTP ${String(status)}).`;
-    return new KimiError("server_unavailable", `${what} Wait a moment and ${again}.`, {
+    const { what, message } = say.serverFailed(host, status, signedIn);
+    return new KimiError("server_unavailable", message, {
       what,
       status,
       retryable: RETRYABLE_STATUS.has(status),
@@ -103,11 +104,8 @@ export function passingError(reply: HttpReply, host: string, again: string): Kim
     });
   }
   if (status >= 300 && status < 400) {
-    const what = `${host} tried to redirect the sign-in request, so it was blocked.`;
-    return new KimiError("refused", `${what} Check the network or proxy and ${again}.`, {
-      what,
-      status,
-    });
+    const { what, message } = say.redirected(host, signedIn);
+    return new KimiError("refused", message, { what, status });
   }
   return undefined;
 }
@@ -121,19 +119,17 @@ function grantError(reply: HttpReply, host: string): KimiError | undefined {
   const { status } = reply;
   const error = oauthErrorSchema.safeParse(parseJsonWithin(reply.text));
   if (reply.cut === undefined && error.success && error.data.error === "invalid_grant") {
-    return new KimiError("login_ended", "Kimi has ended this login. Sign in again.", { status });
+    return new KimiError("login_ended", say.endedByKimi(), { status });
   }
   if (status >= 200 && status < 300) {
     return undefined;
   }
-  const what = `Kimi's server ${host} refused to refresh the login (HTTP ${String(status)}), which says nothing about the login itself.`;
-  return (
-    passingError(reply, host, "try again; you are still signed in") ??
-    new KimiError("refused", `${what} Try again in a minute; you are still signed in.`, {
-      what,
-      status,
-    })
-  );
+  const passes = passingError(reply, host, true);
+  if (passes !== undefined) {
+    return passes;
+  }
+  const { what, message } = say.refreshRefused(host, status);
+  return new KimiError("refused", message, { what, status });
 }
 
 /**
@@ -169,5 +165,5 @@ export async function refreshGrant(
   if (error !== undefined) {
     throw error;
   }
-  return parseIssuedTokens(reply, host);
+  return parseIssuedTokens(reply, host, true);
 }

@@ -1,5 +1,6 @@
 /** What a user is told when an exchange ends without a reply: what failed, where, and what to check. */
 
+import { type Passing, say } from "../messages.ts";
 import { KimiError, systemErrorCode } from "./errors.ts";
 import type { Proxy } from "./proxy-env.ts";
 
@@ -12,6 +13,8 @@ export interface TransportFailure {
   readonly timedOut: boolean;
   /** True when the request's bytes may have left. */
   readonly sent: boolean;
+  /** False at a sign-in, where there is no login yet. */
+  readonly signedIn: boolean;
 }
 
 /** Errors of reaching a machine at all. */
@@ -27,31 +30,6 @@ const UNREACHED = new Set([
   "ETIMEDOUT",
   "UND_ERR_CONNECT_TIMEOUT",
 ]);
-
-/** Plain words for the errors that users meet most. */
-function describe(code: string): string {
-  switch (code) {
-    case "ECONNREFUSED":
-      return "the connection was refused";
-    case "ENOTFOUND":
-    case "EAI_AGAIN":
-      return "its name could not be resolved";
-    case "ETIMEDOUT":
-    case "UND_ERR_CONNECT_TIMEOUT":
-    case "UND_ERR_HEADERS_TIMEOUT":
-    case "UND_ERR_BODY_TIMEOUT":
-    case "ABORT_TIMEOUT":
-      return "it did not answer in time";
-    case "ECONNRESET":
-    case "UND_ERR_SOCKET":
-    case "EPIPE":
-      return "the connection broke";
-    default:
-      return /TLS|SSL|EPROTO/.test(code)
-        ? "no secure connection could be made"
-        : "the connection failed";
-  }
-}
 
 function isCertificateError(code: string): boolean {
   return code.includes("CERT") || code.startsWith("UNABLE_TO_");
@@ -79,56 +57,33 @@ function proxyAnswer(error: unknown): number | "refused" | undefined {
   return undefined;
 }
 
-/** What failed at the proxy, and what to check; `undefined` when it is not at fault. */
+/** What is said when the proxy is at fault; `undefined` when it is not. */
 function proxyTrouble(
-  { proxy, error, sent, url }: TransportFailure,
+  { proxy, error, sent, url, signedIn }: TransportFailure,
   code: string,
-): [string, string] | undefined {
+): Passing | undefined {
   if (proxy === undefined || sent) {
     return undefined;
   }
-  const { label, variable } = proxy;
   const answer = proxyAnswer(error);
   if (answer === 407) {
-    return [
-      `The proxy ${label} asks for a user name and password (HTTP 407).`,
-      `Add them to the address in ${variable}`,
-    ];
+    return say.proxyNeedsPassword(proxy, signedIn);
   }
   if (answer !== undefined) {
-    const status = answer === "refused" ? "" : ` (HTTP ${String(answer)})`;
-    return [
-      `The proxy ${label} refused the connection to ${url.host}${status}.`,
-      `Check the proxy and ${variable}`,
-    ];
+    return say.proxyRefused(proxy, url.host, answer === "refused" ? undefined : answer, signedIn);
   }
-  return UNREACHED.has(code)
-    ? [
-        `The proxy ${label} could not be reached: ${describe(code)}.`,
-        `Check the proxy and ${variable}`,
-      ]
-    : undefined;
+  return UNREACHED.has(code) ? say.proxyUnreached(proxy, code, signedIn) : undefined;
 }
 
-/** The error for an exchange that ended without a reply. */
+/** The error for an exchange that ended without a response. */
 export function transportError(failure: TransportFailure): KimiError {
-  const { url, proxy, error, timedOut, sent } = failure;
+  const { url, proxy, error, timedOut, sent, signedIn } = failure;
   const code = timedOut ? "ABORT_TIMEOUT" : (systemErrorCode(error) ?? codeInWords(error));
-  const through = proxy === undefined || sent ? "" : ` through the proxy ${proxy.label}`;
-  const [what, advice] =
+  const onTheWay = sent ? undefined : proxy;
+  const { what, message } =
     proxyTrouble(failure, code) ??
     (isCertificateError(code)
-      ? [
-          `Kimi's server ${url.host} could not be reached${through}: its certificate could not be verified.`,
-          "If your network has a certificate of its own, set NODE_EXTRA_CA_CERTS to its file, or NODE_USE_SYSTEM_CA=1,",
-        ]
-      : [
-          `Kimi's server ${url.host} could not be reached${through}: ${describe(code)}.`,
-          "Check the network or proxy",
-        ]);
-  return new KimiError("network", `${what} ${advice} and try again; you are still signed in.`, {
-    what,
-    retryable: true,
-    mayHaveReachedServer: sent,
-  });
+      ? say.certificateNotVerified(url.host, onTheWay, signedIn)
+      : say.serverUnreached(url.host, onTheWay, code, signedIn));
+  return new KimiError("network", message, { what, retryable: true, mayHaveReachedServer: sent });
 }

@@ -2,11 +2,18 @@ import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
-import { type AnswerKind, describeAnswer } from "../../src/protocol/api-errors.ts";
+import { answers } from "../../src/messages.ts";
+import type { AnswerKind } from "../../src/protocol/api-errors.ts";
 import { projectDir } from "../support/layout.ts";
 
 const DIST = path.join(projectDir, "node_modules", "openclaw", "dist");
-const FACTS = { model: "k3", status: 403, resetsInMs: 3 * 60 * 60_000 };
+const FACTS = {
+  model: "k3",
+  status: 403,
+  resetsInMs: 3 * 60 * 60_000,
+  site: "https://www.kimi.com",
+  owner: "kimi-code-cli",
+} as const;
 
 /** A function of the host by its name; the host exports it, under a letter that changes with each build. */
 async function hostFunction<T>(name: string): Promise<T> {
@@ -64,7 +71,7 @@ describe("on a chat channel", () => {
     ["banned", undefined],
     ["refused", undefined],
   ])("%s (%s) is told in our words, and is not worth another try", (kind, window) => {
-    const sentence = describeAnswer(kind, { ...FACTS, window });
+    const sentence = answers[kind]({ ...FACTS, window });
     expect(shown(sentence)).toBe(sentence);
     expect(rateLimitWindow(sentence).kind).toBe("long");
   });
@@ -72,7 +79,7 @@ describe("on a chat channel", () => {
   it.each<[AnswerKind]>([["rate_limited"], ["concurrency"]])(
     "%s asks for patience, and is worth another try",
     (kind) => {
-      const sentence = describeAnswer(kind, FACTS);
+      const sentence = answers[kind](FACTS);
       expect(shown(sentence)).toMatch(/try again/i);
       expect(rateLimitWindow(sentence).kind).toBe("short");
     },

@@ -20,7 +20,7 @@ import {
 
 const PROFILE = "kimi-code:default";
 const SITE = "https://www.kimi.com/code";
-const NOT_INCLUDED = `⚠️ Your Kimi plan does not include kimi-for-coding; its weekly usage limit is not the reason. Choose another model with /model, or upgrade the plan at ${SITE}.`;
+const NOT_INCLUDED = `⚠️ Your Kimi plan does not include kimi-for-coding (this is not about your weekly usage limit). Switch models with /model, or upgrade at ${SITE}.`;
 const OVERFLOW =
   "Context overflow: prompt too large for the model. Try /reset (or /new) to start a fresh session, or use a larger-context model.";
 const MALFORMED = "LLM request failed: provider rejected the request schema or tool payload.";
@@ -30,7 +30,7 @@ const NOT_FOUND =
   "The selected model was not found by the provider. Check the model id or choose a different model.";
 
 function quota(which: string, when: string): string {
-  return `⚠️ Your Kimi plan's ${which}usage limit is reached. ${when}; openclaw status --usage shows its weekly and monthly limits, and more usage is sold at ${SITE}.`;
+  return `⚠️ You have reached your Kimi plan's ${which}usage limit. ${when}, or buy more usage at ${SITE}. To see your weekly and monthly limits: openclaw status --usage`;
 }
 
 /** What a chat window shows for each answer; each is sent once, and nobody's token is renewed for it. */
@@ -42,7 +42,7 @@ const ANSWERS: readonly (readonly [string, Answer, string])[] = [
   [
     "no membership",
     bodies.NO_MEMBERSHIP,
-    `⚠️ This Kimi account has no active Kimi Code plan; a weekly usage limit is not the reason. Activate a plan at ${SITE}; the login itself is kept.`,
+    `⚠️ This Kimi account has no active Kimi Code plan (this is not about your weekly usage limit). Activate a plan at ${SITE}; you are still signed in.`,
   ],
   ["the week's quota", bodies.QUOTA_WEEKLY, quota("weekly ", "Try again in 4 days")],
   ["the 5-hour quota", bodies.QUOTA_5_HOURS, quota("5-hour ", "Try again in 3 hours")],
@@ -56,17 +56,17 @@ const ANSWERS: readonly (readonly [string, Answer, string])[] = [
   [
     "no credit",
     bodies.NO_CREDIT,
-    `⚠️ The extra credit of this Kimi account is used up. Add credit at ${SITE}, or wait until the plan's weekly usage limit resets.`,
+    `⚠️ This Kimi account's extra credit is used up. Add credit at ${SITE}, or wait until the plan's weekly usage limit resets.`,
   ],
   [
     "a refused identity",
     bodies.IDENTITY_REFUSED,
-    "⚠️ Kimi does not accept this plugin as a client; your plan's weekly usage limit is not the reason. If Kimi gave you a product name, set it as identity.product of kimi-code-oauth; else use another provider.",
+    "⚠️ Kimi does not accept this plugin as a client (this is not about your plan's weekly usage limit). If Kimi gave you a product name, set it as identity.product of kimi-code-oauth; otherwise, use another provider.",
   ],
   [
     "a ban, which has the quota's type",
     bodies.BANNED,
-    "⚠️ Kimi has suspended this account's access to its plan; a weekly usage limit is not the reason. Contact Kimi's support; signing in again does not help.",
+    "⚠️ Kimi has suspended this account's access to its plan (this is not about your weekly usage limit). Contact Kimi's support; signing in again does not help.",
   ],
   ["a context overflow", bodies.CONTEXT_OVERFLOW, OVERFLOW],
   ["a message that is too large", bodies.messagesTooLarge(3_000_000), OVERFLOW],
@@ -82,7 +82,7 @@ const ANSWERS: readonly (readonly [string, Answer, string])[] = [
   [
     "an answer that nobody has seen yet",
     { status: 403, body: { error: { type: "new_error", message: "Something new." } } },
-    "⚠️ Kimi's server refused the request for a reason that this plugin does not know; you are still signed in. Try another model, and see your plan's weekly usage limit with: openclaw status --usage",
+    "⚠️ Kimi's server refused the request for a reason this plugin does not recognize; you are still signed in. Try another model, or check your plan's weekly usage limit with: openclaw status --usage",
   ],
 ];
 
@@ -300,7 +300,7 @@ describe("a failure of Kimi's API", () => {
     standIn.failAlways("chat", { kind: "status", ...bodies.RATE_LIMITED });
     expect(await chat.say("hi")).toEqual({
       ok: false,
-      text: "⚠️ Kimi receives too many requests right now. Try again in 5 seconds.",
+      text: "⚠️ Kimi is receiving too many requests right now. Try again in 5 seconds.",
     });
     expect(usage()).toMatchObject({
       cooldownReason: "rate_limit",
@@ -314,7 +314,7 @@ describe("a failure of Kimi's API", () => {
   it("for too many requests at the same time says so", async () => {
     standIn.failAlways("chat", { kind: "status", ...bodies.TOO_MANY_CONCURRENT });
     expect((await chat.say("hi")).text).toBe(
-      "⚠️ Too many requests of this Kimi account run at the same time, on all its devices together. Let some finish and try again in 10 seconds.",
+      "⚠️ This Kimi account has too many requests running at once, across all devices. Try again in 10 seconds.",
     );
     expect(usage()).toMatchObject({
       cooldownReason: "rate_limit",

@@ -13,6 +13,11 @@ import {
   writeCliLogin,
 } from "./kimi.ts";
 
+/** A text as a pattern that matches it alone. */
+function escaped(text: string): string {
+  return text.replaceAll(/[.()[\]]/gu, "\\$&");
+}
+
 const PROFILE = "kimi-code:default";
 const HOUR_MS = 3_600_000;
 
@@ -130,7 +135,7 @@ describe("how a login stands", () => {
   it("is not known while Kimi has a problem, and the reason is told", async () => {
     standIn.failAlways("usages", { kind: "status", ...bodies.GATEWAY_HTML });
     expect(await modelsStatus()).toContain(
-      "kimi-code usage: Kimi's server has a problem (HTTP 502). Try again in a moment; you are still signed in.",
+      "kimi-code usage: Kimi's server returned an error (HTTP 502). Try again in a moment; you are still signed in.",
     );
   });
 
@@ -187,30 +192,32 @@ describe("how a login stands", () => {
     await expireLogin(host, file);
     standIn.endLogin("user-1");
     expect(await modelsStatus()).toMatch(
-      /Kimi login shared with the Kimi Code CLI, \S+ home \S+.* Kimi has ended this login\. Run `kimi login`; OpenClaw then follows by itself\./u,
+      /Kimi login shared with the Kimi Code CLI \(\S+\), stored in \S+.* Kimi has ended this login\. Run `kimi login` \(OpenClaw picks it up automatically\)/u,
     );
 
     const text = unframed(await openclaw("doctor", "--non-interactive"));
     const about = (home: string): string =>
-      `Kimi login shared with the Kimi Code CLI, ${new URL(standIn.origin).host}, home ${home}`;
+      `Kimi login shared with the Kimi Code CLI (${new URL(standIn.origin).host}), stored in ${home}`;
     expect(text).toMatch(
       new RegExp(
-        `${PROFILE}: expired.*${about(file)}.*Kimi has ended this login\\. Run \`kimi login\`; OpenClaw then follows by itself\\.`,
-        "u",
-      ),
-    );
-    expect(text).toContain(`${about(fine)}, refreshed less than a minute ago. All is well`);
-    expect(text).toContain(
-      `${about(signedOut)}. The Kimi Code CLI is signed out: no login at ${signedOut}. Sign in there, or run \`openclaw models auth login --provider kimi-code\` to use the login of the Kimi Code CLI at ${new URL(standIn.origin).host} in ${path.dirname(path.dirname(file))}.`,
-    );
-    expect(text).toMatch(
-      new RegExp(
-        `${about(moved)}.*is now signed in to another account than this OpenClaw profile.*openclaw models auth login --provider kimi-code`,
+        `${PROFILE}: expired.*${escaped(about(file))}.*Kimi has ended this login\\. Run \`kimi login\` \\(OpenClaw picks it up automatically\\)`,
         "u",
       ),
     );
     expect(text).toContain(
-      `${about(crashed)}, refreshed less than a minute ago. OpenClaw's copy is locked by a refresh that did not end. It is made anew from the home when OpenClaw starts: openclaw gateway restart`,
+      `${about(fine)}, last refreshed less than a minute ago. OK. Access tokens last`,
+    );
+    expect(text).toContain(
+      `${about(signedOut)}. The Kimi Code CLI is signed out: no login at ${signedOut}. Sign in there, or run \`openclaw models auth login --provider kimi-code\` to use the Kimi Code CLI login at ${new URL(standIn.origin).host} in ${path.dirname(path.dirname(file))}.`,
+    );
+    expect(text).toMatch(
+      new RegExp(
+        `${escaped(about(moved))}.*is now signed in to another account than this OpenClaw profile.*openclaw models auth login --provider kimi-code`,
+        "u",
+      ),
+    );
+    expect(text).toContain(
+      `${about(crashed)}, last refreshed less than a minute ago. An interrupted refresh left OpenClaw's copy locked. To restore it, restart: openclaw gateway restart`,
     );
   }, 240_000);
 

@@ -235,7 +235,7 @@ describe("what a home holds", () => {
     [
       "a member nested too deep",
       TS_FILE.replace('"expires_in": 900', `"expires_in": 900, "deep": ${deep}`),
-      { state: "corrupt", reason: "it is nested too deep" },
+      { state: "corrupt", reason: "it is nested too deeply" },
     ],
     ["no access token", without("access_token"), { state: "corrupt", reason: access }],
     ["an empty access token", changed("access_token", '""'), { state: "corrupt", reason: access }],

@@ -8,8 +8,7 @@ import { REGIONS } from "../../src/protocol/endpoints.ts";
 import { type StandIn, startStandIn } from "../standin/server.ts";
 import { failureOf, homeFor, removeScratch, scratch, testDeps, writeLogin } from "./support.ts";
 
-const USE =
-  "Sign in there, or run `openclaw models auth login --provider kimi-code` to use the login of the";
+const USE = "Sign in there, or run `openclaw models auth login --provider kimi-code`";
 /** What the host's chat windows show of an error, in characters. */
 const SHOWN = 240;
 
@@ -53,7 +52,7 @@ describe("a login that cannot be used any more", () => {
     await writeLogin(code, standIn.issueLogin());
     const host = new URL(standIn.oauthHost).host;
     expect(await refusal(login)).toMatch(
-      new RegExp(`\\. ${USE} Kimi Code CLI at ${host}\\.$`, "u"),
+      new RegExp(`\\. ${USE} to use the Kimi Code CLI login at ${host}\\.$`, "u"),
     );
     await rm(code.file);
     expect(await refusal(login)).toMatch(/ Run `kimi login`, then try again\.$/u);
@@ -68,7 +67,7 @@ describe("a login that cannot be used any more", () => {
     );
     await writeLogin(global, standIn.issueLogin());
     expect(await refusal(open(code))).toMatch(
-      new RegExp(` ${USE} Kimi Code CLI at kimi\\.ai\\.$`, "u"),
+      new RegExp(` ${USE} to use the Kimi Code CLI login at kimi\\.ai\\.$`, "u"),
     );
   });
 
@@ -78,11 +77,11 @@ describe("a login that cannot be used any more", () => {
     standIn.clock.advance(900_000);
     const login = open(python);
     expect(await refusal(login)).toBe(
-      "Kimi has ended this login. Run `kimi login`; OpenClaw then follows by itself.",
+      "Kimi has ended this login. Run `kimi login` (OpenClaw picks it up automatically)",
     );
     await writeLogin(code, standIn.issueLogin());
     expect(await refusal(login)).toMatch(
-      new RegExp(`^Kimi has ended this login\\. ${USE} Kimi Code CLI `, "u"),
+      new RegExp(`^Kimi has ended this login\\. ${USE} \\(uses the Kimi Code CLI login at `, "u"),
     );
     expect(standIn.count("token")).toBe(1);
   });

@@ -111,7 +111,7 @@ describe("reading a home", () => {
     await chmod(home.file, 0);
     await giveAway(home.dir);
     const state = await unprivileged(async () => readHome(home));
-    expect(state).toEqual({ state: "unreadable", reason: "this user may not read it" });
+    expect(state).toEqual({ state: "unreadable", reason: "permission denied" });
   });
 });
 

@@ -60,7 +60,7 @@ describe.each(KINDS)("the %s home that cannot be written", (kind) => {
     await chmod(path.dirname(home.file), 0o500);
     const message = await unprivileged(() => refusal(home));
     await chmod(path.dirname(home.file), 0o700);
-    expect(message).toMatch(/^The login was not refreshed, because .* you are still signed in\.$/u);
+    expect(message).toMatch(/^Could not refresh the login[,:] .* you are still signed in\.$/u);
     expect(await leftovers(home)).toEqual([]);
   });
 

@@ -135,7 +135,7 @@ describe.skipIf(windows)("a lock of the Kimi Code CLI that can never be taken", 
       expect(performance.now() - startMs).toBeLessThan(3_000);
       expect(error).toMatchObject({ code: "home_not_writable", transient: false });
       expect(error.message).toBe(
-        `The login was not refreshed, because ${place(home, lock)} is in the way of its lock: ${why}. Delete it and try again; you are still signed in.`,
+        `Could not refresh the login: ${place(home, lock)} is in the way of its lock (${why}). Delete it and try again; you are still signed in.`,
       );
       expect(standIn.requests).toEqual([]);
     },
@@ -153,7 +153,7 @@ describe.skipIf(windows)("a lock of the Python CLI that can never be taken", () 
     const error = await failureOf(access(home));
     expect(error).toMatchObject({
       code: "home_not_writable",
-      message: expect.stringContaining(`${lockOf(home)} is in the way of its lock: ${why}.`),
+      message: expect.stringContaining(`${lockOf(home)} is in the way of its lock (${why}).`),
     });
     expect(standIn.requests).toEqual([]);
   });

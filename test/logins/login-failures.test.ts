@@ -65,7 +65,7 @@ const TROUBLES: [string, Fault, string, RegExp][] = [
     "a server in trouble",
     { kind: "status", status: 503 },
     "server_unavailable",
-    /has a problem \(HTTP 503\)\. Wait a moment and try again/u,
+    /returned an error \(HTTP 503\)\. Wait a moment and try again/u,
   ],
   [
     "a proxy's page",

@@ -2,11 +2,11 @@ import { describe, expect, it } from "vitest";
 import { classifyFailure, failureCode, classifyReport } from "../../src/inference/failures.ts";
 import {
   type AnswerKind,
-  describeAnswer,
   quotaWindow,
   type QuotaWindow,
   classifyAnswer,
 } from "../../src/protocol/api-errors.ts";
+import { answers } from "../../src/messages.ts";
 import * as bodies from "../standin/bodies.ts";
 import { anthropicShape, type Answer } from "../standin/bodies.ts";
 
@@ -85,8 +85,8 @@ const FACTS = {
   model: "kimi-for-coding-highspeed",
   status: 403,
   site: "https://www.kimi.com",
-  signIn: "Run `kimi login`, then try again.",
-};
+  owner: "kimi-code-cli",
+} as const;
 
 function text({ body }: Answer): string {
   return typeof body === "string" ? body : JSON.stringify(body);
@@ -110,9 +110,9 @@ describe("an answer of Kimi's API", () => {
         expect(classifyReport(errorMessage)).toMatchObject({ kind, status: answer.status });
         expect(classifyFailure({ errorMessage })).toBe(reason);
       }
-      expect(
-        classifyFailure({ errorMessage: describeAnswer(kind, FACTS), code: failureCode(kind) }),
-      ).toBe(reason);
+      expect(classifyFailure({ errorMessage: answers[kind](FACTS), code: failureCode(kind) })).toBe(
+        reason,
+      );
       expect(quotaWindow(text(answer))).toBe(window);
     },
   );
@@ -129,7 +129,7 @@ describe("the sentence for", () => {
   it.each(KINDS)(
     "%s fits into a chat window, says what to do and repeats nothing of the answer",
     (kind) => {
-      const sentence = describeAnswer(kind, {
+      const sentence = answers[kind]({
         ...FACTS,
         window: "5h",
         resetsInMs: 47 * 60 * 60_000,
@@ -145,14 +145,14 @@ describe("the sentence for", () => {
   );
 
   it.each([
-    [30_000, "1 minute;"],
-    [20 * 60_000, "20 minutes;"],
-    [119 * 60_000, "119 minutes;"],
-    [3 * 60 * 60_000, "3 hours;"],
-    [47 * 60 * 60_000, "47 hours;"],
-    [95 * 60 * 60_000, "4 days;"],
+    [30_000, "1 minute,"],
+    [20 * 60_000, "20 minutes,"],
+    [119 * 60_000, "119 minutes,"],
+    [3 * 60 * 60_000, "3 hours,"],
+    [47 * 60 * 60_000, "47 hours,"],
+    [95 * 60 * 60_000, "4 days,"],
   ])("a quota that starts again in %i ms rounds up", (resetsInMs, words) => {
-    expect(describeAnswer("quota", { window: "7d", resetsInMs })).toContain(
+    expect(answers.quota({ ...FACTS, window: "7d", resetsInMs })).toContain(
       `Try again in ${words}`,
     );
   });

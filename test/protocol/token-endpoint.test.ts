@@ -215,7 +215,7 @@ describe("a 200", () => {
       code: "bad_reply",
       details: { status: 200, mayHaveReachedServer: true },
     });
-    expect(error.message).toContain("sent a reply that is too large to be Kimi's.");
+    expect(error.message).toContain("sent a response that is too large to be Kimi's.");
   });
 });
 

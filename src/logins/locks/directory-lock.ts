@@ -17,6 +17,7 @@ import fs, {
   statSync,
 } from "node:fs";
 import path from "node:path";
+import { lockTrouble } from "../../words.ts";
 import { systemErrorCode } from "../../protocol/errors.ts";
 import { giveToOwner } from "./owner.ts";
 import { type HeldLock, LockBlockedError } from "./types.ts";
@@ -189,7 +190,10 @@ function checkPlace(target: string): void {
   const file = `${target}.lock`;
   const stat = lstatSync(file, { throwIfNoEntry: false });
   if (stat !== undefined && !stat.isDirectory()) {
-    throw new LockBlockedError(file, stat.isSymbolicLink() ? "it is a link" : "it is not a folder");
+    throw new LockBlockedError(
+      file,
+      stat.isSymbolicLink() ? lockTrouble.link : lockTrouble.notAFolder,
+    );
   }
 }
 
@@ -226,11 +230,11 @@ export async function tryDirectoryLock(target: string): Promise<HeldLock | undef
       case "ELOCKED":
         return undefined;
       case "ENOTEMPTY":
-        throw new LockBlockedError(`${target}.lock`, "it was left behind and is not empty");
+        throw new LockBlockedError(`${target}.lock`, lockTrouble.leftBehindFull);
       case "EEXIST":
       case "ENOENT":
       case "ENOTDIR":
-        throw new LockBlockedError(path.dirname(target), "it is not a folder");
+        throw new LockBlockedError(path.dirname(target), lockTrouble.notAFolder);
       default:
         throw error;
     }
@@ -288,7 +292,7 @@ export function breakDirectoryLock(target: string, stamp: string): void {
     rmdirSync(file);
   } catch (error) {
     if (systemErrorCode(error) !== "ENOENT") {
-      throw new LockBlockedError(file, "it was left behind and cannot be removed");
+      throw new LockBlockedError(file, lockTrouble.leftBehind);
     }
   }
 }

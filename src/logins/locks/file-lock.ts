@@ -5,6 +5,7 @@
 
 import { closeSync, constants, existsSync, fstatSync, lstatSync, openSync } from "node:fs";
 import path from "node:path";
+import { lockTrouble } from "../../words.ts";
 import { systemErrorCode } from "../../protocol/errors.ts";
 import { loadKoffi } from "./koffi.ts";
 import { giveToOwner } from "./owner.ts";
@@ -75,10 +76,10 @@ function openLockFile(file: string): number {
   } catch (error) {
     switch (systemErrorCode(error)) {
       case "ELOOP":
-        throw new LockBlockedError(file, "it is a link");
+        throw new LockBlockedError(file, lockTrouble.link);
       case "EISDIR":
       case "ENXIO":
-        throw new LockBlockedError(file, "it is not a file");
+        throw new LockBlockedError(file, lockTrouble.notAFile);
       default:
         throw error;
     }

@@ -1,9 +1,10 @@
 /** Taking a home's lock: waiting for it while it lives, with a way out once a peer has refreshed. */
 
 import { setTimeout as sleep } from "node:timers/promises";
+import { say } from "../../messages.ts";
+import { passingTrouble } from "../../words.ts";
 import { KimiError, systemErrorCode } from "../../protocol/errors.ts";
-import { passingReason } from "../home-file.ts";
-import { type Home, ownerLabel } from "../homes.ts";
+import type { Home } from "../homes.ts";
 import {
   breakDirectoryLock,
   directoryLockStamp,
@@ -71,21 +72,13 @@ export async function tryHomeLock(home: Home): Promise<HeldLock | undefined> {
 /** The error for a lock that this user will not get, however long it waits. */
 function lockError(home: Home, error: unknown): KimiError {
   if (error instanceof LockBlockedError) {
-    return new KimiError(
-      "home_not_writable",
-      `The login was not refreshed, because ${error.file} is in the way of its lock: ${error.why}. Delete it and try again; you are still signed in.`,
-    );
+    const { file, why } = error;
+    return new KimiError("home_not_writable", say.lockBlocked({ file, reason: why }));
   }
-  const why = passingReason(systemErrorCode(error));
-  return why === undefined
-    ? new KimiError(
-        "home_not_writable",
-        `The login was not refreshed, because its lock ${lockPath(home)} could not be taken. Make that folder writable and try again; you are still signed in.`,
-      )
-    : new KimiError(
-        "home_unavailable",
-        `The login could not be refreshed right now: ${why}. Try again in a moment; you are still signed in.`,
-      );
+  const reason = passingTrouble(systemErrorCode(error));
+  return reason === undefined
+    ? new KimiError("home_not_writable", say.lockNotWritable({ lock: lockPath(home) }))
+    : new KimiError("home_unavailable", say.refreshUnavailable({ reason }));
 }
 
 function lockPath(home: Home): string {
@@ -137,7 +130,7 @@ export async function waitForHomeLock<T>(
       troubleSinceMs = undefined;
       watch.look();
     } catch (error) {
-      const passes = passingReason(systemErrorCode(error)) !== undefined;
+      const passes = passingTrouble(systemErrorCode(error)) !== undefined;
       troubleSinceMs ??= performance.now();
       if (!passes || performance.now() - troubleSinceMs >= PASSING_LIMIT_MS) {
         throw lockError(home, error);
@@ -148,10 +141,7 @@ export async function waitForHomeLock<T>(
       return { settled };
     }
     if (performance.now() - startMs >= WAIT_LIMIT_MS) {
-      throw new KimiError(
-        "home_busy",
-        `Another program has been refreshing the ${ownerLabel(home.kind)} login for over a minute (lock: ${lockPath(home)}). Try again; you are still signed in.`,
-      );
+      throw new KimiError("home_busy", say.lockHeld({ owner: home.kind, lock: lockPath(home) }));
     }
     await sleep(POLL_MS);
   }
