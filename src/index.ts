@@ -86,7 +86,7 @@ export default definePluginEntry({
       matchesContextOverflowError: (ctx) => runtime().isContextOverflow(ctx),
       buildAuthDoctorHint: async (ctx) => await runtime().authDoctorHint(ctx),
       buildMissingAuthMessage: (ctx) => runtime().missingAuthMessage(ctx),
-      resolveUsageAuth: async (ctx) => await runtime().resolveUsageAuth(ctx),
+      resolveUsageAuth: (ctx) => runtime().resolveUsageAuth(ctx),
       fetchUsageSnapshot: async (ctx) => await runtime().fetchUsageSnapshot(ctx),
     });
     // Each copy of the plugin in this process may have a refresh under way.

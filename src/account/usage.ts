@@ -210,7 +210,7 @@ function countWindows(reply: Reply, nowMs: number): UsageWindow[] {
     if (id !== undefined) {
       // The Python CLI also reads an item that is its own detail.
       const detail = parsed.data?.detail ?? countEntry.safeParse(item).data;
-      windows.push(countWindow(id, detail ?? ({} as CountEntry), nowMs));
+      windows.push(countWindow(id, detail ?? {}, nowMs));
     }
   }
   return reply.usage === undefined ? windows : [...windows, countWindow("7d", reply.usage, nowMs)];

@@ -34,7 +34,7 @@ function oneOf<T extends string>(value: unknown, known: readonly T[]): T | undef
 }
 
 /** Reads settings from what the host holds for this plugin. */
-export function readSettings(value: unknown): Settings {
+function readSettings(value: unknown): Settings {
   const raw = isRecord(value) ? value : {};
   const identity = isRecord(raw.identity) ? raw.identity : {};
   const hidden = Array.isArray(raw.hideModels) ? raw.hideModels : [];

@@ -117,7 +117,7 @@ function toolChoice(value: unknown): unknown {
 }
 
 /** Body of `POST /chat/completions`. */
-export function chatBody(body: Body, { row, level }: PayloadFacts): Body {
+function chatBody(body: Body, { row, level }: PayloadFacts): Body {
   const wish = thinkingWish(row.thinking, level);
   const limit = body.max_completion_tokens ?? body.max_tokens;
   return {
@@ -177,7 +177,7 @@ function messagesTool(tool: unknown): unknown {
 }
 
 /** Body of `POST /messages`. */
-export function messagesBody(body: Body, facts: PayloadFacts): Body {
+function messagesBody(body: Body, facts: PayloadFacts): Body {
   const { row, level, sessionId } = facts;
   const wish = thinkingWish(row.thinking, level);
   const rest = without(body, [
@@ -217,7 +217,7 @@ function responsesTool(tool: unknown): unknown {
 }
 
 /** Body of `POST /responses`. */
-export function responsesBody(body: Body, { row, level, sessionId }: PayloadFacts): Body {
+function responsesBody(body: Body, { row, level, sessionId }: PayloadFacts): Body {
   const wish = thinkingWish(row.thinking, level);
   const effort = wish?.on === true ? wish.effort : undefined;
   return {

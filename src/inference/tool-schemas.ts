@@ -121,10 +121,10 @@ export function kimiToolSchema(parameters: unknown): unknown {
     return parameters;
   }
   const place = { root: parameters, references: [], depth: 0 };
-  const {
-    $defs: _defs,
-    definitions: _definitions,
-    ...schema
-  } = convert(parameters, place, false) as Record<string, unknown>;
+  const converted = convert(parameters, place, false);
+  if (!isRecord(converted)) {
+    return converted;
+  }
+  const { $defs: _defs, definitions: _definitions, ...schema } = converted;
   return schema;
 }

@@ -19,8 +19,10 @@ import type { CredentialStyle } from "./credential.ts";
 /** Slot of the `.com` pair, and the only slot that the Python CLI knows. */
 export const DEFAULT_SLOT = "kimi-code";
 
+const KINDS = ["kimi-cli", "kimi-code-cli", "openclaw"] as const;
+
 /** Who a home belongs to. */
-export type HomeKind = "kimi-cli" | "kimi-code-cli" | "openclaw";
+export type HomeKind = (typeof KINDS)[number];
 
 /** The one credential file that holds a login's current tokens. */
 export interface Home {
@@ -82,7 +84,7 @@ function userHome(env: Env): string {
 }
 
 /** The owner's data folder when no variable moves it. */
-export function defaultDir(kind: "kimi-cli" | "kimi-code-cli", env: Env): string {
+function defaultDir(kind: "kimi-cli" | "kimi-code-cli", env: Env): string {
   return path.join(userHome(env), kind === "kimi-cli" ? ".kimi" : ".kimi-code");
 }
 
@@ -172,7 +174,7 @@ function unknownHome(): KimiError {
  */
 export function homeOfBinding(binding: HomeBinding, env: Env): Home {
   const match = BINDING.exec(binding.authFlow ?? "");
-  const kind = match?.[1] as HomeKind | undefined;
+  const kind = KINDS.find((known) => known === match?.[1]);
   const slot = match?.[2];
   if (kind === undefined || slot === undefined) {
     throw unknownHome();

@@ -56,7 +56,7 @@ async function requestList(login: BoundLogin): Promise<ModelList> {
  *
  * @throws KimiError; the last good list is untouched then
  */
-export async function refreshModelList(login: BoundLogin): Promise<ModelList> {
+async function refreshModelList(login: BoundLogin): Promise<ModelList> {
   const { key } = login;
   const { flights, failedAt } = requests();
   const running = flights.get(key);

@@ -91,13 +91,17 @@ export function normalizeModelId(modelId: string): string {
   return ALIASES[plain.toLowerCase()] ?? plain;
 }
 
+function inputsOf({ images }: ModelRow): ("text" | "image")[] {
+  return images ? ["text", "image"] : ["text"];
+}
+
 /** The most that a model may write, in tokens; the server does not say. */
 export function maxTokensOf(row: ModelRow): number {
   return Math.min(/^k3\b/.test(row.id) ? K3_MAX_TOKENS : MAX_TOKENS, row.contextWindow);
 }
 
 /** The host's transport for a protocol. */
-export function transportOf(protocol: ModelProtocol) {
+function transportOf(protocol: ModelProtocol) {
   switch (protocol) {
     case "chat":
       return "openai-completions" as const;
@@ -130,7 +134,7 @@ export function modelDefinition(row: ModelRow, apiBase: string) {
     api,
     baseUrl: baseUrlFor(api, apiBase),
     reasoning: row.thinking.mode !== "none",
-    input: (row.images ? ["text", "image"] : ["text"]) as ("text" | "image")[],
+    input: inputsOf(row),
     cost: NO_COST,
     contextWindow: row.contextWindow,
     maxTokens: maxTokensOf(row),

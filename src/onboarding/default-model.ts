@@ -4,7 +4,7 @@ import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
 import { DEFAULT_MODEL_REF } from "../constants.ts";
 
 /** The model that the user's agents use now. */
-export function primaryModel(config: OpenClawConfig): string | undefined {
+function primaryModel(config: OpenClawConfig): string | undefined {
   const model = config.agents?.defaults?.model;
   const primary = typeof model === "string" ? model : model?.primary;
   return primary?.trim() ? primary.trim() : undefined;

@@ -56,7 +56,7 @@ export class BoundLogin {
   readonly key: string;
   readonly #source: ProfileSource | undefined;
 
-  constructor(home: Home, accountId?: string | undefined, source?: ProfileSource) {
+  constructor(home: Home, accountId?: string, source?: ProfileSource) {
     this.home = home;
     this.accountId = accountId;
     this.key = fingerprint(`${home.file}\0${home.endpoints.apiBase}\0${accountId ?? ""}`).slice(

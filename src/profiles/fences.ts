@@ -40,7 +40,7 @@ type HealResult =
   | "failed";
 
 /** Heals every profile that can be healed now and whose fence is meant; never throws. */
-export function healOnce(isMeant: (profile: OAuthProfile) => boolean = isFenced): HealResult {
+function healOnce(isMeant: (profile: OAuthProfile) => boolean = isFenced): HealResult {
   const results = new Set<HealResult>();
   for (const place of profilePlaces()) {
     try {

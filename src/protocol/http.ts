@@ -10,7 +10,7 @@ import { transportError } from "./transport-error.ts";
 /** Longest time for one exchange, body included, in ms (the Kimi Code CLI's limit). */
 export const REQUEST_TIMEOUT_MS = 30_000;
 /** Largest reply read from the token endpoint, in bytes; a real one has about 2 kB. */
-export const MAX_REPLY_BYTES = 256 * 1024;
+const MAX_REPLY_BYTES = 256 * 1024;
 /** Longest `Retry-After` that is believed, in ms. */
 const MAX_RETRY_AFTER_MS = 5 * 60_000;
 

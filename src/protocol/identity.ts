@@ -11,7 +11,7 @@ import { PLUGIN_VERSION } from "../constants.ts";
 const PLATFORM = "kimi_code_oauth";
 
 /** Product token of the `User-Agent` header (RFC 9110, section 10.1.5). */
-export const PRODUCT = `kimi-code-oauth/${PLUGIN_VERSION}`;
+const PRODUCT = `kimi-code-oauth/${PLUGIN_VERSION}`;
 
 /** Keeps printable ASCII, the only bytes that are safe in a header value. */
 function headerSafe(value: string): string {

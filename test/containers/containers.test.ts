@@ -213,7 +213,7 @@ async function start(
   command: readonly string[],
   home: Home,
 ): Promise<{ child: ChildProcess; access: () => Promise<unknown> }> {
-  const [file = "", ...args] = [...command, process.execPath, CHILD, JSON.stringify(home)];
+  const [file, ...args] = [...command, process.execPath, CHILD, JSON.stringify(home)];
   const child = spawn(file, args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
   children.add(child);
   await nextMessage(child);

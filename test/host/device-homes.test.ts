@@ -69,7 +69,7 @@ function store(home: Home, profileId: string, agentDir?: string): void {
   const profile = profileFor(home, credential(), "user-1");
   upsertAuthProfile({
     profileId,
-    credential: profile as Parameters<typeof upsertAuthProfile>[0]["credential"],
+    credential: profile,
     ...(agentDir === undefined ? {} : { agentDir }),
   });
 }
@@ -221,7 +221,7 @@ describe("the homes of logins made here", () => {
     const elsewhere = path.join(root, "elsewhere");
     config = {
       agents: { list: [{ id: "far", agentDir: elsewhere }] },
-    } as unknown as OpenClawConfig;
+    };
     const home = await settledHome();
     store(home, "kimi-code:default", elsewhere);
     expect(await sweepHomes(config)).toBe(0);

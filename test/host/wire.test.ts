@@ -333,7 +333,10 @@ describe("what Kimi gets from a turn", () => {
       await turn("and now?", { model: RESPONSES, session: "tools-responses" });
       const items = lastBody().input as JsonObject[];
       const kinds = items.map(({ type, role, output }) =>
-        [type, role ?? output].filter((word) => word !== undefined).join(" "),
+        [type, role ?? output]
+          .filter((word) => word !== undefined)
+          .map(String)
+          .join(" "),
       );
       expect(kinds).toEqual([
         "message user",

@@ -339,7 +339,7 @@ describe("errors of the system that pass", () => {
     const { openSync } = fs;
     let failing = true;
     fs.openSync = ((file: string, flags: number, mode?: number) => {
-      if (failing && String(file).includes("credentials")) {
+      if (failing && file.includes("credentials")) {
         throw Object.assign(new Error("EMFILE: too many open files"), { code: "EMFILE" });
       }
       return openSync(file, flags, mode);

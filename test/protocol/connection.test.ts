@@ -69,9 +69,7 @@ async function httpProxy(answer?: number): Promise<{ port: number; asked: string
   const asked: string[] = [];
   const server = createHttpServer((_request, response) => void response.writeHead(502).end());
   server.on("connect", (request, client: Socket) => {
-    asked.push(
-      `${String(request.url)} ${String(request.headers["proxy-authorization"] ?? "")}`.trim(),
-    );
+    asked.push(`${String(request.url)} ${request.headers["proxy-authorization"] ?? ""}`.trim());
     if (answer === undefined) {
       join(client, Number(new URL(standIn.origin).port), () =>
         client.write("HTTP/1.1 200 OK\r\n\r\n"),

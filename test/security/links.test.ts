@@ -159,7 +159,7 @@ describe.skipIf(windows)("the Kimi Code CLI's lock", () => {
 describe.skipIf(windows)("the Python CLI's lock", () => {
   it.each([
     ["a link", async (lock: string) => await symlink(victim, lock)],
-    ["a folder", async (lock: string) => void (await mkdir(lock))],
+    ["a folder", async (lock: string) => await mkdir(lock)],
   ])("that is %s is refused at once, and nothing is spent", async (_what, plant) => {
     const home = await expired("kimi-cli");
     const lock = path.join(path.dirname(home.file), "kimi-code.lock");

@@ -226,10 +226,10 @@ export class PythonCli extends KimiCli {
 
   protected async refresh(before: Stored, dies: boolean): Promise<PeerTurn> {
     const file = path.join(path.dirname(this.home.file), "kimi-code.lock");
-    let lock = await tryFileLock(file);
+    let lock = tryFileLock(file);
     for (let tries = 0; lock === undefined && tries < 5; tries += 1) {
       await this.actor.wait(this.#random.between(1_000, 2_000));
-      lock = await tryFileLock(file);
+      lock = tryFileLock(file);
     }
     let now: Stored;
     try {

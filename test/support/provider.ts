@@ -16,7 +16,7 @@ export function registeredProvider(): ProviderPlugin {
       get: (target, name) => Reflect.get(target, name) ?? (() => undefined),
     },
   );
-  void entry.register?.(api as unknown as Parameters<NonNullable<typeof entry.register>>[0]);
+  entry.register?.(api as unknown as Parameters<NonNullable<typeof entry.register>>[0]);
   const [provider] = providers;
   if (provider === undefined) {
     throw new Error("the plugin registered no provider");
