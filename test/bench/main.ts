@@ -13,6 +13,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { projectDir } from "../support/layout.ts";
 import { measureFresh, measureRefresh } from "./access.ts";
+import { measureGateway } from "./gateway.ts";
 import { measureHost } from "./host.ts";
 import { measureLoad } from "./load.ts";
 import { report } from "./report.ts";
@@ -38,12 +39,20 @@ try {
   const load = await measureLoad(21);
   const tarball = await measureTarball();
   const day = await simulateRequests();
-  const host = values.host ? await measureHost() : undefined;
-  const result = { fresh, refresh, crowd, official, load, tarball, day, host };
+  const host = values.host ? await measureHost(5) : undefined;
+  const call = values.host ? await measureGateway(20) : undefined;
+  const result = { fresh, refresh, crowd, official, load, tarball, day, host, call };
   if (values.json) {
     console.log(JSON.stringify(result, null, 2));
   } else {
-    const drawing = { plugin: crowd.latencies, official: official.latencies, day, spells: SPELLS };
+    const drawing = {
+      plugin: crowd.latencies,
+      official: official.latencies,
+      day,
+      spells: SPELLS,
+      turn: host?.turn,
+      call,
+    };
     await writeFile(path.join(projectDir, "docs", "benchmarks.svg"), draw(drawing));
     const { text, missed } = report(result);
     console.log(text);

@@ -1,10 +1,10 @@
 /** The figures as a table, each beside its budget. */
 
 import type { FreshResult, RefreshResult } from "./access.ts";
-import type { HostResult } from "./host.ts";
+import type { HostResult, Paired } from "./host.ts";
 import type { LoadResult } from "./load.ts";
 import type { DayOfRequests } from "./requests.ts";
-import { short } from "./statistics.ts";
+import { type Distribution, short } from "./statistics.ts";
 import type { Tarball } from "./tarball.ts";
 import type { CrowdResult } from "./waiters.ts";
 
@@ -18,6 +18,7 @@ export interface BenchResult {
   readonly tarball: Tarball;
   readonly day: DayOfRequests;
   readonly host: HostResult | undefined;
+  readonly call: Paired | undefined;
 }
 
 interface Row {
@@ -28,17 +29,66 @@ interface Row {
   readonly kept: boolean | undefined;
 }
 
-function hostRows(host: HostResult): Row[] {
-  return host.rows.map(({ what, withPlugin, without }) => ({
-    what,
-    measured: `${short(withPlugin.p50 / 1000)} s`,
-    anchor: `without the plugin ${short(without.p50 / 1000)} s`,
-    budget: "",
-    kept: undefined,
-  }));
+function seconds({ p50 }: Distribution): string {
+  return `${short(p50 / 1000)} s`;
 }
 
-function rows({ fresh, refresh, crowd, official, load, tarball, day, host }: BenchResult): Row[] {
+/** Resident memory in MB. */
+function megabytes(bytes: number): string {
+  return `${(bytes / 1_000_000).toFixed(0)} MB`;
+}
+
+function hostRows({ version, turn, gatewayStart, memory }: HostResult, call: Paired): Row[] {
+  return [
+    {
+      what: version.what,
+      measured: seconds(version.on),
+      anchor: `plugin off ${seconds(version.off)}`,
+      budget: "",
+      kept: undefined,
+    },
+    {
+      what: `a one-shot turn (${turn.what})`,
+      measured: `${short(turn.medianExtra / 1000)} s more (${seconds(turn.on)})`,
+      anchor: `plugin off ${seconds(turn.off)}`,
+      budget: "at most 0.4 s more",
+      kept: turn.medianExtra <= 400,
+    },
+    {
+      what: "a turn of a running gateway, request to model call",
+      measured: `${short(call.medianExtra)} ms more (p50 ${short(call.on.p50)} ms)`,
+      anchor: `by address and key p50 ${short(call.off.p50)} ms`,
+      budget: "at most 10 ms more",
+      kept: call.medianExtra <= 10,
+    },
+    {
+      what: gatewayStart.what,
+      measured: `${short(gatewayStart.medianExtra / 1000)} s more (${seconds(gatewayStart.on)})`,
+      anchor: `plugin off ${seconds(gatewayStart.off)}`,
+      budget: "",
+      kept: undefined,
+    },
+    {
+      what: memory.what,
+      measured: `${megabytes(memory.medianExtra)} more (${megabytes(memory.on.p50)})`,
+      anchor: `plugin off ${megabytes(memory.off.p50)}`,
+      budget: "",
+      kept: undefined,
+    },
+  ];
+}
+
+function rows({
+  fresh,
+  refresh,
+  crowd,
+  official,
+  load,
+  tarball,
+  day,
+  host,
+  call,
+}: BenchResult): Row[] {
   const requests = Math.max(...crowd.requests);
   return [
     {
@@ -91,13 +141,13 @@ function rows({ fresh, refresh, crowd, official, load, tarball, day, host }: Ben
       kept: load.medianExtra < 10 && load.packages.length === 0,
     },
     {
-      what: "tarball, unpacked",
-      measured: `${short(tarball.unpacked / 1000)} kB in ${String(tarball.files)} files (${short(tarball.packed / 1000)} kB packed)`,
-      anchor: "",
-      budget: "under 150 kB",
-      kept: tarball.unpacked < 150_000,
+      what: "installed, with dependencies",
+      measured: `${String(tarball.installed.files)} files, ${(tarball.installed.bytes / 1_000_000).toFixed(2)} MB`,
+      anchor: `download ${short(tarball.packed / 1000)} kB, unpacked ${short(tarball.unpacked / 1000)} kB`,
+      budget: "at most 120 files, 6 MB",
+      kept: tarball.installed.files <= 120 && tarball.installed.bytes <= 6_000_000,
     },
-    ...(host === undefined ? [] : hostRows(host)),
+    ...(host === undefined || call === undefined ? [] : hostRows(host, call)),
   ];
 }
 

@@ -1,13 +1,33 @@
-/** The drawing for `docs/benchmarks.md`; plain SVG, readable on light and dark pages. */
+/** The drawing for `docs/benchmarks.md`. */
 
+import { BarChart, LineChart } from "echarts/charts";
+import {
+  GridComponent,
+  LegendComponent,
+  MarkLineComponent,
+  TitleComponent,
+} from "echarts/components";
+import { type EChartsCoreOption, init, use } from "echarts/core";
+import { SVGRenderer } from "echarts/renderers";
+import type { Paired } from "./host.ts";
 import type { DayOfRequests, Spell } from "./requests.ts";
-import { short } from "./statistics.ts";
 
-const WIDTH = 720;
-const HEIGHT = 430;
-const LEFT = 60;
-const RIGHT = 20;
-const PLOT = WIDTH - LEFT - RIGHT;
+use([
+  BarChart,
+  GridComponent,
+  LegendComponent,
+  LineChart,
+  MarkLineComponent,
+  SVGRenderer,
+  TitleComponent,
+]);
+
+const WIDTH = 760;
+const PLUGIN = "#0969da";
+const OTHER = "#bc4c00";
+const LIMIT = "#cf222e";
+/** Points of a curve that are drawn; more cannot be told apart. */
+const POINTS = 24;
 
 /** What is drawn. */
 export interface Drawing {
@@ -17,116 +37,175 @@ export interface Drawing {
   readonly official: readonly number[];
   readonly day: DayOfRequests;
   readonly spells: readonly Spell[];
+  /** OpenClaw with the plugin on and off; absent unless that was measured. */
+  readonly turn?: Paired | undefined;
+  readonly call?: Paired | undefined;
 }
 
-const TICKS_MS = [1, 10, 100, 1_000] as const;
-const MAX_MS = 2_000;
-const MIN_MS = 0.1;
-
-/** Place of a latency on an axis of powers of ten. */
-function latencyX(ms: number): number {
-  const clamped = Math.min(MAX_MS, Math.max(MIN_MS, ms));
-  return LEFT + (Math.log(clamped / MIN_MS) / Math.log(MAX_MS / MIN_MS)) * PLOT;
-}
-
-/** Part of the callers that have returned, as a line. */
-function curve(samples: readonly number[], top: number, height: number): string {
-  const sorted = samples.toSorted((a, b) => a - b);
-  const points = sorted.map((ms, index) => {
-    const y = top + height - ((index + 1) / sorted.length) * height;
-    return `${latencyX(ms).toFixed(1)},${y.toFixed(1)}`;
+/** Part of the callers that were served by then, in percent, thinned out. */
+function served(samples: readonly number[]): [number, number][] {
+  const sorted = samples.toSorted((left, right) => left - right);
+  return Array.from({ length: POINTS }, (_, index) => {
+    const part = (index + 1) / POINTS;
+    const ms = sorted[Math.ceil(part * sorted.length) - 1] ?? 0;
+    return [Math.max(0.1, Number(ms.toPrecision(3))), Math.round(part * 100)];
   });
-  return [`${String(LEFT)},${String(top + height)}`, ...points].join(" ");
 }
 
-function text(x: number, y: number, content: string, extra = ""): string {
-  return `<text x="${x.toFixed(1)}" y="${String(y)}" ${extra}>${content}</text>`;
+function limit(axis: "xAxis" | "yAxis", at: number, label: string) {
+  return {
+    symbol: "none",
+    silent: true,
+    lineStyle: { color: LIMIT, type: "dashed" },
+    label: { formatter: label, color: LIMIT },
+    data: [{ [axis]: at }],
+  };
 }
 
-function crowd({ plugin, official }: Drawing): string[] {
-  const top = 50;
-  const height = 150;
-  const bottom = top + height;
-  const lines = TICKS_MS.flatMap((ms) => [
-    `<line class="grid" x1="${latencyX(ms).toFixed(1)}" y1="${String(top)}" x2="${latencyX(ms).toFixed(1)}" y2="${String(bottom)}"/>`,
-    text(latencyX(ms), bottom + 16, `${String(ms)} ms`, 'text-anchor="middle"'),
-  ]);
-  return [
-    text(
-      LEFT,
-      24,
-      "4 processes × 20 callers on one expired login: callers served, from the winner's write on",
-      'class="title"',
-    ),
-    ...lines,
-    text(LEFT - 8, top + 4, "100 %", 'text-anchor="end"'),
-    text(LEFT - 8, bottom + 4, "0 %", 'text-anchor="end"'),
-    `<line class="limit" x1="${latencyX(50).toFixed(1)}" y1="${String(top)}" x2="${latencyX(50).toFixed(1)}" y2="${String(bottom)}"/>`,
-    text(latencyX(50) + 4, top + 12, "budget 50 ms"),
-    `<polyline class="official" points="${curve(official, top, height)}"/>`,
-    `<polyline class="plugin" points="${curve(plugin, top, height)}"/>`,
-    text(
-      latencyX(Math.max(...plugin)) - 6,
-      bottom - 24,
-      `this plugin, last ${short(Math.max(...plugin))} ms`,
-      'class="of-plugin" text-anchor="end"',
-    ),
-    text(
-      latencyX(Math.max(...official)) - 6,
-      bottom - 8,
-      `the Kimi Code CLI's lock, last ${short(Math.max(...official))} ms`,
-      'class="of-official" text-anchor="end"',
-    ),
-  ];
+/** One bar for each kind, from zero, with what the plugin may add as a line. */
+function bars(gridIndex: number, { on, off }: Paired, budgetMs: number, unitMs: number) {
+  const value = (ms: number): number => Number((ms / unitMs).toPrecision(3));
+  return {
+    type: "bar",
+    xAxisIndex: gridIndex,
+    yAxisIndex: gridIndex,
+    barWidth: 34,
+    label: { show: true, position: "inside", color: "#ffffff" },
+    data: [
+      { value: value(off.p50), itemStyle: { color: OTHER } },
+      { value: value(on.p50), itemStyle: { color: PLUGIN } },
+    ],
+    markLine: limit("yAxis", value(off.p50 + budgetMs), "budget"),
+  };
 }
 
-function day({ day: { refreshesAtH, turns, waitingActiveTurns }, spells }: Drawing): string[] {
-  const top = 300;
-  const height = 60;
-  const x = (hours: number): number => LEFT + (hours / 8) * PLOT;
-  return [
-    text(
-      LEFT,
-      274,
-      `A simulated day: ${String(turns)} turns, ${String(refreshesAtH.length)} refreshes, ${String(waitingActiveTurns)} turns of the active agent that waited`,
-      'class="title"',
-    ),
-    ...spells.map(
-      ({ fromH, toH, active }) =>
-        `<rect class="${active ? "active" : "idle"}" x="${x(fromH).toFixed(1)}" y="${String(top)}" width="${(x(toH) - x(fromH)).toFixed(1)}" height="${String(height)}"/>`,
-    ),
-    ...refreshesAtH.map(
-      (atH) =>
-        `<line class="plugin" x1="${x(atH).toFixed(1)}" y1="${String(top)}" x2="${x(atH).toFixed(1)}" y2="${String(top + height)}"/>`,
-    ),
-    ...Array.from({ length: 9 }, (_, hour) =>
-      text(x(hour), top + height + 16, `${String(9 + hour)}:00`, 'text-anchor="middle"'),
-    ),
-    text(
-      LEFT,
-      top + height + 44,
-      "shaded: an agent at work, a turn each 30 s; each line: one refresh request; no line while idle",
-    ),
-  ];
+function barAxes(gridIndex: number, unit: string) {
+  return {
+    x: { gridIndex, type: "category", data: ["off", "on"], axisTick: { show: false } },
+    y: {
+      gridIndex,
+      type: "value",
+      name: unit,
+      nameGap: 8,
+      max: (range: { max: number }) => Math.ceil(range.max * 1.2),
+    },
+  };
 }
 
 /** The drawing as a file's text. */
-export function draw(drawing: Drawing): string {
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${String(WIDTH)} ${String(HEIGHT)}" role="img" aria-label="Latencies of waiting callers, and the refresh requests of a simulated day">
-<style>
-text { font: 12px sans-serif; fill: #57606a }
-.title { font-weight: 600; fill: #24292f }
-.grid { stroke: #8c959f; stroke-opacity: 0.35 }
-.limit { stroke: #cf222e; stroke-dasharray: 4 3 }
-.plugin { fill: none; stroke: #0969da; stroke-width: 1.8 }
-.official { fill: none; stroke: #bc4c00; stroke-width: 1.8 }
-.of-plugin { fill: #0969da }
-.of-official { fill: #bc4c00 }
-.active { fill: #0969da; fill-opacity: 0.12 }
-.idle { fill: #8c959f; fill-opacity: 0.08 }
-@media (prefers-color-scheme: dark) { text { fill: #8d96a0 } .title { fill: #e6edf3 } }
-</style>
-${[...crowd(drawing), ...day(drawing)].join("\n")}
-</svg>
-`;
+export function draw({ plugin, official, day, spells, turn, call }: Drawing): string {
+  const withHost = turn !== undefined && call !== undefined;
+  const height = withHost ? 640 : 430;
+  const title = (text: string, top: number, left = 20) => ({
+    text,
+    top,
+    left,
+    textStyle: { fontSize: 13, color: "#24292f" },
+  });
+  const turns = barAxes(2, "s");
+  const calls = barAxes(3, "ms");
+  const option: EChartsCoreOption = {
+    animation: false,
+    backgroundColor: "#ffffff",
+    title: [
+      title("80 callers on one expired login: served, from the winner's write on", 8),
+      title(
+        `A day: ${String(day.turns)} turns, ${String(day.refreshesAtH.length)} refreshes, ${String(day.waitingActiveTurns)} active turns that waited`,
+        272,
+      ),
+      ...(withHost
+        ? [
+            title("One-shot turn, plugin off and on", 440),
+            title("Gateway: request to model call, off and on", 440, 390),
+          ]
+        : []),
+    ],
+    legend: { top: 30, right: 20, data: ["this plugin", "the Kimi Code CLI's lock"] },
+    grid: [
+      { left: 60, right: 30, top: 64, height: 150 },
+      { left: 60, right: 30, top: 302, height: 60 },
+      ...(withHost
+        ? [
+            { left: 60, width: 260, top: 486, height: 110 },
+            { left: 430, width: 260, top: 486, height: 110 },
+          ]
+        : []),
+    ],
+    xAxis: [
+      { type: "log", name: "ms", nameLocation: "end", nameGap: 6, min: 0.1, max: 2_000 },
+      {
+        gridIndex: 1,
+        type: "value",
+        name: "shaded: an agent at work; lines: refresh requests",
+        nameLocation: "middle",
+        nameGap: 28,
+        min: 0,
+        max: 8,
+        interval: 1,
+        axisLabel: { formatter: (hours: number) => `${String(9 + hours)}:00` },
+        splitLine: { show: false },
+      },
+      ...(withHost ? [turns.x, calls.x] : []),
+    ],
+    yAxis: [
+      { type: "value", name: "% served", nameGap: 8, max: 100, interval: 50 },
+      { gridIndex: 1, type: "value", show: false, min: 0, max: 1 },
+      ...(withHost ? [turns.y, calls.y] : []),
+    ],
+    series: [
+      {
+        name: "this plugin",
+        type: "line",
+        step: "end",
+        symbol: "none",
+        color: PLUGIN,
+        data: served(plugin),
+        markLine: limit("xAxis", 50, "budget 50 ms"),
+      },
+      {
+        name: "the Kimi Code CLI's lock",
+        type: "line",
+        step: "end",
+        symbol: "none",
+        color: OTHER,
+        data: served(official),
+      },
+      {
+        type: "line",
+        xAxisIndex: 1,
+        yAxisIndex: 1,
+        symbol: "none",
+        data: [],
+        markLine: {
+          symbol: "none",
+          silent: true,
+          label: { show: false },
+          lineStyle: { color: PLUGIN, type: "solid" },
+          data: day.refreshesAtH.map((atH) => ({ xAxis: Number(atH.toFixed(2)) })),
+        },
+      },
+      ...spells
+        .filter(({ active }) => active)
+        .map(({ fromH, toH }) => ({
+          type: "line",
+          xAxisIndex: 1,
+          yAxisIndex: 1,
+          symbol: "none",
+          silent: true,
+          lineStyle: { width: 0 },
+          areaStyle: { color: PLUGIN, opacity: 0.12 },
+          data: [
+            [fromH, 1],
+            [toH, 1],
+          ],
+        })),
+      ...(withHost ? [bars(2, turn, 400, 1_000), bars(3, call, 10, 1)] : []),
+    ],
+  };
+  const chart = init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height });
+  chart.setOption(option);
+  const svg = chart.renderToSVGString();
+  chart.dispose();
+  // A line for each element, so that a review shows what has changed.
+  return `${svg.replaceAll("><", ">\n<")}\n`;
 }

@@ -52,6 +52,8 @@ export interface HostSetup {
   readonly plugin?: string;
   /** Variables for every command of this host. */
   readonly env?: Variables;
+  /** Folder that the host's own folder is made in; default memory where there is room. */
+  readonly parent?: string;
 }
 
 /** One OpenClaw: its folders, its commands, and what they left behind. */
@@ -116,7 +118,7 @@ process.once("exit", () => {
 export async function createHost(setup: HostSetup = {}): Promise<Host> {
   const template = await hostTemplate(setup.plugin);
   // Resolved, because the host compares real paths.
-  const layout = hostLayout(await realpath(await mkdtemp(join(hostsDir(), "openclaw-host-"))));
+  const layout = hostLayout(await realpath(await mkdtemp(join(setup.parent ?? hostsDir(), "openclaw-host-"))));
   await copyTemplate(template, layout);
 
   const running = new Set<RunningCommand>();
