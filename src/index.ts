@@ -69,7 +69,6 @@ export default definePluginEntry({
       },
       // No `normalizeModelId`: the host calls that hook of the old copy while it updates the plugin, and
       // the update fails. Old ids are in the manifest (`modelIdNormalization`).
-      //
       // The account's own list knows more than any row that the host has kept.
       preferRuntimeResolvedModel: () => true,
       prepareDynamicModel: async (ctx) => await runtime().prepareDynamicModel(ctx),

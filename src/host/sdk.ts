@@ -11,18 +11,27 @@ type AgentScopeSdk = typeof import("openclaw/plugin-sdk/agent-scope-runtime");
 
 // Synchronous, because the host's `register` cannot wait; the host has these modules loaded.
 const load = createRequire(import.meta.url);
+/** Kept, because each `require` goes through the host's resolver again, which takes 1 ms. */
+const loaded = new Map<string, unknown>();
+
+function sdk<T>(name: string): T {
+  if (!loaded.has(name)) {
+    loaded.set(name, load(`openclaw/plugin-sdk/${name}`));
+  }
+  return loaded.get(name) as T;
+}
 
 /** Auth profiles: read, write, apply to the config. */
 export function providerAuthSdk(): ProviderAuthSdk {
-  return load("openclaw/plugin-sdk/provider-auth") as ProviderAuthSdk;
+  return sdk("provider-auth");
 }
 
 /** Where OpenClaw keeps its state. */
 export function statePathsSdk(): StatePathsSdk {
-  return load("openclaw/plugin-sdk/state-paths") as StatePathsSdk;
+  return sdk("state-paths");
 }
 
 /** Which agents a config has, and where each keeps its state. */
 export function agentScopeSdk(): AgentScopeSdk {
-  return load("openclaw/plugin-sdk/agent-scope-runtime") as AgentScopeSdk;
+  return sdk("agent-scope-runtime");
 }

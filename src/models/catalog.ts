@@ -13,6 +13,7 @@ import { isLongLived } from "../host/lifetime.ts";
 import { bindLogin, type BoundLogin } from "../profiles/bound-login.ts";
 import { isKimiError, KimiError, type KimiErrorCode } from "../protocol/errors.ts";
 import { processState } from "../process-state.ts";
+import { bindForTurn } from "./known.ts";
 import { type ModelList, readModelList, writeModelList } from "./store.ts";
 import { type ModelRow, providerEntry, STATIC_MODELS } from "./models.ts";
 import { parseModels } from "./reply.ts";
@@ -116,7 +117,7 @@ export async function runCatalog(ctx: CatalogContext): Promise<CatalogResult> {
 
 /** Makes sure that a run knows its model: a list that is missing is asked for, an old one renewed. */
 export async function prepareDynamicModel(ctx: DynamicContext): Promise<void> {
-  const login = bindLogin(ctx.agentDir, ctx.authProfileId, ctx.config);
+  const login = bindForTurn(ctx.agentDir, ctx.authProfileId, ctx.config);
   if (login === undefined) {
     return;
   }

@@ -1,7 +1,9 @@
 /** What is known of a model right now, without asking anyone. Synchronous, for the host's hooks. */
 
 import type { ProviderPlugin } from "openclaw/plugin-sdk/plugin-entry";
+import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
 import { isHidden, settings } from "../host/settings.ts";
+import { processState } from "../process-state.ts";
 import { bindLogin, type BoundLogin } from "../profiles/bound-login.ts";
 import { REGIONS } from "../protocol/endpoints.ts";
 import { findModel, modelLists, readModelList } from "./store.ts";
@@ -16,6 +18,36 @@ import {
 import { thinkingProfile } from "./thinking.ts";
 
 type DynamicContext = Parameters<NonNullable<ProviderPlugin["resolveDynamicModel"]>>[0];
+
+/** How long a binding serves, in ms: the host asks several times for each turn. */
+const BINDING_KEPT_MS = 250;
+
+interface KeptBinding {
+  readonly login: BoundLogin | undefined;
+  /** By the monotonic clock, in ms. */
+  readonly untilMs: number;
+}
+
+/**
+ * Binds a profile as {@link bindLogin} does, and remembers that for the rest of the turn. Only for
+ * what a model looks like: the token of a run always comes from the profile as it is then.
+ */
+export function bindForTurn(
+  agentDir: string | undefined,
+  profileId: string | undefined,
+  config?: OpenClawConfig,
+): BoundLogin | undefined {
+  const kept = processState("bindings", () => new Map<string, KeptBinding>());
+  const key = `${agentDir ?? ""}\0${profileId ?? ""}`;
+  const known = kept.get(key);
+  const now = performance.now();
+  if (known !== undefined && now < known.untilMs) {
+    return known.login;
+  }
+  const login = bindLogin(agentDir, profileId, config);
+  kept.set(key, { login, untilMs: now + BINDING_KEPT_MS });
+  return login;
+}
 
 /**
  * The row of a model: the login's own list first, then any other login's, then the static rows.
@@ -46,7 +78,7 @@ export function starterProvider() {
 export function resolveDynamicModel(
   ctx: Pick<DynamicContext, "modelId" | "agentDir" | "authProfileId">,
 ) {
-  const login = bindLogin(ctx.agentDir, ctx.authProfileId);
+  const login = bindForTurn(ctx.agentDir, ctx.authProfileId);
   const apiBase = (login?.home.endpoints ?? REGIONS["mainland-cn"]).apiBase;
   return runtimeModel(knownModel(ctx.modelId, login), apiBase);
 }

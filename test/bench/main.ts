@@ -40,7 +40,7 @@ try {
   const tarball = await measureTarball();
   const day = await simulateRequests();
   const host = values.host ? await measureHost(5) : undefined;
-  const call = values.host ? await measureGateway(20) : undefined;
+  const call = values.host ? await measureGateway(8) : undefined;
   const result = { fresh, refresh, crowd, official, load, tarball, day, host, call };
   if (values.json) {
     console.log(JSON.stringify(result, null, 2));
