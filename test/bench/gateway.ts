@@ -6,10 +6,10 @@
  * from turn to turn, OpenClaw builds what it keeps for the last one again, for either kind.
  */
 
-import { kimiVariables, signInWithCliLogin } from "../host/kimi.ts";
-import { startStandIn } from "../standin/server.ts";
-import { createHost } from "../support/host.ts";
-import { addBenchModel, inTurns, type Paired } from "./host.ts";
+import { kimiVariables, signInWithCliLogin } from "../kit/kimi/kimi-cli.ts";
+import { startStandIn } from "../kit/standin/server.ts";
+import { createHost } from "../kit/openclaw/host.ts";
+import { addBenchModel, inTurns, mustSucceed, type Paired } from "./host.ts";
 import { quantile } from "./statistics.ts";
 
 /** Turns of a block that count, and turns before them that do not. */
@@ -24,13 +24,17 @@ export async function measureGateway(rounds: number): Promise<Paired> {
   await using gateway = await host.startGateway();
   const turn = async (model: string): Promise<number> => {
     standIn.clear();
-    const arrived = standIn.waitFor("chat").then(() => performance.now());
+    const arrival = standIn.waitFor("chat").then(({ headers }) => ({
+      atMs: performance.now(),
+      byPlugin: "x-msh-platform" in headers,
+    }));
     const startMs = performance.now();
-    const { ok, text } = await gateway.chat("hi", { model, session: `bench-${model}` });
-    if (!ok) {
-      throw new Error(`the turn failed: ${text}`);
+    mustSucceed(await gateway.chat("hi", { model, session: `bench-${model}` }));
+    const { atMs, byPlugin } = await arrival;
+    if (byPlugin !== model.startsWith("kimi-code/")) {
+      throw new Error(`the call for ${model} came by the other way`);
     }
-    return (await arrived) - startMs;
+    return atMs - startMs;
   };
   const block = (model: string) => async (): Promise<number> => {
     const samples: number[] = [];

@@ -3,14 +3,16 @@
  * turns. Off, the same model is reached by an address and a key in OpenClaw's config.
  */
 
-import { readFile, statfs, writeFile } from "node:fs/promises";
+import { readFile, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { kimiVariables, signInWithCliLogin } from "../host/kimi.ts";
-import { type StandIn, startStandIn } from "../standin/server.ts";
-import { createHost, type Host } from "../support/host.ts";
+import path from "node:path";
+import { kimiVariables, signInWithCliLogin } from "../kit/kimi/kimi-cli.ts";
+import { type StandIn, startStandIn } from "../kit/standin/server.ts";
+import { createHost, type Host } from "../kit/openclaw/host.ts";
+import type { JsonObject } from "../kit/openclaw/layout.ts";
 import { type Distribution, distribution, quantile } from "./statistics.ts";
 
-/** One kind of command or start, in ms. */
+/** One kind of work with the plugin on and off, in ms unless a member says otherwise. */
 export interface Paired {
   readonly what: string;
   readonly on: Distribution;
@@ -21,6 +23,8 @@ export interface Paired {
 
 /** What was measured. */
 export interface HostResult {
+  /** The folder of both installations; it is not in memory. */
+  readonly diskFolder: string;
   readonly version: Paired;
   readonly turn: Paired;
   readonly gatewayStart: Paired;
@@ -32,7 +36,7 @@ const MODEL = "kimi-for-coding";
 /** Magic number of a file system in memory (statfs(2)). */
 const TMPFS = 0x01021994;
 
-/** A folder on a disk: OpenClaw's copies cost most there. */
+/** A folder on a disk, where users keep OpenClaw; rejects when there is only memory. */
 async function diskFolder(): Promise<string> {
   const folder = tmpdir();
   const { type } = await statfs(folder);
@@ -42,28 +46,50 @@ async function diskFolder(): Promise<string> {
   return folder;
 }
 
-/** The same server and model by OpenClaw's own means: an address and a key. */
-export function byAddressAndKey(standIn: StandIn) {
-  return {
+/** OpenClaw's own way to the same server and model: an address and a key. */
+function benchModels(standIn: StandIn): JsonObject {
+  const model = { id: MODEL, name: MODEL, contextWindow: 262_144, maxTokens: 8_192 };
+  const bench = {
     baseUrl: standIn.apiBase,
     apiKey: standIn.issueLogin().access_token,
     api: "openai-completions",
-    models: [{ id: MODEL, name: MODEL, contextWindow: 262_144, maxTokens: 8_192 }],
+    models: [model],
   };
+  return { mode: "merge", providers: { bench } };
 }
 
-/** The installation with the plugin switched off. */
+/** Adds the model by address and key to a host that is not running. */
+export async function addBenchModel(host: Host, standIn: StandIn): Promise<void> {
+  await host.updateConfig((config) => ({ ...config, models: benchModels(standIn) }));
+}
+
+/** Switches the plugin off; the default model is the one by address and key. */
 async function switchOff(host: Host, standIn: StandIn): Promise<void> {
+  const workspace = path.join(host.stateDir, "workspace");
   await host.updateConfig((config) => ({
     ...config,
-    plugins: { slots: { memory: "none" }, entries: { "kimi-code-oauth": { enabled: false } } },
+    plugins: {
+      ...(config["plugins"] as JsonObject),
+      entries: { "kimi-code-oauth": { enabled: false } },
+    },
     gateway: { mode: "local" },
-    agents: { defaults: { model: { primary: `bench/${MODEL}` } } },
-    models: { mode: "merge", providers: { bench: byAddressAndKey(standIn) } },
+    agents: { defaults: { workspace, model: { primary: `bench/${MODEL}` } } },
+    models: benchModels(standIn),
   }));
 }
 
-/** Runs two kinds of work in turns; the first round of each is a warm-up. */
+/** Sums up two kinds whose samples were taken in turns. */
+function paired(what: string, on: readonly number[], off: readonly number[]): Paired {
+  const extras = on.map((value, index) => value - (off[index] ?? Number.NaN));
+  return {
+    what,
+    on: distribution(on),
+    off: distribution(off),
+    medianExtra: quantile(extras, 0.5),
+  };
+}
+
+/** Runs two kinds of work in turns, off first; the first round of each is a warm-up. */
 export async function inTurns(
   what: string,
   rounds: number,
@@ -72,33 +98,38 @@ export async function inTurns(
 ): Promise<Paired> {
   const samples = { on: [] as number[], off: [] as number[] };
   for (let round = -1; round < rounds; round += 1) {
-    const offMs = await off();
-    const onMs = await on();
+    const ofOff = await off();
+    const ofOn = await on();
     if (round >= 0) {
-      samples.off.push(offMs);
-      samples.on.push(onMs);
+      samples.off.push(ofOff);
+      samples.on.push(ofOn);
     }
   }
-  const extras = samples.on.map((value, index) => value - (samples.off[index] ?? 0));
-  return {
-    what,
-    on: distribution(samples.on),
-    off: distribution(samples.off),
-    medianExtra: quantile(extras, 0.5),
-  };
+  return paired(what, samples.on, samples.off);
 }
 
-async function timed(work: () => Promise<void>): Promise<number> {
-  const start = performance.now();
-  await work();
-  return performance.now() - start;
+async function timed(work: Promise<unknown>): Promise<number> {
+  const startMs = performance.now();
+  await work;
+  return performance.now() - startMs;
 }
 
-async function turn(host: Host): Promise<void> {
-  const { ok, text } = await host.agentTurn("hi");
+async function runVersion(host: Host): Promise<void> {
+  const { code, stderr } = await host.run(["--version"]);
+  if (code !== 0) {
+    throw new Error(`openclaw --version failed: ${stderr}`);
+  }
+}
+
+/** Throws when a turn has failed: a failure is faster than an answer. */
+export function mustSucceed({ ok, text }: { readonly ok: boolean; readonly text: string }): void {
   if (!ok) {
     throw new Error(`the turn failed: ${text}`);
   }
+}
+
+async function runTurn(host: Host): Promise<void> {
+  mustSucceed(await host.agentTurn("hi"));
 }
 
 /** Resident memory of a process, in bytes. */
@@ -107,41 +138,47 @@ async function residentBytes(pid: number): Promise<number> {
   return Number(/^VmRSS:\s+(\d+) kB$/mu.exec(status)?.[1]) * 1_024;
 }
 
-/** Measures commands, turns and gateways, `rounds` of each. */
-export async function measureHost(rounds: number): Promise<HostResult> {
+/** One start of a gateway: ms until it is ready, and resident bytes after its first turn. */
+async function startOnce(host: Host): Promise<{ readyMs: number; bytes: number }> {
+  await using gateway = await host.startGateway();
+  mustSucceed(await gateway.chat("hi"));
+  return { readyMs: gateway.readyMs, bytes: await residentBytes(gateway.command.pid) };
+}
+
+/** Measures `rounds` commands and one-shot turns of each kind, and `starts` gateways. */
+export async function measureHost(rounds: number, starts: number): Promise<HostResult> {
   await using standIn = await startStandIn();
-  const setup = { env: kimiVariables(standIn), parent: await diskFolder() };
-  await using offHost = await createHost(setup);
-  await using onHost = await createHost(setup);
-  await signInWithCliLogin(onHost, standIn);
-  await switchOff(offHost, standIn);
-  const command = (host: Host) => async () =>
-    await timed(async () => void (await host.run(["--version"])));
-  const oneTurn = (host: Host) => async () => await timed(async () => await turn(host));
-  const version = await inTurns("openclaw --version", rounds, command(onHost), command(offHost));
-  const turns = await inTurns("openclaw agent --local", rounds, oneTurn(onHost), oneTurn(offHost));
+  const parent = await diskFolder();
+  const setup = { env: kimiVariables(standIn), parent };
+  await using off = await createHost(setup);
+  await using on = await createHost(setup);
+  await signInWithCliLogin(on, standIn);
+  await switchOff(off, standIn);
+  const version = await inTurns(
+    "openclaw --version",
+    rounds,
+    () => timed(runVersion(on)),
+    () => timed(runVersion(off)),
+  );
+  const turn = await inTurns(
+    "openclaw agent --local",
+    rounds,
+    () => timed(runTurn(on)),
+    () => timed(runTurn(off)),
+  );
   const bytes = { on: [] as number[], off: [] as number[] };
-  const start = (host: Host, resident: number[]) => async (): Promise<number> => {
-    await using gateway = await host.startGateway();
-    await gateway.chat("hi");
-    resident.push(await residentBytes(gateway.command.pid));
-    return gateway.readyMs;
+  const start = async (side: "on" | "off"): Promise<number> => {
+    const started = await startOnce(side === "on" ? on : off);
+    bytes[side].push(started.bytes);
+    return started.readyMs;
   };
   const gatewayStart = await inTurns(
     "gateway start",
-    rounds,
-    start(onHost, bytes.on),
-    start(offHost, bytes.off),
+    starts,
+    () => start("on"),
+    () => start("off"),
   );
-  // The first round of each is a warm-up here, too.
-  const next = (samples: number[]) => async (): Promise<number> => samples.shift() ?? Number.NaN;
-  const memory = await inTurns("gateway memory", rounds, next(bytes.on), next(bytes.off));
-  return { version, turn: turns, gatewayStart, memory };
-}
-
-/** Writes a config, for a caller that has its own host. */
-export async function addBenchModel(host: Host, standIn: StandIn): Promise<void> {
-  const config = await host.config();
-  const models = { mode: "merge", providers: { bench: byAddressAndKey(standIn) } };
-  await writeFile(host.configFile, JSON.stringify({ ...config, models }), { mode: 0o600 });
+  // The first start of each kind is a warm-up for its memory, too.
+  const memory = paired("gateway memory after a turn", bytes.on.slice(1), bytes.off.slice(1));
+  return { diskFolder: parent, version, turn, gatewayStart, memory };
 }

@@ -5,8 +5,8 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
-import { projectDir } from "../support/layout.ts";
-import type { LoadAnswer } from "./load-child.ts";
+import { projectDir } from "../kit/openclaw/layout.ts";
+import type { LoadAnswer } from "../kit/load-child.ts";
 import { type Distribution, distribution } from "./statistics.ts";
 
 const run = promisify(execFile);
@@ -44,7 +44,7 @@ async function load(
   stateDir: string,
   mode: "time" | "packages",
 ): Promise<LoadAnswer> {
-  const child = path.join(import.meta.dirname, "load-child.ts");
+  const child = path.join(import.meta.dirname, "..", "kit", "load-child.ts");
   const env = {
     PATH: process.env["PATH"],
     HOME: stateDir,

@@ -11,7 +11,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { projectDir } from "../support/layout.ts";
+import { projectDir } from "../kit/openclaw/layout.ts";
 import { measureFresh, measureRefresh } from "./access.ts";
 import { measureGateway } from "./gateway.ts";
 import { measureHost } from "./host.ts";
@@ -39,7 +39,7 @@ try {
   const load = await measureLoad(21);
   const tarball = await measureTarball();
   const day = await simulateRequests();
-  const host = values.host ? await measureHost(5) : undefined;
+  const host = values.host ? await measureHost(5, 3) : undefined;
   const call = values.host ? await measureGateway(8) : undefined;
   const result = { fresh, refresh, crowd, official, load, tarball, day, host, call };
   if (values.json) {

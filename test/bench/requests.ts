@@ -8,7 +8,7 @@ import { makeHome } from "../../src/logins/homes.ts";
 import { storeLogin } from "../soak/kimi-peers.ts";
 import { Network } from "../soak/network.ts";
 import { PluginProcess } from "../soak/plugin-process.ts";
-import { randomFrom } from "../soak/random.ts";
+import { randomFrom } from "../kit/random.ts";
 import { Timeline } from "../soak/timeline.ts";
 
 const HOUR_MS = 3_600_000;

@@ -1,8 +1,8 @@
 /** The stand-in in a process of its own, so that its work is not counted as the client's. */
 
 import { fork } from "node:child_process";
-import { startStandIn, type TokenReply } from "../standin/server.ts";
-import { nextMessage } from "../logins/processes.ts";
+import { startStandIn, type TokenReply } from "../kit/standin/server.ts";
+import { nextMessage } from "../kit/login-processes.ts";
 
 /** Account of the logins; its access tokens name it, as Kimi's do. */
 export const ACCOUNT = "user-bench";

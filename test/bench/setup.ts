@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Home, makeHome } from "../../src/logins/homes.ts";
 import type { LoginDeps } from "../../src/logins/login-deps.ts";
 import { identityHeaders } from "../../src/protocol/identity.ts";
-import { ownerText } from "../logins/support.ts";
+import { ownerText } from "../kit/logins.ts";
 import type { ServerProcess } from "./server-process.ts";
 
 /** CallSite of a login as the plugin gives them. */

@@ -92,16 +92,14 @@ function barAxes(gridIndex: number, unit: string) {
   };
 }
 
+function title(text: string, top: number, left = 20) {
+  return { text, top, left, textStyle: { fontSize: 13, color: "#24292f" } };
+}
+
 /** The drawing as a file's text. */
 export function draw({ plugin, official, day, spells, turn, call }: Drawing): string {
   const withHost = turn !== undefined && call !== undefined;
   const height = withHost ? 640 : 430;
-  const title = (text: string, top: number, left = 20) => ({
-    text,
-    top,
-    left,
-    textStyle: { fontSize: 13, color: "#24292f" },
-  });
   const turns = barAxes(2, "s");
   const calls = barAxes(3, "ms");
   const option: EChartsCoreOption = {

@@ -1,11 +1,11 @@
-/** What a user downloads, and what OpenClaw then has on its disk and copies at each start. */
+/** What a user downloads, and what OpenClaw then has on its disk. */
 
 import { execFile } from "node:child_process";
 import { lstat, readdir } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
-import { projectDir } from "../support/layout.ts";
-import { hostTemplate } from "../support/template.ts";
+import { projectDir } from "../kit/openclaw/layout.ts";
+import { hostTemplate } from "../kit/openclaw/template.ts";
 
 const run = promisify(execFile);
 
@@ -13,7 +13,7 @@ const run = promisify(execFile);
 export interface Tarball {
   readonly packed: number;
   readonly unpacked: number;
-  /** The plugin with its dependencies, as OpenClaw installed it; its own packages, linked in, are not counted. */
+  /** The plugin's npm project, with its dependencies; OpenClaw itself is linked in and not counted. */
   readonly installed: { readonly files: number; readonly bytes: number };
 }
 
@@ -22,11 +22,14 @@ interface Packed {
   readonly unpackedSize: number;
 }
 
-/** Counts regular files below a folder; links are not followed. */
-async function count(folder: string): Promise<{ files: number; bytes: number }> {
+/** Where OpenClaw keeps the archive of an `npm-pack:` install; an install from a registry has none. */
+const ARCHIVES = "_openclaw-pack-archives";
+
+/** Counts regular files below a project; links are not followed. */
+async function count(project: string): Promise<{ files: number; bytes: number }> {
   const sum = { files: 0, bytes: 0 };
-  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
-    if (entry.isFile()) {
+  for (const entry of await readdir(project, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile() && path.basename(entry.parentPath) !== ARCHIVES) {
       sum.files += 1;
       sum.bytes += (await lstat(path.join(entry.parentPath, entry.name))).size;
     }
@@ -34,12 +37,12 @@ async function count(folder: string): Promise<{ files: number; bytes: number }> 
   return sum;
 }
 
-/** The folder that OpenClaw installed the plugin and its dependencies into. */
-async function installFolder(): Promise<string> {
+/** The npm project that OpenClaw installed the plugin into. */
+async function installedProject(): Promise<string> {
   const root = await hostTemplate();
   for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
     if (entry.name === "kimi-code-oauth" && path.basename(entry.parentPath) === "node_modules") {
-      return entry.parentPath;
+      return path.dirname(entry.parentPath);
     }
   }
   throw new Error(`the plugin is not installed below ${root}`);
@@ -59,6 +62,6 @@ export async function measureTarball(): Promise<Tarball> {
   return {
     packed: entry.size,
     unpacked: entry.unpackedSize,
-    installed: await count(await installFolder()),
+    installed: await count(await installedProject()),
   };
 }

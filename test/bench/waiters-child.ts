@@ -8,8 +8,8 @@ import lockfile from "proper-lockfile";
 import { request } from "undici";
 import type { Home } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
-import { CLIENT_ID } from "../standin/tokens.ts";
-import type { TokenReply } from "../standin/server.ts";
+import { CLIENT_ID } from "../kit/standin/tokens.ts";
+import type { TokenReply } from "../kit/standin/server.ts";
 import { deps } from "./setup.ts";
 
 /** Who the crowd is made of; `official` waits and locks as the Kimi Code CLI does. */

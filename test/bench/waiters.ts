@@ -1,7 +1,7 @@
 /** A crowd on one expired login: from the winner's write to each caller's return. */
 
 import { type ChildProcess, fork } from "node:child_process";
-import { nextMessage } from "../logins/processes.ts";
+import { nextMessage } from "../kit/login-processes.ts";
 import type { Home } from "../../src/logins/homes.ts";
 import type { ServerProcess } from "./server-process.ts";
 import { expire } from "./setup.ts";

@@ -7,7 +7,7 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Home } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
-import { nextMessage } from "../logins/processes.ts";
+import { nextMessage } from "../kit/login-processes.ts";
 import {
   ageLock,
   failureOf,
@@ -24,10 +24,10 @@ import {
   testDeps,
   unprivileged,
   writeLogin,
-} from "../logins/support.ts";
-import { type StandIn, startStandIn, type TokenReply } from "../standin/server.ts";
+} from "../kit/logins.ts";
+import { type StandIn, startStandIn, type TokenReply } from "../kit/standin/server.ts";
 
-const CHILD = path.join(import.meta.dirname, "..", "logins", "child.ts");
+const CHILD = path.join(import.meta.dirname, "..", "kit", "login-child.ts");
 
 /** True where root may do this; a container may forbid it. */
 function can(script: string): boolean {

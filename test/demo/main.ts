@@ -4,11 +4,17 @@
  */
 import { stat, symlink } from "node:fs/promises";
 import path from "node:path";
-import { startStandIn } from "../standin/server.ts";
-import { createHost } from "../support/host.ts";
-import { hostEnvironment, openclawEntry } from "../support/layout.ts";
-import { runCommand, startCommand, tail } from "../support/process.ts";
-import { credentialFile, expireLogin, kimi, kimiVariables, readCredential } from "../host/kimi.ts";
+import { startStandIn } from "../kit/standin/server.ts";
+import { createHost } from "../kit/openclaw/host.ts";
+import { hostEnvironment, openclawEntry } from "../kit/openclaw/layout.ts";
+import { runCommand, startCommand, tail } from "../kit/openclaw/process.ts";
+import {
+  credentialFile,
+  expireLogin,
+  kimi,
+  kimiVariables,
+  readCredential,
+} from "../kit/kimi/kimi-cli.ts";
 
 const proved: string[] = [];
 let count = 0;

@@ -11,9 +11,9 @@ import { classifyAnswer } from "../../src/protocol/api-errors.ts";
 import { requestDeviceCode } from "../../src/protocol/device-authorization.ts";
 import { isKimiError } from "../../src/protocol/errors.ts";
 import { refreshGrant } from "../../src/protocol/refresh-grant.ts";
-import { everythingIn, KINDS, removeScratch, scratch, testDeps } from "../logins/support.ts";
-import { freshSeed, type Random, randomFrom } from "../soak/random.ts";
-import { defaultModels, usagesShapeA, usagesShapeB } from "../standin/accounts.ts";
+import { everythingIn, KINDS, removeScratch, scratch, testDeps } from "../kit/logins.ts";
+import { freshSeed, type Random, randomFrom } from "../kit/random.ts";
+import { defaultModels, usagesShapeA, usagesShapeB } from "../kit/standin/accounts.ts";
 import { mutate, mutateBytes } from "./mutate.ts";
 import { MadeUpNetwork, type MadeUpReply } from "./network.ts";
 

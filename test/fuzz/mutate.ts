@@ -1,6 +1,6 @@
 /** Damages texts in the ways in which files and replies come to be damaged, and in those in which they are made to be. */
 
-import type { Random } from "../soak/random.ts";
+import type { Random } from "../kit/random.ts";
 
 /** Values that programs have stumbled over. */
 const ODD_VALUES: readonly unknown[] = [

@@ -4,7 +4,7 @@ import { pathToFileURL } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
 import { answers } from "../../src/messages.ts";
 import type { AnswerKind } from "../../src/protocol/api-errors.ts";
-import { projectDir } from "../support/layout.ts";
+import { projectDir } from "../kit/openclaw/layout.ts";
 
 const DIST = path.join(projectDir, "node_modules", "openclaw", "dist");
 const FACTS = {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { staticModel } from "../../src/models/models.ts";
 import { kimiBody, type PayloadFacts } from "../../src/inference/payload.ts";
 import { kimiToolSchema } from "../../src/inference/tool-schemas.ts";
-import { untypedProperty } from "../standin/inference.ts";
+import { untypedProperty } from "../kit/standin/inference.ts";
 
 type Body = Record<string, unknown>;
 

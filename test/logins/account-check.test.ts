@@ -3,8 +3,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Home } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
 import type { AccountMemory } from "../../src/logins/login-deps.ts";
-import { startStandIn } from "../standin/server.ts";
-import type { StandIn } from "../standin/server.ts";
+import { startStandIn } from "../kit/standin/server.ts";
+import type { StandIn } from "../kit/standin/server.ts";
 import {
   failureOf,
   KINDS,
@@ -14,8 +14,8 @@ import {
   stored,
   testDeps,
   writeLogin,
-} from "./support.ts";
-import type { TestDeps } from "./support.ts";
+} from "../kit/logins.ts";
+import type { TestDeps } from "../kit/logins.ts";
 
 let standIn: StandIn;
 let deps: TestDeps;

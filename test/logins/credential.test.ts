@@ -9,7 +9,7 @@ import {
 } from "../../src/logins/credential.ts";
 import type { Credential, CredentialStyle } from "../../src/logins/credential.ts";
 import { readHome } from "../../src/logins/home-file.ts";
-import { removeScratch, scratch } from "./support.ts";
+import { removeScratch, scratch } from "../kit/logins.ts";
 
 afterEach(removeScratch);
 

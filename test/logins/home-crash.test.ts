@@ -6,9 +6,9 @@ import { tagOf } from "../../src/logins/credential.ts";
 import type { Credential } from "../../src/logins/credential.ts";
 import { findSuccessor } from "../../src/logins/successor.ts";
 import type { Home } from "../../src/logins/homes.ts";
-import { startStandIn } from "../standin/server.ts";
-import type { StandIn } from "../standin/server.ts";
-import { endProcesses, kill, nextMessage, startProcess } from "./processes.ts";
+import { startStandIn } from "../kit/standin/server.ts";
+import type { StandIn } from "../kit/standin/server.ts";
+import { endProcesses, kill, nextMessage, startProcess } from "../kit/login-processes.ts";
 import {
   ageLock,
   isRoot,
@@ -21,7 +21,7 @@ import {
   rotated,
   signedIn,
   stored,
-} from "./support.ts";
+} from "../kit/logins.ts";
 
 let standIn: StandIn;
 

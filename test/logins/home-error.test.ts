@@ -5,8 +5,8 @@ import { homeError } from "../../src/logins/home-error.ts";
 import { type Home, makeHome } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
 import { REGIONS } from "../../src/protocol/endpoints.ts";
-import { type StandIn, startStandIn } from "../standin/server.ts";
-import { failureOf, homeFor, removeScratch, scratch, testDeps, writeLogin } from "./support.ts";
+import { type StandIn, startStandIn } from "../kit/standin/server.ts";
+import { failureOf, homeFor, removeScratch, scratch, testDeps, writeLogin } from "../kit/logins.ts";
 
 const USE = "Sign in there, or run `openclaw models auth login --provider kimi-code`";
 /** What the host's chat windows show of an error, in characters. */

@@ -8,9 +8,9 @@ import { readHome } from "../../src/logins/home-file.ts";
 import { reserve } from "../../src/logins/home-replace.ts";
 import type { Home, HomeKind } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
-import { startStandIn } from "../standin/server.ts";
-import type { StandIn } from "../standin/server.ts";
-import { endProcesses, startReader } from "./processes.ts";
+import { startStandIn } from "../kit/standin/server.ts";
+import type { StandIn } from "../kit/standin/server.ts";
+import { endProcesses, startReader } from "../kit/login-processes.ts";
 import {
   giveAway,
   homeFor,
@@ -31,7 +31,7 @@ import {
   testDeps,
   unprivileged,
   writeLogin,
-} from "./support.ts";
+} from "../kit/logins.ts";
 
 const windows = process.platform === "win32";
 

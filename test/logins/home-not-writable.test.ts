@@ -5,8 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { reserve } from "../../src/logins/home-replace.ts";
 import type { Home } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
-import { startStandIn } from "../standin/server.ts";
-import type { StandIn, TokenReply } from "../standin/server.ts";
+import { startStandIn } from "../kit/standin/server.ts";
+import type { StandIn, TokenReply } from "../kit/standin/server.ts";
 import {
   failureOf,
   giveAway,
@@ -26,7 +26,7 @@ import {
   testDeps,
   unprivileged,
   writeLogin,
-} from "./support.ts";
+} from "../kit/logins.ts";
 
 const windows = process.platform === "win32";
 const PAGE_BYTES = 4096;

@@ -8,8 +8,8 @@ import { tagOf } from "../../src/logins/credential.ts";
 import type { Home } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
 import type { LoginDeps } from "../../src/logins/login-deps.ts";
-import { startStandIn } from "../standin/server.ts";
-import type { StandIn, TokenReply } from "../standin/server.ts";
+import { startStandIn } from "../kit/standin/server.ts";
+import type { StandIn, TokenReply } from "../kit/standin/server.ts";
 import {
   ageLock,
   failureOf,
@@ -23,8 +23,8 @@ import {
   stored,
   testDeps,
   writeLogin,
-} from "./support.ts";
-import type { TestDeps } from "./support.ts";
+} from "../kit/logins.ts";
+import type { TestDeps } from "../kit/logins.ts";
 
 let standIn: StandIn;
 let deps: TestDeps;

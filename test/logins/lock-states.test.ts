@@ -7,9 +7,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Home } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
-import { startStandIn } from "../standin/server.ts";
-import type { StandIn } from "../standin/server.ts";
-import { endProcesses, kill, runTogether, startProcess, startProcesses } from "./processes.ts";
+import { startStandIn } from "../kit/standin/server.ts";
+import type { StandIn } from "../kit/standin/server.ts";
+import {
+  endProcesses,
+  kill,
+  runTogether,
+  startProcess,
+  startProcesses,
+} from "../kit/login-processes.ts";
 import {
   failureOf,
   giveAway,
@@ -23,7 +29,7 @@ import {
   testDeps,
   unprivileged,
   watchTries,
-} from "./support.ts";
+} from "../kit/logins.ts";
 
 const windows = process.platform === "win32";
 let standIn: StandIn;

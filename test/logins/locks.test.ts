@@ -7,9 +7,9 @@ import type { Home } from "../../src/logins/homes.ts";
 import { tryDirectoryLock } from "../../src/logins/locks/directory-lock.ts";
 import { isHomeLocked, tryHomeLock } from "../../src/logins/locks/home-lock.ts";
 import { Login } from "../../src/logins/login.ts";
-import { startStandIn } from "../standin/server.ts";
-import type { StandIn } from "../standin/server.ts";
-import { endProcesses, hasPython, kill, python, pythonHolding } from "./processes.ts";
+import { startStandIn } from "../kit/standin/server.ts";
+import type { StandIn } from "../kit/standin/server.ts";
+import { endProcesses, hasPython, kill, python, pythonHolding } from "../kit/login-processes.ts";
 import {
   failureOf,
   KINDS,
@@ -22,7 +22,7 @@ import {
   stored,
   testDeps,
   watchTries,
-} from "./support.ts";
+} from "../kit/logins.ts";
 
 const windows = process.platform === "win32";
 

@@ -5,8 +5,8 @@ import type { Credential } from "../../src/logins/credential.ts";
 import type { Home } from "../../src/logins/homes.ts";
 import { tryHomeLock } from "../../src/logins/locks/home-lock.ts";
 import { Login } from "../../src/logins/login.ts";
-import { startStandIn } from "../standin/server.ts";
-import type { Fault, StandIn, TokenReply } from "../standin/server.ts";
+import { startStandIn } from "../kit/standin/server.ts";
+import type { Fault, StandIn, TokenReply } from "../kit/standin/server.ts";
 import {
   everythingIn,
   failureOf,
@@ -21,8 +21,8 @@ import {
   unprivileged,
   watchTries,
   writeLogin,
-} from "./support.ts";
-import type { TestDeps } from "./support.ts";
+} from "../kit/logins.ts";
+import type { TestDeps } from "../kit/logins.ts";
 
 let standIn: StandIn;
 let deps: TestDeps;

@@ -6,8 +6,8 @@ import type { Home } from "../../src/logins/homes.ts";
 import { tryHomeLock } from "../../src/logins/locks/home-lock.ts";
 import { Login } from "../../src/logins/login.ts";
 import type { AccessOptions } from "../../src/logins/login.ts";
-import { startStandIn } from "../standin/server.ts";
-import type { StandIn, TokenReply } from "../standin/server.ts";
+import { startStandIn } from "../kit/standin/server.ts";
+import type { StandIn, TokenReply } from "../kit/standin/server.ts";
 import {
   failureOf,
   KINDS,
@@ -19,8 +19,8 @@ import {
   stored,
   testDeps,
   writeLogin,
-} from "./support.ts";
-import type { TestDeps } from "./support.ts";
+} from "../kit/logins.ts";
+import type { TestDeps } from "../kit/logins.ts";
 
 let standIn: StandIn;
 let deps: TestDeps;

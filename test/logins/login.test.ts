@@ -5,8 +5,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Home } from "../../src/logins/homes.ts";
 import { tryHomeLock } from "../../src/logins/locks/home-lock.ts";
 import { Login } from "../../src/logins/login.ts";
-import { startStandIn } from "../standin/server.ts";
-import type { StandIn } from "../standin/server.ts";
+import { startStandIn } from "../kit/standin/server.ts";
+import type { StandIn } from "../kit/standin/server.ts";
 import {
   failureOf,
   KINDS,
@@ -18,7 +18,7 @@ import {
   stored,
   testDeps,
   writeLogin,
-} from "./support.ts";
+} from "../kit/logins.ts";
 
 let standIn: StandIn;
 

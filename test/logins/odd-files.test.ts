@@ -4,8 +4,8 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Home } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
-import { startStandIn } from "../standin/server.ts";
-import type { StandIn, TokenReply } from "../standin/server.ts";
+import { startStandIn } from "../kit/standin/server.ts";
+import type { StandIn, TokenReply } from "../kit/standin/server.ts";
 import {
   failureOf,
   homeFor,
@@ -17,8 +17,8 @@ import {
   signedIn,
   stored,
   testDeps,
-} from "./support.ts";
-import type { TestDeps } from "./support.ts";
+} from "../kit/logins.ts";
+import type { TestDeps } from "../kit/logins.ts";
 
 let standIn: StandIn;
 let deps: TestDeps;

@@ -2,8 +2,8 @@ import { utimes } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { HomeKind } from "../../src/logins/homes.ts";
-import { startStandIn } from "../standin/server.ts";
-import type { StandIn } from "../standin/server.ts";
+import { startStandIn } from "../kit/standin/server.ts";
+import type { StandIn } from "../kit/standin/server.ts";
 import {
   endProcesses,
   kill,
@@ -11,8 +11,8 @@ import {
   runTogether,
   startProcess,
   startProcesses,
-} from "./processes.ts";
-import { ageLock, leftovers, LIFETIME_MS, removeScratch, signedIn, stored } from "./support.ts";
+} from "../kit/login-processes.ts";
+import { ageLock, leftovers, LIFETIME_MS, removeScratch, signedIn, stored } from "../kit/logins.ts";
 
 const windows = process.platform === "win32";
 

@@ -6,9 +6,9 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { AccessOptions } from "../../src/logins/login.ts";
 import { Login } from "../../src/logins/login.ts";
 import type { Home } from "../../src/logins/homes.ts";
-import { startStandIn } from "../standin/server.ts";
-import type { StandIn } from "../standin/server.ts";
-import { KINDS, LIFETIME_MS, removeScratch, signedIn, stored, testDeps } from "./support.ts";
+import { startStandIn } from "../kit/standin/server.ts";
+import type { StandIn } from "../kit/standin/server.ts";
+import { KINDS, LIFETIME_MS, removeScratch, signedIn, stored, testDeps } from "../kit/logins.ts";
 
 let standIn: StandIn;
 const workers = new Set<Worker>();
@@ -26,7 +26,7 @@ afterEach(async () => {
 
 /** What one access in a worker thread came to: an access token or an error's code. */
 async function inWorker(home: Home, options: AccessOptions = {}): Promise<string> {
-  const worker = new Worker(path.join(import.meta.dirname, "thread.ts"), {
+  const worker = new Worker(path.join(import.meta.dirname, "..", "kit", "login-thread.ts"), {
     workerData: { home, options },
   });
   workers.add(worker);

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { ensureAuthProfileStore } from "openclaw/plugin-sdk/provider-auth";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type StandIn, startStandIn } from "../standin/server.ts";
-import { signInNonInteractively } from "../support/provider.ts";
+import { type StandIn, startStandIn } from "../kit/standin/server.ts";
+import { signInNonInteractively } from "../kit/openclaw/provider.ts";
 
 const WAY_OUT = /kimi login/;
 

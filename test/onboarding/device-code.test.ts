@@ -6,11 +6,11 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { bindProfile } from "../../src/profiles/bound-login.ts";
 import type { OAuthProfile } from "../../src/host/profile-shape.ts";
 import { runDeviceCode } from "../../src/onboarding/device-code.ts";
-import { everythingIn, failureOf, modeOf } from "../logins/support.ts";
-import { fakeWaits } from "../protocol/device-support.ts";
-import { type StandIn, startStandIn } from "../standin/server.ts";
-import type { JsonObject } from "../standin/types.ts";
-import { type Surface, surface } from "./device-context.ts";
+import { everythingIn, failureOf, modeOf } from "../kit/logins.ts";
+import { fakeWaits } from "../kit/device.ts";
+import { type StandIn, startStandIn } from "../kit/standin/server.ts";
+import type { JsonObject } from "../kit/standin/types.ts";
+import { type Surface, surface } from "../kit/device-context.ts";
 
 describe("signing in with a device code", () => {
   let standIn: StandIn;

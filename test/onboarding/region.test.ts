@@ -7,8 +7,8 @@ import { vi } from "vitest";
 import { chooseEndpoints } from "../../src/onboarding/region.ts";
 import type { Endpoints } from "../../src/protocol/endpoints.ts";
 import { REGIONS } from "../../src/protocol/endpoints.ts";
-import { failureOf } from "../logins/support.ts";
-import { type Surface, surface } from "./device-context.ts";
+import { failureOf } from "../kit/logins.ts";
+import { type Surface, surface } from "../kit/device-context.ts";
 
 const configured = (region: unknown) =>
   ({ plugins: { entries: { "kimi-code-oauth": { config: { region } } } } }) as Surface["config"] &

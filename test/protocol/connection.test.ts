@@ -12,8 +12,8 @@ import { isKimiError } from "../../src/protocol/errors.ts";
 import { exchange } from "../../src/protocol/http.ts";
 import { proxyFor } from "../../src/protocol/proxy-env.ts";
 import { setProxyMode } from "../../src/protocol/proxy-mode.ts";
-import { everythingIn } from "../logins/support.ts";
-import { type StandIn, startStandIn } from "../standin/server.ts";
+import { everythingIn } from "../kit/logins.ts";
+import { type StandIn, startStandIn } from "../kit/standin/server.ts";
 
 const VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"].flatMap((name) => [
   name,

@@ -3,11 +3,11 @@ import { requestDeviceCode } from "../../src/protocol/device-authorization.ts";
 import type { Endpoints } from "../../src/protocol/endpoints.ts";
 import { CLIENT_ID, REGIONS } from "../../src/protocol/endpoints.ts";
 import { checkVerificationLink } from "../../src/protocol/verification-link.ts";
-import { everythingIn, failureOf } from "../logins/support.ts";
-import { startStandIn } from "../standin/server.ts";
-import type { Fault, StandIn } from "../standin/server.ts";
-import type { JsonObject } from "../standin/types.ts";
-import { deviceRequest } from "./device-support.ts";
+import { everythingIn, failureOf } from "../kit/logins.ts";
+import { startStandIn } from "../kit/standin/server.ts";
+import type { Fault, StandIn } from "../kit/standin/server.ts";
+import type { JsonObject } from "../kit/standin/types.ts";
+import { deviceRequest } from "../kit/device.ts";
 
 const SECRET = "server-text-never-shown";
 

@@ -3,7 +3,7 @@ import { createServer, type Server } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { exchange } from "../../src/protocol/http.ts";
-import { type StandIn, startStandIn } from "../standin/server.ts";
+import { type StandIn, startStandIn } from "../kit/standin/server.ts";
 
 describe("the proxy variables of the environment", () => {
   let standIn: StandIn;

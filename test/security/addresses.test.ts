@@ -6,15 +6,8 @@ import { Login } from "../../src/logins/login.ts";
 import { type Env, REGIONS } from "../../src/protocol/endpoints.ts";
 import { identityHeaders } from "../../src/protocol/identity.ts";
 import { checkVerificationLink } from "../../src/protocol/verification-link.ts";
-import {
-  failureOf,
-  KINDS,
-  LIFETIME_MS,
-  removeScratch,
-  signedIn,
-  testDeps,
-} from "../logins/support.ts";
-import { startStandIn } from "../standin/server.ts";
+import { failureOf, KINDS, LIFETIME_MS, removeScratch, signedIn, testDeps } from "../kit/logins.ts";
+import { startStandIn } from "../kit/standin/server.ts";
 
 const HOME = "/home/someone";
 

@@ -18,7 +18,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { tagOf } from "../../src/logins/credential.ts";
 import type { Home } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
-import { type StandIn, startStandIn } from "../standin/server.ts";
+import { type StandIn, startStandIn } from "../kit/standin/server.ts";
 import {
   failureOf,
   isRoot,
@@ -31,7 +31,7 @@ import {
   signedIn,
   stored,
   testDeps,
-} from "../logins/support.ts";
+} from "../kit/logins.ts";
 
 const windows = process.platform === "win32";
 const VICTIM_TEXT = "belongs to somebody else\n";

@@ -19,8 +19,8 @@ import {
   stored,
   testDeps,
   writeLogin,
-} from "../logins/support.ts";
-import { type Fault, type StandIn, startStandIn, type TokenReply } from "../standin/server.ts";
+} from "../kit/logins.ts";
+import { type Fault, type StandIn, startStandIn, type TokenReply } from "../kit/standin/server.ts";
 
 let standIn: StandIn;
 let home: Home;

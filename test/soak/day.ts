@@ -6,7 +6,7 @@ import path from "node:path";
 import { type Dispatcher, getGlobalDispatcher, setGlobalDispatcher } from "undici";
 import type { HomeKind } from "../../src/logins/homes.ts";
 import { ACCIDENTS, Machine, type Mode } from "./machine.ts";
-import { type Random, randomFrom } from "./random.ts";
+import { type Random, randomFrom } from "../kit/random.ts";
 
 /** What a day is made from. */
 export interface DayOptions {

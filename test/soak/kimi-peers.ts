@@ -6,9 +6,9 @@ import path from "node:path";
 import lockfile from "proper-lockfile";
 import type { Home } from "../../src/logins/homes.ts";
 import { tryFileLock } from "../../src/logins/locks/file-lock.ts";
-import { CLIENT_ID, type TokenReply } from "../standin/tokens.ts";
+import { CLIENT_ID, type TokenReply } from "../kit/standin/tokens.ts";
 import { ConnectionError, type Network, type Reply } from "./network.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../kit/random.ts";
 import type { Actor, Timeline } from "./timeline.ts";
 
 /** How a CLI's turn went. */

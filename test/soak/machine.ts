@@ -18,7 +18,7 @@ import {
   PluginProcess,
   watchDisk,
 } from "./plugin-process.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../kit/random.ts";
 import { Timeline } from "./timeline.ts";
 import { Weather } from "./weather.ts";
 
@@ -289,7 +289,7 @@ export class Machine implements Disposable {
   /** A worker thread wants a token while the main thread stands still. */
   async #workerTurn(): Promise<void> {
     const before = readFileSync(this.#home.file, "utf8");
-    const worker = new Worker(path.join(import.meta.dirname, "..", "logins", "thread.ts"), {
+    const worker = new Worker(path.join(import.meta.dirname, "..", "kit", "login-thread.ts"), {
       workerData: {
         home: this.#home,
         options: { rejectedAccessToken: this.#stored().access_token },

@@ -8,7 +8,7 @@
  */
 
 import { parseArgs } from "node:util";
-import { freshSeed } from "./random.ts";
+import { freshSeed } from "../kit/random.ts";
 import { runRotations } from "./rotations.ts";
 import { MODES, runDays } from "./run.ts";
 

@@ -2,9 +2,9 @@
 
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { Dispatcher } from "undici";
-import { makeAccount } from "../standin/accounts.ts";
-import { CLIENT_ID, TokenBook, type TokenReply } from "../standin/tokens.ts";
-import type { Random } from "./random.ts";
+import { makeAccount } from "../kit/standin/accounts.ts";
+import { CLIENT_ID, TokenBook, type TokenReply } from "../kit/standin/tokens.ts";
+import type { Random } from "../kit/random.ts";
 import type { Actor, Timeline } from "./timeline.ts";
 
 /** What happens to a request. */

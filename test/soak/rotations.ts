@@ -12,10 +12,10 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Home } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
-import { python } from "../logins/processes.ts";
-import { homeFor, stored, writeLogin } from "../logins/support.ts";
-import { type StandIn, startStandIn } from "../standin/server.ts";
-import { randomFrom } from "./random.ts";
+import { python } from "../kit/login-processes.ts";
+import { homeFor, stored, writeLogin } from "../kit/logins.ts";
+import { type StandIn, startStandIn } from "../kit/standin/server.ts";
+import { randomFrom } from "../kit/random.ts";
 
 const KIMI = path.join(
   path.dirname(createRequire(import.meta.url).resolve("@moonshot-ai/kimi-code/package.json")),

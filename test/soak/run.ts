@@ -3,7 +3,7 @@
 import type { HomeKind } from "../../src/logins/homes.ts";
 import { type DayResult, runDay } from "./day.ts";
 import type { Mode } from "./machine.ts";
-import { seedOf } from "./random.ts";
+import { seedOf } from "../kit/random.ts";
 
 /** What a run is made from. */
 export interface RunOptions {

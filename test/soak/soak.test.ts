@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { hasPython } from "../logins/processes.ts";
+import { hasPython } from "../kit/login-processes.ts";
 import { runDay } from "./day.ts";
-import { freshSeed, randomFrom, seedOf } from "./random.ts";
+import { freshSeed, randomFrom, seedOf } from "../kit/random.ts";
 import { runRotations } from "./rotations.ts";
 import { runDays } from "./run.ts";
 

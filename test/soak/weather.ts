@@ -1,7 +1,7 @@
 /** The network's moods over a day. */
 
 import type { Trouble } from "./network.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../kit/random.ts";
 
 /** Which troubles a run has. */
 export interface WeatherOptions {

@@ -1,0 +1,73 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { type StandIn, startStandIn } from "../kit/standin/server.ts";
+import { createHost, type Host } from "../kit/openclaw/host.ts";
+import type { JsonObject } from "../kit/openclaw/layout.ts";
+import { kimiVariables, writeCliLogin } from "../kit/kimi/kimi-cli.ts";
+
+let standIn: StandIn;
+let host: Host;
+let other: string;
+
+beforeEach(async () => {
+  standIn = await startStandIn();
+  host = await createHost({ env: kimiVariables(standIn) });
+  other = await mkdtemp(path.join(tmpdir(), "official-kimi-"));
+}, 120_000);
+
+afterEach(async () => {
+  await host?.dispose();
+  await standIn?.close();
+  await rm(other, { recursive: true, force: true });
+});
+
+/** A plugin that claims the provider ids that the official API-key plugin claims. */
+async function writeOfficialStandIn(): Promise<void> {
+  await mkdir(path.join(other, "dist"), { recursive: true });
+  await writeFile(
+    path.join(other, "package.json"),
+    JSON.stringify({
+      name: "kimi",
+      version: "1.0.0",
+      type: "module",
+      openclaw: {
+        extensions: ["./dist/index.js"],
+        compat: { pluginApi: ">=2026.9.6" },
+        build: { openclawVersion: "2026.9.6" },
+      },
+    }),
+  );
+  await writeFile(
+    path.join(other, "openclaw.plugin.json"),
+    JSON.stringify({
+      id: "kimi",
+      name: "Kimi",
+      providers: ["kimi", "kimi-code", "kimi-coding"],
+      activation: { onStartup: false },
+      configSchema: { type: "object", additionalProperties: false, properties: {} },
+    }),
+  );
+  await writeFile(
+    path.join(other, "dist", "index.js"),
+    `import { definePluginEntry } from "openclaw/plugin-sdk/plugin-entry";
+export default definePluginEntry({
+  id: "kimi", name: "Kimi", description: "Stand-in",
+  register(api) { api.registerProvider({ id: "kimi", label: "Kimi", aliases: ["kimi-code", "kimi-coding"], auth: [] }); },
+});`,
+  );
+}
+
+it("works beside a plugin that claims the same provider ids", async () => {
+  await writeOfficialStandIn();
+  await host.updateConfig((config) => {
+    const plugins = config.plugins as JsonObject;
+    return { ...config, plugins: { ...plugins, load: { paths: [other] } } };
+  });
+  await writeCliLogin(host, standIn, standIn.issueLogin());
+  const onboarded = await host.onboard();
+  expect(onboarded.code, onboarded.stderr).toBe(0);
+  expect(await host.agentTurn("hi")).toMatchObject({ ok: true, text: "pong" });
+  expect(standIn.count("chat")).toBe(1);
+}, 180_000);

@@ -1,0 +1,84 @@
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import path from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { type StandIn, startStandIn } from "../kit/standin/server.ts";
+import { createHost, type Host } from "../kit/openclaw/host.ts";
+import { keys } from "../kit/openclaw/pty.ts";
+import { expireLogin, kimiVariables, readCredential } from "../kit/kimi/kimi-cli.ts";
+
+const LOGIN = ["models", "auth", "login", "--provider", "kimi-code"];
+
+let standIn: StandIn;
+let host: Host;
+
+beforeEach(async () => {
+  standIn = await startStandIn();
+  standIn.device.outcome = "manual";
+  host = await createHost({ env: kimiVariables(standIn) });
+}, 120_000);
+
+afterEach(async () => {
+  await host?.dispose();
+  await standIn?.close();
+});
+
+/** The credential files of logins made here. */
+async function ownHomes(): Promise<string[]> {
+  const folder = path.join(host.stateDir, "kimi-code-oauth", "credentials");
+  const names = await readdir(folder).catch(() => []);
+  return names.filter((name) => name.endsWith(".json")).map((name) => path.join(folder, name));
+}
+
+it("signs in from a terminal without any Kimi CLI, answers, refreshes, and asks for a code again after Ctrl-C", async () => {
+  // The method that shares a CLI's login finds none, and offers the way that needs none.
+  const cancelled = host.terminal([...LOGIN, "--method", "cli-login"]);
+  await cancelled.waitFor("Sign in with a browser instead?", 60_000);
+  cancelled.send(keys.enter);
+  await cancelled.waitFor("Waiting for your approval", 30_000);
+  await standIn.waitFor("token");
+  cancelled.send(keys.ctrlC);
+  await cancelled.exited;
+  standIn.approveDevice("FAKE-0001");
+  expect(await ownHomes()).toEqual([]);
+  expect(host.readAuthProfiles()).toEqual({});
+
+  const terminal = host.terminal([...LOGIN, "--device-code", "--set-default"]);
+  await terminal.waitFor("Waiting for your approval", 60_000);
+  expect(terminal.screen()).toContain("There is no browser on this machine.");
+  expect(terminal.screen()).toContain(
+    `${standIn.origin}/code/authorize_device?user_code=FAKE-0002`,
+  );
+  expect(terminal.screen()).toContain("Code: FAKE-0002");
+  standIn.approveDevice("FAKE-0002");
+  await terminal.waitFor("Approved", 30_000);
+  expect((await terminal.exited).code).toBe(0);
+
+  const [file = ""] = await ownHomes();
+  const profile = host.readAuthProfiles()["kimi-code:default"];
+  const slot = path.basename(file, ".json");
+  expect(profile).toMatchObject({
+    access: (await readCredential(file)).access_token,
+    accountId: "user-1",
+    authFlow: `openclaw:${slot}@${path.join(host.stateDir, "kimi-code-oauth")}`,
+  });
+  expect(terminal.screen()).not.toContain(String(profile?.access));
+  expect(terminal.screen()).not.toContain(String(profile?.refresh));
+
+  await expireLogin(host, file);
+  const turn = await host.agentTurn("ping");
+  expect(turn).toMatchObject({ ok: true, text: "pong" });
+  expect(standIn.tokenRequests("refresh_token")).toHaveLength(1);
+  expect(host.readAuthProfiles()["kimi-code:default"]?.access).toBe(
+    (await readCredential(file)).access_token,
+  );
+  // The first code was approved after it had been cancelled; nobody came for its tokens.
+  const handedOut = standIn.tokenRequests("device_code").filter(({ status }) => status === 200);
+  expect(handedOut.map(({ form }) => form?.["device_code"])).toEqual(["standin-device-code-0002"]);
+  expect(standIn.violations).toEqual([]);
+  expect(standIn.pollsTooFast).toBe(0);
+  // No Kimi CLI's folder was made, and nothing in one could have been read.
+  expect([".kimi", ".kimi-code"].filter((name) => existsSync(path.join(host.home, name)))).toEqual(
+    [],
+  );
+}, 240_000);

@@ -1,0 +1,154 @@
+import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { type StandIn, startStandIn } from "../kit/standin/server.ts";
+import { createHost, type Gateway, type Host } from "../kit/openclaw/host.ts";
+import {
+  kimiVariables,
+  pythonCredentialFile,
+  succeed,
+  writeCliLogin,
+} from "../kit/kimi/kimi-cli.ts";
+
+const CONFIG = "plugins.entries.kimi-code-oauth.config";
+
+describe("the settings", () => {
+  let standIn: StandIn;
+  let host: Host;
+  let gateway: Gateway;
+
+  const writePythonLogin = async (): Promise<void> => {
+    const { access_token, refresh_token, scope, token_type, expires_in } = standIn.issueLogin();
+    const file = pythonCredentialFile(host);
+    await mkdir(path.dirname(file), { recursive: true });
+    const expires_at = Date.now() / 1000 + 600;
+    await writeFile(
+      file,
+      JSON.stringify({ access_token, refresh_token, expires_at, scope, token_type, expires_in }),
+      { mode: 0o600 },
+    );
+  };
+
+  beforeAll(async () => {
+    standIn = await startStandIn();
+    host = await createHost({ env: kimiVariables(standIn) });
+    await mkdir(path.join(host.home, ".kimi-code"), { recursive: true });
+    await writeFile(
+      path.join(host.home, ".kimi-code", "device_id"),
+      "0b7ad1c2-0000-4000-8000-00000000c1c1",
+    );
+    await writePythonLogin();
+    // Without the setting this one would be used: it was refreshed last.
+    await writeCliLogin(host, standIn, standIn.issueLogin());
+    await succeed(host.run(["config", "set", `${CONFIG}.home`, "kimi-cli"]));
+    await succeed(host.onboard());
+    gateway = await host.startGateway();
+  }, 180_000);
+
+  afterAll(async () => {
+    await gateway?.kill();
+    await host?.dispose();
+    await standIn?.close();
+  });
+
+  beforeEach(() => {
+    standIn.clear();
+  });
+
+  /** Headers of a model call that say who is asking. */
+  const identity = async (): Promise<Record<string, string>> => {
+    standIn.clear();
+    await gateway.chat("hi");
+    const headers = standIn.requests.find(({ route }) => route === "chat")?.headers ?? {};
+    return Object.fromEntries(
+      Object.entries(headers).filter(
+        ([name]) => name === "user-agent" || name.startsWith("x-msh-"),
+      ),
+    );
+  };
+
+  it("decide whose login onboarding uses where both Kimi CLIs have one", () => {
+    expect(host.readAuthProfiles()["kimi-code:default"]).toMatchObject({
+      authFlow: `kimi-cli:kimi-code@${path.dirname(path.dirname(pythonCredentialFile(host)))}`,
+    });
+  });
+
+  it("say by default who is really asking, with a device id of this installation's own", async () => {
+    const headers = await identity();
+    const file = path.join(host.stateDir, "kimi-code-oauth", "device_id");
+    expect(headers).toMatchObject({
+      "user-agent": expect.stringMatching(
+        /^kimi-code-oauth\/\d+\.\d+\.\d+ \(OpenClaw\)$/u,
+      ) as string,
+      "x-msh-platform": "kimi_code_oauth",
+      "x-msh-device-id": await readFile(file, "utf8"),
+    });
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    expect(headers["x-msh-device-id"]).not.toBe("0b7ad1c2-0000-4000-8000-00000000c1c1");
+  });
+
+  it.each([
+    [
+      "region",
+      '"mars"',
+      `${CONFIG}.region: invalid config: must be equal to one of the allowed values (allowed: "mainland-cn", "global")`,
+    ],
+    ["colour", '"red"', `${CONFIG}: invalid config: must not have additional properties: "colour"`],
+  ])("refuse a wrong %s with a sentence", async (name, value, sentence) => {
+    const before = await host.config();
+    const { code, stderr } = await host.run(["config", "set", `${CONFIG}.${name}`, value]);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`Config validation failed: ${sentence}`);
+    expect(await host.config()).toEqual(before);
+  });
+
+  it("are taken all at once, and reach a running gateway's next turns", async () => {
+    const entries = {
+      home: "kimi-code-cli",
+      region: "global",
+      identity: { product: "my-agent/2.5", platform: "my_platform" },
+      hideModels: ["k3-256k"],
+    };
+    const batch = Object.entries(entries).map(([name, value]) => ({
+      path: `${CONFIG}.${name}`,
+      value,
+    }));
+    const { code, stderr } = await host.run([
+      "config",
+      "set",
+      "--batch-json",
+      JSON.stringify(batch),
+    ]);
+    expect(code, stderr).toBe(0);
+    const plugins = (await host.config()).plugins as { entries: Record<string, unknown> };
+    expect(plugins.entries["kimi-code-oauth"]).toMatchObject({ config: entries });
+    // The host takes a change over while no turn runs, and says so in its log only.
+    await expect
+      .poll(async () => await readFile(host.logFile, "utf8"), { timeout: 30_000 })
+      .toMatch(/config hot reload applied .*identity/u);
+    expect(await identity()).toMatchObject({
+      "user-agent": "my-agent/2.5",
+      "x-msh-platform": "my_platform",
+      "x-msh-version": "2.5",
+    });
+  }, 90_000);
+
+  it("have labels and help in the Control UI", async () => {
+    const { uiHints } = (await gateway.call("config.schema", {})) as {
+      uiHints: Record<string, { label?: string; help?: string }>;
+    };
+    const names = [
+      "home",
+      "region",
+      "identity",
+      "identity.product",
+      "identity.platform",
+      "hideModels",
+    ];
+    for (const name of names) {
+      const hint = uiHints[`${CONFIG}.${name}`];
+      expect(hint?.label, name).toMatch(/^[A-Z]/u);
+      expect(hint?.help, name).toMatch(/\.$/u);
+    }
+  });
+});

@@ -1,0 +1,235 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import * as bodies from "../kit/standin/bodies.ts";
+import { type StandIn, startStandIn, type TokenReply } from "../kit/standin/server.ts";
+import { createHost, type Gateway, type Host } from "../kit/openclaw/host.ts";
+import {
+  credentialFile,
+  expireLogin,
+  kimiVariables,
+  readCredential,
+  signInWithCliLogin,
+  writeCliLogin,
+} from "../kit/kimi/kimi-cli.ts";
+
+/** A text as a pattern that matches it alone. */
+function escaped(text: string): string {
+  return text.replaceAll(/[.()[\]]/gu, "\\$&");
+}
+
+const PROFILE = "kimi-code:default";
+const HOUR_MS = 3_600_000;
+
+interface UsageReport {
+  readonly usage?: {
+    readonly providers?: readonly {
+      readonly provider: string;
+      readonly windows: readonly { readonly resetAt?: number }[];
+    }[];
+  };
+}
+
+/** Text as it was before the host broke and framed it. */
+function unframed(text: string): string {
+  return text.replaceAll(/[│╮╯├─◇]/gu, " ").replaceAll(/\s+/gu, " ");
+}
+
+/** What the host puts in a token's place before it refreshes. */
+function fence(part: string): string {
+  return `openclaw-oauth-refresh-fence:v1:${"0".repeat(32)}:pending:${part}:${"ab".repeat(32)}`;
+}
+
+/** What a user sees who looks how things stand; the host asks its gateway, so there is one. */
+describe("how a login stands", () => {
+  let standIn: StandIn;
+  let host: Host;
+  let gateway: Gateway;
+  let output = "";
+
+  const openclaw = async (...args: string[]): Promise<string> => {
+    const { stdout, stderr } = await host.run(args, { timeoutMs: 240_000 });
+    output += stdout + stderr;
+    return stdout;
+  };
+  const modelsStatus = async (): Promise<string> => unframed(await openclaw("models", "status"));
+
+  beforeAll(async () => {
+    standIn = await startStandIn();
+    host = await createHost({ env: kimiVariables(standIn) });
+    await signInWithCliLogin(host, standIn);
+    gateway = await host.startGateway();
+  }, 180_000);
+
+  afterAll(async () => {
+    await gateway?.kill();
+    await host?.dispose();
+    await standIn?.close();
+  });
+
+  beforeEach(() => {
+    standIn.heal();
+    standIn.clear();
+  });
+
+  it("is told with plan, windows, reset times and credit by `openclaw status --usage`", async () => {
+    const report = JSON.parse(await openclaw("status", "--usage", "--json")) as UsageReport;
+    const kimi = report.usage?.providers?.find(({ provider }) => provider === "kimi-code");
+    expect(kimi).toMatchObject({
+      displayName: "Kimi Code",
+      plan: "Moderato",
+      windows: [
+        { label: "5 hours", usedPercent: 1 },
+        { label: "7 days", usedPercent: 4 },
+        { label: "Month", usedPercent: 50 },
+      ],
+      billing: [
+        { type: "balance", label: "Extra credit", amount: 100, unit: "USD" },
+        { type: "budget", label: "Extra credit this month", used: 50, limit: 200, unit: "USD" },
+      ],
+    });
+    const resets = kimi?.windows.map(({ resetAt }) =>
+      resetAt === undefined ? undefined : Math.round((resetAt - Date.now()) / HOUR_MS),
+    );
+    expect(resets).toEqual([3, 96, undefined]);
+    expect(standIn.count("usages")).toBe(1);
+    expect(standIn.count("me")).toBe(1);
+  });
+
+  it("is told from the older shape in words, and the plan is asked for once a day", async () => {
+    standIn.account().usages = "A";
+    const text = await openclaw("status", "--usage");
+    standIn.account().usages = "B";
+    expect(text).toMatch(
+      /Kimi Code \(Moderato\)\n\s*5 hours: 99% left · resets [23]h.*\n\s*7 days: 96% left · resets [34]d.*\n\s*Extra credit: \$100\.00\n\s*Extra credit this month: \$50\.00 \/ \$200\.00/u,
+    );
+    expect(standIn.count("usages")).toBe(1);
+    expect(standIn.count("me")).toBe(0);
+  });
+
+  it("is told by `openclaw models status`, too, after a refresh where the token has expired", async () => {
+    await expireLogin(host, credentialFile(host, standIn));
+    const text = await modelsStatus();
+    expect(text).toMatch(/kimi-code usage: 5 hours 99% left ⏱\S+ \S+ · 7 days 96% left/u);
+    expect(standIn.requests.map(({ route, status }) => `${route} ${String(status)}`)).toEqual([
+      "token 200",
+      "usages 200",
+    ]);
+  });
+
+  it("is unknown, and not 0 %, where Kimi contradicts itself", async () => {
+    standIn.account().usages = {
+      limits: [
+        {
+          window: { duration: 300, timeUnit: "TIME_UNIT_MINUTE" },
+          detail: { used: "0", limit: "100", remaining: "20" },
+        },
+      ],
+    };
+    const text = await modelsStatus();
+    standIn.account().usages = "B";
+    expect(text).toContain("kimi-code usage: 5 hours: unknown");
+    expect(text).not.toMatch(/\d+% left/u);
+  });
+
+  it("is not known while Kimi has a problem, and the reason is told", async () => {
+    standIn.failAlways("usages", { kind: "status", ...bodies.GATEWAY_HTML });
+    expect(await modelsStatus()).toContain(
+      "kimi-code usage: Kimi's server returned an error (HTTP 502). Try again in a moment; you are still signed in.",
+    );
+  });
+
+  it("is told by `openclaw doctor` with the command that mends it, for each login", async () => {
+    const profile = host.readAuthProfiles()[PROFILE];
+    const file = credentialFile(host, standIn);
+    /** Another login of the Kimi Code CLI, in a folder of its own. */
+    const add = async (
+      name: string,
+      tokens: TokenReply | undefined,
+      more: object = {},
+    ): Promise<string> => {
+      const dir = path.join(host.home, name);
+      const home = path.join(dir, "credentials", `${standIn.cliSlot}.json`);
+      if (tokens !== undefined) {
+        await mkdir(path.dirname(home), { recursive: true, mode: 0o700 });
+        const { access_token, refresh_token, scope, token_type, expires_in } = tokens;
+        const expires_at = Math.floor(Date.now() / 1000) + expires_in;
+        await writeFile(
+          home,
+          JSON.stringify({
+            access_token,
+            refresh_token,
+            expires_at,
+            scope,
+            token_type,
+            expires_in,
+          }),
+          { mode: 0o600 },
+        );
+      }
+      const authFlow = `kimi-code-cli:${standIn.cliSlot}@${dir}`;
+      host.writeAuthProfile(`kimi-code:${name}`, {
+        type: "oauth",
+        provider: "kimi-code",
+        ...profile,
+        authFlow,
+        expires: 1_000,
+        ...more,
+      });
+      return home;
+    };
+    standIn.createAccount({ id: "user-2", jwtAccessTokens: true });
+    const fine = await add("fine", standIn.issueLogin());
+    const signedOut = await add("signed-out", undefined);
+    const moved = await add("moved", standIn.issueLogin("user-2"), { accountId: "user-9" });
+    const crashed = await add("crashed", standIn.issueLogin(), {
+      access: fence("access"),
+      refresh: fence("refresh"),
+      expires: 1,
+    });
+
+    await writeCliLogin(host, standIn, standIn.issueLogin());
+    await expireLogin(host, file);
+    standIn.endLogin("user-1");
+    expect(await modelsStatus()).toMatch(
+      /Kimi login shared with the Kimi Code CLI \(\S+\), stored in \S+.* Kimi has ended this login\. Run `kimi login` \(OpenClaw picks it up automatically\)/u,
+    );
+
+    const text = unframed(await openclaw("doctor", "--non-interactive"));
+    const about = (home: string): string =>
+      `Kimi login shared with the Kimi Code CLI (${new URL(standIn.origin).host}), stored in ${home}`;
+    expect(text).toMatch(
+      new RegExp(
+        `${PROFILE}: expired.*${escaped(about(file))}.*Kimi has ended this login\\. Run \`kimi login\` \\(OpenClaw picks it up automatically\\)`,
+        "u",
+      ),
+    );
+    expect(text).toContain(
+      `${about(fine)}, last refreshed less than a minute ago. OK. Access tokens last`,
+    );
+    expect(text).toContain(
+      `${about(signedOut)}. The Kimi Code CLI is signed out: no login at ${signedOut}. Sign in there, or run \`openclaw models auth login --provider kimi-code\` to use the Kimi Code CLI login at ${new URL(standIn.origin).host} in ${path.dirname(path.dirname(file))}.`,
+    );
+    expect(text).toMatch(
+      new RegExp(
+        `${escaped(about(moved))}.*is now signed in to another account than this OpenClaw profile.*openclaw models auth login --provider kimi-code`,
+        "u",
+      ),
+    );
+    expect(text).toContain(
+      `${about(crashed)}, last refreshed less than a minute ago. An interrupted refresh left OpenClaw's copy locked. To restore it, restart: openclaw gateway restart`,
+    );
+  }, 240_000);
+
+  it("is told without a secret", async () => {
+    const { access_token: access, refresh_token: refresh } = await readCredential(
+      credentialFile(host, standIn),
+    );
+    expect(output).not.toBe("");
+    for (const secret of [access, refresh]) {
+      expect(output).not.toContain(secret);
+    }
+    expect(output).not.toMatch(/standin-(?:access|refresh)-|eyJ/u);
+    expect(standIn.violations).toEqual([]);
+  });
+});

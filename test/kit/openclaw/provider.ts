@@ -1,0 +1,61 @@
+/** The provider as the host gets it: registered by the plugin's entry, called through its methods. */
+import type { ProviderPlugin } from "openclaw/plugin-sdk/plugin-entry";
+import entry from "../../../src/index.ts";
+
+/** Registers the plugin as a discovery load does, and gives the provider that it registers. */
+export function registeredProvider(): ProviderPlugin {
+  const providers: ProviderPlugin[] = [];
+  const api = new Proxy(
+    {
+      registrationMode: "discovery",
+      registerProvider: (provider: ProviderPlugin) => providers.push(provider),
+      lifecycle: { onDispose: () => () => undefined },
+    },
+    {
+      // Whatever else the plugin registers is not looked at here.
+      get: (target, name) => Reflect.get(target, name) ?? (() => undefined),
+    },
+  );
+  entry.register?.(api as unknown as Parameters<NonNullable<typeof entry.register>>[0]);
+  const [provider] = providers;
+  if (provider === undefined) {
+    throw new Error("the plugin registered no provider");
+  }
+  return provider;
+}
+
+/** What a non-interactive sign-in said and did. */
+export interface SignInOutcome {
+  readonly config: unknown;
+  readonly errors: readonly string[];
+  readonly logs: readonly string[];
+  readonly exitCode: number | undefined;
+}
+
+/** Runs an auth method of the registered provider as `onboard --non-interactive` does. */
+export async function signInNonInteractively(
+  methodId: string,
+  agentDir: string,
+): Promise<SignInOutcome> {
+  const method = registeredProvider().auth.find(({ id }) => id === methodId);
+  const errors: string[] = [];
+  const logs: string[] = [];
+  let exitCode: number | undefined;
+  const context = {
+    config: {},
+    baseConfig: {},
+    opts: {},
+    agentDir,
+    runtime: {
+      log: (text: string) => logs.push(text),
+      error: (text: string) => errors.push(text),
+      exit: (code: number) => {
+        exitCode = code;
+      },
+    },
+  };
+  const config = await method?.runNonInteractive?.(
+    context as unknown as Parameters<NonNullable<typeof method.runNonInteractive>>[0],
+  );
+  return { config, errors, logs, exitCode };
+}
