@@ -14,24 +14,24 @@ const load = createRequire(import.meta.url);
 /** Kept, because each `require` goes through the host's resolver again, which takes 1 ms. */
 const loaded = new Map<string, unknown>();
 
-function sdk<T>(name: string): T {
+function sdk(name: string): unknown {
   if (!loaded.has(name)) {
     loaded.set(name, load(`openclaw/plugin-sdk/${name}`));
   }
-  return loaded.get(name) as T;
+  return loaded.get(name);
 }
 
 /** Auth profiles: read, write, apply to the config. */
 export function providerAuthSdk(): ProviderAuthSdk {
-  return sdk("provider-auth");
+  return sdk("provider-auth") as ProviderAuthSdk;
 }
 
 /** Where OpenClaw keeps its state. */
 export function statePathsSdk(): StatePathsSdk {
-  return sdk("state-paths");
+  return sdk("state-paths") as StatePathsSdk;
 }
 
 /** Which agents a config has, and where each keeps its state. */
 export function agentScopeSdk(): AgentScopeSdk {
-  return sdk("agent-scope-runtime");
+  return sdk("agent-scope-runtime") as AgentScopeSdk;
 }
