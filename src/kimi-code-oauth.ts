@@ -1,8 +1,8 @@
 /**
  * `refreshOAuth`: the host's entry for an expired profile. Credential in, credential out.
  *
- * Before the host calls it, it has thrown its copy of the tokens away, and it locks the profile for
- * good when this function throws or takes too long. So the tokens come from the home, and a failure
+ * Before this call the host has discarded its copy of the tokens, and it locks the profile until the
+ * next sign-in when this function throws or takes too long. So the tokens come from the home, and a failure
  * that can pass is not an exception here: the old credential goes back, and the run that needs it
  * says what is wrong (`prepareRuntimeAuth`).
  */
@@ -14,7 +14,7 @@ import { clearComingFence } from "./profiles/fences.ts";
 import { projected } from "./profiles/profiles.ts";
 import { isKimiError } from "./protocol/errors.ts";
 
-/** Longest time in this function, in ms; the host gives up, for good, after 120 s. */
+/** Longest time in this function, in ms; the host gives up after 120 s. */
 const LIMIT_MS = 90_000;
 /**
  * How far ahead a returned credential expires at least, in ms. The host counts a credential as
@@ -50,8 +50,8 @@ export async function refreshKimiCodeOAuth<T extends HostOAuthCredential>(
     const { access, refresh, expires } = projected(profile, tokens);
     return { ...credential, access, refresh, expires: usable(expires) };
   } catch (error) {
-    // The gateway refreshes in a thread of its own, too, where there is nobody to tell and which may
-    // end at any time; the next turn then finds out and says so.
+    // The gateway also refreshes in a worker thread, which may end at any time; the next turn in the
+    // main thread says what is wrong.
     if (isMainThread && isKimiError(error) && error.code === "login_ended") {
       clearComingFence();
       throw error;

@@ -2,7 +2,7 @@
  * Every sentence that a user reads: what happened, then what to do. Errors come first, by their code.
  *
  * This module imports only words, so that every layer can use it. A caller hands in facts and gets the
- * whole text; nobody edits a text afterwards. Tests hold the table against limits of length, its
+ * whole text; a text is never edited afterwards. Tests hold the table against limits of length, its
  * endings and ways out, and against OpenClaw's own readers of these texts.
  */
 

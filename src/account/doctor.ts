@@ -1,7 +1,7 @@
 /**
- * What `openclaw doctor` and a failed refresh say about a Kimi login: whose it is, where its home is,
- * when it was last refreshed, what is wrong with it and the one command that mends it. Reads files
- * only; asks nobody, changes nothing and shows no token.
+ * What `openclaw doctor` and a failed refresh say about a Kimi login: whose it is, where it is stored,
+ * when it was last refreshed, what is wrong with it and the one command that fixes it. Makes no network
+ * calls and shows no token.
  */
 
 import type { ProviderPlugin } from "openclaw/plugin-sdk/plugin-entry";

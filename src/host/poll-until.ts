@@ -11,7 +11,7 @@ const MAX_PAUSE_MS = 30_000;
  * Looks again and again until it is done or late; never keeps the process alive.
  *
  * A look that throws is repeated later: it ran in a timer, where an error has no other owner, and the
- * host ends with any exception that nobody catches.
+ * host ends with any uncaught exception.
  */
 export function pollUntil(limitMs: number, isDone: () => boolean): void {
   const deadline = performance.now() + limitMs;

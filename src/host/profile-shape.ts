@@ -45,12 +45,12 @@ export function isFenced(profile: OAuthProfile): boolean {
   return profile.access.startsWith(FENCE_PREFIX);
 }
 
-/** True for a marker that the host has put there for good, after `refreshOAuth` threw. */
+/** True for a permanent marker: the host puts it there after `refreshOAuth` threw. */
 export function isFenceFailed(profile: OAuthProfile): boolean {
   return isFenced(profile) && profile.access.includes(":failed:");
 }
 
-/** True for a profile with tokens in it, be they old. */
+/** True for a profile that holds tokens, even expired ones. */
 export function hasTokens(profile: OAuthProfile): boolean {
   return !isFenced(profile) && profile.access !== NO_TOKEN;
 }

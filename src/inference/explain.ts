@@ -14,7 +14,7 @@ export interface Explained {
 
 /**
  * The host's transports hide a text with brackets in it, such as the 401 for an id like `k3[1m]`. A
- * refused bearer comes with plain words; the call has been repeated with a renewed one all the same.
+ * rejected bearer comes in plain words. The call was repeated with a renewed one in either case.
  */
 const HIDDEN = /diagnostic JSON redacted/i;
 

@@ -28,11 +28,12 @@ export function failureCode(kind: FailureKind): string {
 /**
  * What the host makes of each answer.
  *
- * Whatever is about the plan and not about the login is a `rate_limit`: the host then shows our
- * sentence, pauses this model of the profile for a while (`pause.ts` ends that where it is of no use),
- * sends nothing in vain (the sentence tells it that) and lets the fallbacks take over. Under `billing` and `auth_permanent` it would
- * disable the whole profile, for up to a day after the user has put things right, and under these,
- * `auth` and `model_not_found` it would tell the user something of its own that is not true here.
+ * An answer about the plan, and not about the login, is a `rate_limit`: the host then shows our
+ * sentence, puts this model of the profile into a cooldown (`cooldown.ts` ends that where it is of no
+ * use), does not repeat the request (the sentence says so) and lets the fallbacks take over. Under
+ * `billing` and `auth_permanent` it disables the whole profile, for up to a day after the user has
+ * fixed the problem. Under these, `auth` and `model_not_found` it also shows words of its own that are
+ * not true here.
  */
 const ANSWER_REASONS: Readonly<Record<AnswerKind, Reason>> = {
   rejected_bearer: "auth",

@@ -26,7 +26,7 @@ export function refreshThresholdMs(expiresInS: number): number {
   return expiresInS > 0 ? (expiresInS * 1000) / 2 : DEFAULT_THRESHOLD_MS;
 }
 
-/** Time before the expiry from which nobody should be given the token any more, in ms. */
+/** Time before the expiry from which the token is no longer given out, in ms. */
 function waitWindowMs(expiresInS: number): number {
   return expiresInS > 0
     ? Math.min(MAX_WAIT_WINDOW_MS, (expiresInS * 1000) / 4)

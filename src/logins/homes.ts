@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import os from "node:os";
 import path from "node:path";
-import { say } from "../messages.ts";
+import { type Owner, say } from "../messages.ts";
 import {
   checkEndpoint,
   type Endpoints,
@@ -19,7 +19,7 @@ import type { CredentialStyle } from "./credential.ts";
 /** Slot of the `.com` pair, and the only slot that the Python CLI knows. */
 export const DEFAULT_SLOT = "kimi-code";
 
-const KINDS = ["kimi-cli", "kimi-code-cli", "openclaw"] as const;
+const KINDS = ["kimi-cli", "kimi-code-cli", "openclaw"] as const satisfies readonly Owner[];
 
 /** Who a home belongs to. */
 export type HomeKind = (typeof KINDS)[number];

@@ -1,8 +1,8 @@
 /**
- * What is noted beside a home of ours: which profile stores name it, and whose personal account it is.
+ * Notes beside a home of OpenClaw's: which profile stores name it, and whose personal account it is.
  *
- * The host tells nobody where its stores are: an agent's may be anywhere, also where only the command
- * that signed in knew of it. So the stores that name a home are noted beside it, and whether its
+ * The host does not tell where its stores are: an agent's may be anywhere, and only the command that
+ * signed in may know the place. So a note lists the stores that name a home, and says whether its
  * profile was ever seen there.
  */
 

@@ -1,6 +1,6 @@
 /**
- * Taking a home of ours away: first it is put aside, under a name that nobody takes for a login, and
- * a day later it is deleted. So a profile that was only out of sight gets its login back.
+ * Removes a home of OpenClaw's. It is first put aside, under a name that no program takes for a login,
+ * and deleted a day later, so that a profile that was only out of sight gets its login back.
  */
 
 import { existsSync, renameSync, rmSync, statSync, utimesSync } from "node:fs";

@@ -52,7 +52,7 @@ export interface PersonalAccount {
 }
 
 /**
- * The personal accounts that were noted. The host lists a person's own accounts to nobody, but reads
+ * The personal accounts that were noted. The host never lists a person's own accounts, but reads
  * one by its id; so the id is noted beside the home when the account is used.
  */
 export function personalAccounts(stateDir: string): PersonalAccount[] {

@@ -59,7 +59,7 @@ async function ageMs(file: string): Promise<number> {
   return stat === undefined ? 0 : Date.now() - stat.mtimeMs;
 }
 
-/** True for a regular file of the home's owner or of this user; nobody else's tokens are adopted. */
+/** True for a regular file of the home's owner or of this user; no other user's tokens are adopted. */
 function isTrusted(file: string, home: Home): boolean {
   try {
     const stat = lstatSync(file);

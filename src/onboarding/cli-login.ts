@@ -23,7 +23,7 @@ import {
 import { profileForLogin } from "./login-profile.ts";
 
 /**
- * Signs in where nobody can be asked.
+ * Signs in where the user cannot be asked.
  *
  * @returns the config to save, or `null` after a failure that was reported
  */

@@ -1,4 +1,4 @@
-/** Which of Kimi's two sites a new login belongs to, for good. */
+/** Which of Kimi's two sites a new login belongs to, for all its life. */
 
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -58,7 +58,7 @@ function fromProfiles(agentDir: string | undefined): Region | undefined {
 
 /**
  * Finds the pair of addresses for a new login: from the environment, this plugin's configuration, or
- * the Kimi Code CLI's marker; else the user is asked. In a chat nobody can be asked: there it is the
+ * the Kimi Code CLI's marker; else the user is asked. A chat cannot ask: there it is the
  * region of the profiles that are there already, or kimi.com, as in the Kimi Code CLI. This machine's
  * files say nothing about a person's own account on a shared gateway.
  *

@@ -55,6 +55,7 @@ export class BoundLogin {
   /** Names the login where its home or account must not be spelled out: in file and header names. */
   readonly key: string;
   readonly #source: ProfileSource | undefined;
+  #opened: Login | undefined;
 
   constructor(home: Home, accountId?: string, source?: ProfileSource) {
     this.home = home;
@@ -67,7 +68,7 @@ export class BoundLogin {
   }
 
   get #login(): Login {
-    return openLogin(this.home, {
+    this.#opened ??= openLogin(this.home, {
       accounts: accountMemory(new BoundLogin(this.home).key),
       headers: requestHeaders,
       notice: noticeOnce,
@@ -76,6 +77,7 @@ export class BoundLogin {
         await sleep(ms);
       },
     });
+    return this.#opened;
   }
 
   /**

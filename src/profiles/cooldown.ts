@@ -1,10 +1,10 @@
 /**
- * The pause that the host imposes on a profile after a failed call: 30 s at first, then longer.
+ * The cooldown that the host imposes on a profile after a failed call: 30 s at first, then longer.
  *
  * While it lasts, the host asks Kimi at most once in 30 s, and in between tells the user that the
- * provider "is in cooldown" and not what is wrong. Where there is another profile or a fallback model,
- * the pause takes the host there without a request in vain, so it stays. Where there is nothing to
- * change over to, it would hide the reason and hold up a user who has put things right, so it ends.
+ * provider "is in cooldown" and not what is wrong. With another profile or a fallback model, the cooldown
+ * saves a pointless request, so it stays. Without one it only hides the reason and delays a user who
+ * has already fixed the problem, so it ends.
  */
 
 import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";

@@ -23,7 +23,7 @@ import {
 import { pollUntil } from "../host/poll-until.ts";
 import { providerAuthSdk } from "../host/sdk.ts";
 
-/** How long the host may take to put its marker there for good, in ms. */
+/** How long the host may take to make its marker permanent, in ms. */
 const SETTLE_LIMIT_MS = 10_000;
 /** How long a profile that cannot be healed yet is looked at again, in ms; the host waits for its fence as long. */
 const RECHECK_LIMIT_MS = 120_000;
@@ -113,7 +113,7 @@ function healedProfile<T extends OAuthProfile>(profile: T): T | "locked" | undef
   }
 }
 
-/** A write to a store that nobody waits for; its failure leaves the store as it was. */
+/** A write to a store that no caller waits for; its failure leaves the store as it was. */
 function update(place: ProfilePlace, profileId: string, updater: Updater): void {
   providerAuthSdk()
     .updateAuthProfileStoreWithLock({ ...place, profileId, updater })
@@ -139,7 +139,7 @@ function healPersonal(profileId: string, found: OAuthProfile, healed: Profile): 
   });
 }
 
-/** Ends the cooldown that the host imposed when the fence was put there for good. */
+/** Ends the cooldown that the host imposed when the fence became permanent. */
 function endCooldown(profileId: string, place: ProfilePlace): void {
   update(place, profileId, (store) => {
     if (store.usageStats?.[profileId] === undefined) {
@@ -177,9 +177,9 @@ function lookAgain(isMeant: (profile: OAuthProfile) => boolean): HealResult {
 }
 
 /**
- * Takes away the fence that the host is about to put there for good, because Kimi ended the login.
- * With it in place, the host would say no more than that there are no credentials, even after the
- * user has signed in again; without it, each turn asks the home and hears how things are.
+ * Removes the fence that the host is about to make permanent because Kimi ended the login. With the
+ * fence, the host only says that there are no credentials, even after the user signs in again;
+ * without it, each turn reads the home and says what is wrong.
  */
 export function clearComingFence(): void {
   pollUntil(SETTLE_LIMIT_MS, () => lookAgain(isFenceFailed) === "healed");

@@ -1,7 +1,7 @@
 /**
- * Takes away own homes that no profile names any more: signing out of a profile ends its login here.
+ * Removes OpenClaw's homes that no profile names any more: signing out of a profile ends its login.
  *
- * The host tells nobody that a profile was removed, so the profiles are compared with the homes: by
+ * The host does not tell that a profile was removed, so the profiles are compared with the homes: by
  * the gateway once a minute, and by each sign-in. Not seen is not gone: a store can be broken, busy,
  * in another container or in a folder that this process does not know. So a home goes at once only
  * when its profile was seen before and every store that is noted for it was read and does not name it

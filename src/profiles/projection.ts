@@ -2,9 +2,10 @@
  * When a home's tokens are shown in its profile.
  *
  * A one-shot command shows them at once. In the gateway many runs can meet an expired profile together,
- * and the host then writes to its store twice, for the one refresh that it makes. A run whose read of
- * the store meets a third write fails. So the gateway waits until that is over, and shows a profile once
- * for all runs that asked meanwhile; as a rule there is nothing left to write by then.
+ * and the host then writes to its store twice, for the one refresh that it makes. A
+ * concurrent run survives two writes during its read and fails on a third. So the gateway waits until
+ * both are done, and projects once for all runs that asked in the meantime; usually nothing is left to
+ * write by then.
  */
 
 import type { Credential } from "../logins/credential.ts";
@@ -17,8 +18,8 @@ import { isCurrent, projected, readProfile } from "./profiles.ts";
 /**
  * Shows a home's tokens in its profile, so that the host sees their true expiry.
  *
- * A fence is left alone: whoever put it there settles it. So is a profile that has been given another
- * home or account since.
+ * A fence stays: the refresh that put it there settles it. A profile that got another home or account
+ * since then stays, too.
  *
  * @param bound - the profile as it was when the tokens were asked for
  */

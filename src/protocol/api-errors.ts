@@ -6,6 +6,8 @@
  * text is only matched, never shown.
  */
 
+import type { Window } from "../messages.ts";
+
 /** What an answer that is not a success means, as a closed set. */
 export type AnswerKind =
   /** 401: the access token is not accepted; one refresh may help. */
@@ -44,7 +46,7 @@ export type AnswerKind =
   | "refused";
 
 /** The usage window that an answer speaks of. */
-export type QuotaWindow = "5h" | "7d" | "month";
+export type QuotaWindow = Window;
 
 /** Texts that decide, whatever the status; the first match counts. */
 const BY_TEXT: readonly (readonly [RegExp, AnswerKind])[] = [

@@ -1,6 +1,6 @@
 /**
- * Second half of the device authorization grant (RFC 8628): ask the token endpoint until whoever got
- * the code has decided.
+ * Second half of the device authorization grant (RFC 8628): ask the token endpoint until the user
+ * has decided.
  */
 
 import { say } from "../messages.ts";
@@ -19,7 +19,7 @@ import { oauthErrorSchema } from "./token-response.ts";
 import { type IssuedTokens, parseIssuedTokens } from "./refresh-grant.ts";
 
 const DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code";
-/** What `slow_down` adds for good, in seconds (RFC 8628, section 3.5). */
+/** What each `slow_down` adds to the interval, in seconds (RFC 8628, section 3.5). */
 const SLOW_DOWN_S = 5;
 /** Longest pause after a lost connection, in seconds. */
 const MAX_BACKOFF_S = 30;

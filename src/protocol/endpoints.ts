@@ -1,7 +1,7 @@
 /**
  * Where a login's servers are: regions, their web sites, and environment overrides.
  *
- * Every login is bound to one pair of addresses for good. A token of one region means nothing to
+ * Every login is bound to one pair of addresses permanently. A token of one region means nothing to
  * the other, so nothing here ever mixes the two halves of a pair that was read from a profile.
  */
 

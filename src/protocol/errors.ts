@@ -7,7 +7,7 @@
 
 /** What can go wrong, as a closed set. */
 export type KimiErrorCode =
-  /** No credential file: nobody signed in, or the owner signed out. */
+  /** No credential file: no sign-in yet, or the owner signed out. */
   | "login_missing"
   /** The credential file is there but cannot be read. */
   | "login_unreadable"
@@ -35,9 +35,9 @@ export type KimiErrorCode =
   | "bad_reply"
   /** The request was refused for a reason other than the login. */
   | "refused"
-  /** Whoever was asked to approve a sign-in said no. */
+  /** The user denied a sign-in. */
   | "sign_in_denied"
-  /** Nobody approved a sign-in in time. */
+  /** The user did not approve a sign-in in time. */
   | "sign_in_expired"
   /** An address in the environment or the profile cannot be used. */
   | "endpoint_invalid"

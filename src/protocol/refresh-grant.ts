@@ -1,6 +1,6 @@
 /**
- * The refresh grant (RFC 6749, section 6): one request, its answer sorted. No state, no files, no
- * retry; whoever owns the refresh token decides whether to send it again.
+ * The refresh grant (RFC 6749, section 6): one request, its response classified. No state, no files,
+ * no retry: the caller, who owns the refresh token, decides whether to send it again.
  */
 
 import { say } from "../messages.ts";

@@ -53,8 +53,8 @@ describe("hostile KIMI_ variables", () => {
         KIMI_CODE_OAUTH_HOST: "https://evil.example",
         KIMI_OAUTH_HOST: "https://evil.example",
         KIMI_CODE_BASE_URL: "https://evil.example/v1",
-        KIMI_CODE_HOME: "/tmp/evil",
-        KIMI_SHARE_DIR: "/tmp/evil",
+        KIMI_CODE_HOME: "/evil",
+        KIMI_SHARE_DIR: "/evil",
       };
       expect(homeOfBinding(binding, hostile)).toEqual(home);
     }

@@ -202,7 +202,7 @@ function checkPlace(target: string): void {
  *
  * @param target - the lock itself is the folder `<target>.lock`
  * @returns `undefined` while another process holds it
- * @throws LockBlockedError for what lies in its place for good, else the system's error
+ * @throws LockBlockedError for what blocks its place permanently, else the system's error
  */
 export async function tryDirectoryLock(target: string): Promise<HeldLock | undefined> {
   const { default: lockfile } = await import("proper-lockfile");
