@@ -10,6 +10,7 @@ import { kimiVariables, signInWithCliLogin } from "../kit/kimi/kimi-cli.ts";
 import { type StandIn, startStandIn } from "../kit/standin/server.ts";
 import { createHost, type Host } from "../kit/openclaw/host.ts";
 import type { JsonObject } from "../kit/openclaw/layout.ts";
+import { processTree } from "../kit/openclaw/process.ts";
 import { type Distribution, distribution, quantile } from "./statistics.ts";
 
 /** One kind of work with the plugin on and off, in ms unless a member says otherwise. */
@@ -132,10 +133,15 @@ async function runTurn(host: Host): Promise<void> {
   mustSucceed(await host.agentTurn("hi"));
 }
 
-/** Resident memory of a process, in bytes. */
+/** Resident memory of a process and all its children, in bytes: the gateway is a child of its launcher. */
 async function residentBytes(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${String(pid)}/status`, "utf8");
-  return Number(/^VmRSS:\s+(\d+) kB$/mu.exec(status)?.[1]) * 1_024;
+  const sizes = await Promise.all(
+    processTree(pid).map(async (member) => {
+      const status = await readFile(`/proc/${String(member)}/status`, "utf8").catch(() => "");
+      return Number(/^VmRSS:\s+(\d+) kB$/mu.exec(status)?.[1] ?? 0) * 1_024;
+    }),
+  );
+  return sizes.reduce((sum, bytes) => sum + bytes, 0);
 }
 
 /** One start of a gateway: ms until it is ready, and resident bytes after its first turn. */
