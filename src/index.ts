@@ -74,6 +74,8 @@ export default definePluginEntry({
       prepareDynamicModel: async (ctx) => await runtime().prepareDynamicModel(ctx),
       resolveDynamicModel: (ctx) => runtime().resolveDynamicModel(ctx),
       resolveThinkingProfile: (ctx) => runtime().resolveThinkingProfile(ctx),
+      normalizeToolSchemas: (ctx) => runtime().normalizeToolSchemas(ctx),
+      inspectToolSchemas: (ctx) => runtime().inspectToolSchemas(ctx),
       buildReplayPolicy: (ctx) => runtime().replayPolicy(ctx),
       refreshOAuth: async (credential) => await runtime().refreshKimiCodeOAuth(credential),
       prepareRuntimeAuth: async (ctx) => await runtime().prepareRuntimeAuth(ctx),

@@ -12,6 +12,7 @@ export { classifyFailure, isContextOverflow } from "./inference/failures.ts";
 export { resolveDynamicModel, resolveThinkingProfile, starterProvider } from "./models/known.ts";
 export { replayPolicy } from "./inference/replay.ts";
 export { prepareRuntimeAuth } from "./inference/runtime-auth.ts";
+export { inspectToolSchemas, normalizeToolSchemas } from "./inference/tool-schemas.ts";
 export { wrapStream } from "./inference/stream.ts";
 export { refreshKimiCodeOAuth } from "./kimi-code-oauth.ts";
 export { runCliLogin, runCliLoginNonInteractive } from "./onboarding/cli-login.ts";

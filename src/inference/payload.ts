@@ -20,6 +20,8 @@ export interface PayloadFacts {
   readonly sessionId: string | undefined;
   /** Output limit that the caller asked for, in tokens. */
   readonly maxTokens: number | undefined;
+  /** The tools' parameters as Kimi takes them, by the tool's name. */
+  readonly schemas: ReadonlyMap<string, object>;
 }
 
 /** Kimi fixes these itself; a request that names them is refused, or means something else there. */
@@ -97,17 +99,19 @@ function chatMessage(message: unknown, keepsReasoning: boolean): unknown {
   };
 }
 
-function chatTool(tool: unknown): unknown {
+/** Parameters for a tool of a body. */
+function toolSchema(name: unknown, parameters: unknown, { schemas }: PayloadFacts): object {
+  return (typeof name === "string" ? schemas.get(name) : undefined) ?? kimiToolSchema(parameters);
+}
+
+function chatTool(tool: unknown, facts: PayloadFacts): unknown {
   if (!isRecord(tool) || !isRecord(tool.function)) {
     return tool;
   }
   const { strict: _strict, parameters, ...rest } = tool.function;
   return {
     ...tool,
-    function: {
-      ...rest,
-      ...(parameters === undefined ? {} : { parameters: kimiToolSchema(parameters) }),
-    },
+    function: { ...rest, parameters: toolSchema(rest.name, parameters, facts) },
   };
 }
 
@@ -117,7 +121,8 @@ function toolChoice(value: unknown): unknown {
 }
 
 /** Body of `POST /chat/completions`. */
-function chatBody(body: Body, { row, level }: PayloadFacts): Body {
+function chatBody(body: Body, facts: PayloadFacts): Body {
+  const { row, level } = facts;
   const wish = thinkingWish(row.thinking, level);
   const limit = body.max_completion_tokens ?? body.max_tokens;
   return {
@@ -126,7 +131,9 @@ function chatBody(body: Body, { row, level }: PayloadFacts): Body {
     ...(Array.isArray(body.messages)
       ? { messages: body.messages.map((message) => chatMessage(message, wish?.on === true)) }
       : {}),
-    ...(Array.isArray(body.tools) ? { tools: body.tools.map(chatTool) } : {}),
+    ...(Array.isArray(body.tools)
+      ? { tools: body.tools.map((tool) => chatTool(tool, facts)) }
+      : {}),
     ...(body.tool_choice === undefined || wish?.on !== true
       ? {}
       : { tool_choice: toolChoice(body.tool_choice) }),
@@ -167,11 +174,11 @@ function messagesMessage(message: unknown): unknown {
   return { ...message, content: Array.isArray(content) ? content.map(messagesPart) : content };
 }
 
-function messagesTool(tool: unknown): unknown {
+function messagesTool(tool: unknown, facts: PayloadFacts): unknown {
   return isRecord(tool) && "input_schema" in tool
     ? {
         ...without(tool, ["eager_input_streaming", "strict"]),
-        input_schema: kimiToolSchema(tool.input_schema),
+        input_schema: toolSchema(tool.name, tool.input_schema, facts),
       }
     : tool;
 }
@@ -191,7 +198,9 @@ function messagesBody(body: Body, facts: PayloadFacts): Body {
     // The host adds a budget for thinking to a limit of its own; Kimi has one limit for both.
     max_tokens: Math.min(facts.maxTokens ?? Number.POSITIVE_INFINITY, maxTokensOf(row)),
     ...(Array.isArray(body.messages) ? { messages: body.messages.map(messagesMessage) } : {}),
-    ...(Array.isArray(body.tools) ? { tools: body.tools.map(messagesTool) } : {}),
+    ...(Array.isArray(body.tools)
+      ? { tools: body.tools.map((tool) => messagesTool(tool, facts)) }
+      : {}),
     ...(isRecord(body.tool_choice) && body.tool_choice.type !== "none" && wish?.on === true
       ? { tool_choice: { type: "auto" } }
       : {}),
@@ -210,21 +219,27 @@ function responsesItem(item: unknown): unknown {
   return isRecord(item) && item.role === "developer" ? { ...item, role: "system" } : item;
 }
 
-function responsesTool(tool: unknown): unknown {
+function responsesTool(tool: unknown, facts: PayloadFacts): unknown {
   return isRecord(tool) && "parameters" in tool
-    ? { ...without(tool, ["strict"]), parameters: kimiToolSchema(tool.parameters) }
+    ? {
+        ...without(tool, ["strict"]),
+        parameters: toolSchema(tool.name, tool.parameters, facts),
+      }
     : tool;
 }
 
 /** Body of `POST /responses`. */
-function responsesBody(body: Body, { row, level, sessionId }: PayloadFacts): Body {
+function responsesBody(body: Body, facts: PayloadFacts): Body {
+  const { row, level, sessionId } = facts;
   const wish = thinkingWish(row.thinking, level);
   const effort = wish?.on === true ? wish.effort : undefined;
   return {
     ...without(body, [...LEFT_OUT, "reasoning", "include"]),
     store: false,
     ...(Array.isArray(body.input) ? { input: body.input.map(responsesItem) } : {}),
-    ...(Array.isArray(body.tools) ? { tools: body.tools.map(responsesTool) } : {}),
+    ...(Array.isArray(body.tools)
+      ? { tools: body.tools.map((tool) => responsesTool(tool, facts)) }
+      : {}),
     ...(body.prompt_cache_key === undefined && sessionId !== undefined
       ? { prompt_cache_key: sessionId }
       : {}),

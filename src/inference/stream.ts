@@ -11,6 +11,7 @@ import { asksForPatience, failureCode, isRejectedBearer } from "./failures.ts";
 import { knownModel } from "../models/known.ts";
 import { kimiBody, MESSAGES_BETA } from "./payload.ts";
 import { loginOfRun, type RunLogin } from "./run-login.ts";
+import { schemasByName } from "./tool-schemas.ts";
 
 type StreamFn = NonNullable<ProviderWrapStreamFnContext["streamFn"]>;
 type Stream = Awaited<ReturnType<StreamFn>>;
@@ -59,6 +60,7 @@ function callOptions(
   token: string,
   run: RunLogin,
   level: string | undefined,
+  schemas: ReadonlyMap<string, object>,
 ): StreamOptions {
   const messages = model.api === "anthropic-messages";
   const facts = {
@@ -67,6 +69,7 @@ function callOptions(
     level: level ?? options?.reasoning,
     sessionId: options?.sessionId,
     maxTokens: options?.maxTokens,
+    schemas,
   };
   const headers: Record<string, string> = {
     ...options?.headers,
@@ -175,9 +178,14 @@ export function wrapStream(inner: StreamFn, ctx: StreamContext): StreamFn {
       if (run === undefined) {
         return retold(await openStream(inner(model, context, options)), async (same) => same);
       }
+      const schemas = schemasByName(context.tools);
       const call = async (token: string): Promise<OpenStream> =>
         await openStream(
-          inner(callModel(model, run), context, callOptions(options, model, token, run, level)),
+          inner(
+            callModel(model, run),
+            context,
+            callOptions(options, model, token, run, level, schemas),
+          ),
         );
       // The event and the result are the same failure; it is explained once.
       let explained: ReturnType<typeof explainReport> | undefined;

@@ -1,130 +1,85 @@
 /**
- * Tool parameters as Kimi takes them: every property has a type, and references are written out.
- * A schema that the server refuses costs the whole request, also for tools that are never called.
+ * Tool parameters as Kimi takes them. A schema that the server refuses costs the whole request, also
+ * for tools that are never called, so what goes out passes Moonshot's own validator; and it takes
+ * each value that the tool's own schema takes, so that no call is ruled out.
  */
 
+import type { ProviderPlugin } from "openclaw/plugin-sdk/plugin-entry";
 import { isRecord } from "../json.ts";
+import { objectSchema } from "./schemas/root.ts";
 
-type Schema = Readonly<Record<string, unknown>>;
+type NormalizeHook = NonNullable<ProviderPlugin["normalizeToolSchemas"]>;
+type Tools = Parameters<NormalizeHook>[0]["tools"];
+type InspectHook = NonNullable<ProviderPlugin["inspectToolSchemas"]>;
+type Diagnostic = NonNullable<ReturnType<InspectHook>>[number];
 
-/** Deeper nesting than this is not looked into. */
-const MAX_DEPTH = 32;
+/** Parameters of no tool in particular: an object with whatever in it. */
+const ANY_OBJECT = { type: "object", properties: {} };
 
-/** Members that give a property a type without `type`. */
-const TYPED_BY = ["type", "anyOf", "oneOf", "allOf"];
+/** What came from here, and what it came from; the host keeps a tool's parameters for a whole run. */
+const converted = new WeakMap<object, object>();
+/** Properties that a converted schema could not declare. */
+const undeclared = new WeakMap<object, readonly string[]>();
 
-function typeOfValue(value: unknown): string {
-  if (value === null) {
-    return "null";
-  }
-  if (Array.isArray(value)) {
-    return "array";
-  }
-  return Number.isInteger(value) ? "integer" : typeof value;
-}
-
-/** The type that a schema means without saying so. */
-function inferType(schema: Schema): string {
-  const values = Array.isArray(schema.enum)
-    ? (schema.enum as unknown[])
-    : "const" in schema
-      ? [schema.const]
-      : [];
-  const types = new Set(values.map(typeOfValue));
-  const [only] = types;
-  if (types.size === 1 && only !== undefined) {
-    return only;
-  }
-  if (types.size === 2 && types.has("integer") && types.has("number")) {
-    return "number";
-  }
-  if ("properties" in schema || "additionalProperties" in schema || "required" in schema) {
-    return "object";
-  }
-  return "items" in schema ? "array" : "string";
-}
-
-/** Follows a reference within the same schema, e.g. `#/$defs/item`. */
-function lookUp(root: Schema, reference: string): Schema | undefined {
-  let current: unknown = root;
-  for (const part of reference.slice(2).split("/")) {
-    const key = decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~");
-    current = isRecord(current) ? current[key] : undefined;
-  }
-  return isRecord(current) ? current : undefined;
-}
-
-/** Where the conversion is: the whole schema, the references on the way, and how deep it is. */
-interface Place {
-  readonly root: Schema;
-  readonly references: readonly string[];
-  readonly depth: number;
-}
-
-/** Writes a reference out; one that leads back into itself ends there with its type alone. */
-function resolve(schema: Schema, place: Place): { schema: Schema; references: readonly string[] } {
-  const { $ref: reference, ...rest } = schema;
-  const { references } = place;
-  if (typeof reference !== "string" || !reference.startsWith("#/")) {
-    return { schema, references };
-  }
-  const target = lookUp(place.root, reference);
-  if (target === undefined) {
-    return { schema: rest, references };
-  }
-  if (references.includes(reference)) {
-    return { schema: { ...rest, type: target.type ?? inferType(target) }, references };
-  }
-  return { schema: { ...target, ...rest }, references: [...references, reference] };
-}
-
-function mapMembers(
-  value: unknown,
-  change: (member: unknown) => unknown,
-): Record<string, unknown> | undefined {
-  return isRecord(value)
-    ? Object.fromEntries(Object.entries(value).map(([key, member]) => [key, change(member)]))
-    : undefined;
-}
-
-function convert(value: unknown, place: Place, isProperty: boolean): unknown {
-  if (!isRecord(value) || place.depth > MAX_DEPTH) {
-    return value;
-  }
-  const { schema, references } = resolve(value, place);
-  const below = { root: place.root, references, depth: place.depth + 1 };
-  const deeper = (member: unknown): unknown => convert(member, below, true);
-  const list = (member: unknown): unknown => (Array.isArray(member) ? member.map(deeper) : member);
-  const properties = mapMembers(schema.properties, deeper);
-  const typed = !isProperty || TYPED_BY.some((key) => key in schema);
-  return {
-    ...schema,
-    ...(typed ? {} : { type: inferType(schema) }),
-    ...(properties === undefined ? {} : { properties }),
-    ...("items" in schema
-      ? { items: Array.isArray(schema.items) ? list(schema.items) : deeper(schema.items) }
-      : {}),
-    ...(isRecord(schema.additionalProperties)
-      ? { additionalProperties: deeper(schema.additionalProperties) }
-      : {}),
-    ...Object.fromEntries(
-      ["anyOf", "oneOf", "allOf"].flatMap((key) =>
-        key in schema ? [[key, list(schema[key])]] : [],
-      ),
-    ),
-  };
-}
-
-/** A tool's parameters with references written out and a type on every property. */
-export function kimiToolSchema(parameters: unknown): unknown {
+/** A tool's parameters as Kimi takes them; the same object for the same parameters. */
+export function kimiToolSchema(parameters: unknown): object {
   if (!isRecord(parameters)) {
-    return parameters;
+    return ANY_OBJECT;
   }
-  const place = { root: parameters, references: [], depth: 0 };
-  const converted = convert(parameters, place, false);
-  if (!isRecord(converted)) {
-    return converted;
+  const known = converted.get(parameters);
+  if (known !== undefined) {
+    return known;
   }
-  const { $defs: _defs, definitions: _definitions, ...schema } = converted;
+  const { schema, undeclared: names } = objectSchema(parameters);
+  converted.set(parameters, schema);
+  converted.set(schema, schema);
+  undeclared.set(schema, names);
   return schema;
+}
+
+/** A tool, as far as its parameters go. */
+interface NamedTool {
+  readonly name: string;
+  readonly parameters: unknown;
+}
+
+/**
+ * The converted parameters of a call's tools by name, for the body: the host's transports write
+ * references out, which is what the definitions in here are for. Names that occur twice are left out.
+ */
+export function schemasByName(
+  tools: readonly NamedTool[] | undefined,
+): ReadonlyMap<string, object> {
+  const groups = Map.groupBy(tools ?? [], ({ name }) => name);
+  return new Map(
+    [...groups].flatMap(([name, [tool, ...others]]) =>
+      tool === undefined || others.length > 0 ? [] : [[name, kimiToolSchema(tool.parameters)]],
+    ),
+  );
+}
+
+/** `normalizeToolSchemas`: the tools of a run, each converted once. */
+export function normalizeToolSchemas({ tools }: { readonly tools: Tools }): Tools {
+  return tools.map((tool) => {
+    const parameters = kimiToolSchema(tool.parameters) as typeof tool.parameters;
+    return parameters === tool.parameters ? tool : { ...tool, parameters };
+  });
+}
+
+/** `inspectToolSchemas`: what of a tool Kimi cannot be told in keywords; the host logs it. */
+export function inspectToolSchemas({ tools }: { readonly tools: Tools }): Diagnostic[] {
+  return tools.flatMap(({ name, parameters }, toolIndex) => {
+    const names = undeclared.get(kimiToolSchema(parameters)) ?? [];
+    return names.length === 0
+      ? []
+      : [
+          {
+            toolName: name,
+            toolIndex,
+            violations: names.map(
+              (property) => `${name}.parameters.properties.${property}: Kimi reserves this name`,
+            ),
+          },
+        ];
+  });
 }

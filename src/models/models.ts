@@ -146,6 +146,8 @@ export function modelDefinition(row: ModelRow, apiBase: string) {
       supportsTemperature: false,
       supportsLongCacheRetention: false,
       supportsTools: row.tools,
+      // An array of anything goes out without `items`; the host would add an empty schema.
+      omitEmptyArrayItems: true,
       ...(row.protocol === "chat"
         ? {
             supportsUsageInStreaming: true,

@@ -1,8 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { staticModel } from "../../src/models/models.ts";
 import { kimiBody, type PayloadFacts } from "../../src/inference/payload.ts";
-import { kimiToolSchema } from "../../src/inference/tool-schemas.ts";
-import { untypedProperty } from "../kit/standin/inference.ts";
 
 type Body = Record<string, unknown>;
 
@@ -12,6 +10,7 @@ function body(api: string, value: Body, facts: Partial<PayloadFacts> = {}): Body
     level: "high",
     sessionId: "session-1",
     maxTokens: undefined,
+    schemas: new Map(),
     ...facts,
   }) as Body;
 }
@@ -172,6 +171,7 @@ describe("a chat completion", () => {
         level: undefined,
         sessionId: undefined,
         maxTokens: undefined,
+        schemas: new Map(),
       }),
     ).toBe("text");
   });
@@ -260,71 +260,5 @@ describe("an OpenAI response", () => {
       store: false,
       prompt_cache_key: "k",
     });
-  });
-});
-
-describe("tool parameters", () => {
-  it.each([
-    ["a property without a type", { a: {} }, { a: { type: "string" } }],
-    [
-      "a description alone",
-      { a: { description: "x" } },
-      { a: { description: "x", type: "string" } },
-    ],
-    ["an enum of texts", { a: { enum: ["x", "y"] } }, { a: { enum: ["x", "y"], type: "string" } }],
-    ["an enum of numbers", { a: { enum: [1, 2.5] } }, { a: { enum: [1, 2.5], type: "number" } }],
-    ["a constant", { a: { const: true } }, { a: { const: true, type: "boolean" } }],
-    [
-      "members",
-      { a: { properties: { b: {} } } },
-      { a: { properties: { b: { type: "string" } }, type: "object" } },
-    ],
-    ["items", { a: { items: {} } }, { a: { items: { type: "string" }, type: "array" } }],
-    [
-      "a choice",
-      { a: { anyOf: [{}, { type: "null" }] } },
-      { a: { anyOf: [{ type: "string" }, { type: "null" }] } },
-    ],
-    ["any type at all", { a: true }, { a: true }],
-  ])("get a type for %s", (_what, properties, expected) => {
-    expect(kimiToolSchema({ type: "object", properties })).toEqual({
-      type: "object",
-      properties: expected,
-    });
-  });
-
-  it("have their references written out, also a circular one", () => {
-    const schema = {
-      type: "object",
-      properties: {
-        list: { type: "array", items: { $ref: "#/$defs/node" } },
-        gone: { $ref: "#/$defs/no" },
-      },
-      $defs: { node: { properties: { name: {}, next: { $ref: "#/$defs/node" } } } },
-    };
-    const converted = kimiToolSchema(schema);
-    expect(converted).not.toHaveProperty("$defs");
-    expect(untypedProperty(converted)).toBeUndefined();
-    expect(converted).toEqual({
-      type: "object",
-      properties: {
-        list: {
-          type: "array",
-          items: {
-            type: "object",
-            properties: { name: { type: "string" }, next: { type: "object" } },
-          },
-        },
-        gone: { type: "string" },
-      },
-    });
-  });
-
-  it("stay as they are when they are no schema", () => {
-    expect([kimiToolSchema(undefined), kimiToolSchema("x"), kimiToolSchema(null)]).toEqual([
-      undefined,
-      "x",
-      null,
-    ]);
   });
 });

@@ -10,10 +10,11 @@ import {
 import type { Answer } from "./bodies.ts";
 import { jsonReply, pieces, sse, streamReply } from "./http.ts";
 import type { Reply } from "./http.ts";
-import { duplicate, inference, untypedProperty } from "./inference.ts";
+import { inference } from "./inference.ts";
 import type { Call } from "./inference.ts";
 import type { FullTurn } from "./script.ts";
 import type { JsonObject } from "./types.ts";
+import { checkTools } from "./tools.ts";
 import { violation } from "./world.ts";
 
 const message = z.looseObject({
@@ -90,24 +91,6 @@ function checkMessage(entry: Message, index: number, thinking: boolean): Answer 
   return thinking && entry.role === "assistant" && lost ? reasoningMissing(index) : undefined;
 }
 
-/** The live API refuses both; the wording here is made up. */
-function checkTools(body: ChatBody): Answer | undefined {
-  const tools = body.tools ?? [];
-  const twice = duplicate(tools.map((tool) => tool.function.name));
-  if (twice !== undefined) {
-    return badRequest(`Invalid request: function name ${twice} is duplicated`);
-  }
-  for (const tool of tools) {
-    const at = untypedProperty(tool.function.parameters);
-    if (at !== undefined) {
-      return badRequest(
-        `Invalid request: tools.function.parameters is not a valid moonshot flavored json schema, details: <At path '${at}': type is not defined>`,
-      );
-    }
-  }
-  return undefined;
-}
-
 /** Whether the live API refuses an effort that it does not list is unknown; a client has no reason to send one. */
 function checkEffort(call: Call<ChatBody>): Answer | undefined {
   const effort = call.body.thinking?.effort;
@@ -122,7 +105,12 @@ function check(call: Call<ChatBody>): Answer | undefined {
     call.body.messages
       .map((entry, index) => checkMessage(entry, index, thinks(call)))
       .find((bad) => bad !== undefined) ??
-    checkTools(call.body) ??
+    checkTools(
+      (call.body.tools ?? []).map((tool) => ({
+        name: tool.function.name,
+        parameters: tool.function.parameters,
+      })),
+    ) ??
     checkEffort(call);
   if (found !== undefined && typeof found.body === "object") {
     violation(call.world, call.request, JSON.stringify(found.body["error"]));

@@ -1,13 +1,14 @@
 /** Anthropic Messages, as served at `/coding/v1/messages`. */
 import { z } from "zod";
-import { DEVELOPER_ROLE, EMPTY_TEXT, anthropicShape, badRequest } from "./bodies.ts";
+import { DEVELOPER_ROLE, EMPTY_TEXT, anthropicShape } from "./bodies.ts";
 import type { Answer } from "./bodies.ts";
 import { jsonReply, pieces, sse, streamReply } from "./http.ts";
 import type { Reply } from "./http.ts";
-import { duplicate, inference } from "./inference.ts";
+import { inference } from "./inference.ts";
 import type { Call } from "./inference.ts";
 import type { FullTurn } from "./script.ts";
 import type { JsonObject } from "./types.ts";
+import { checkTools } from "./tools.ts";
 import { violation } from "./world.ts";
 
 const messagesBody = z.looseObject({
@@ -26,7 +27,9 @@ const messagesBody = z.looseObject({
     .min(1),
   stream: z.boolean().optional(),
   thinking: z.looseObject({ type: z.enum(["enabled", "disabled", "adaptive"]) }).optional(),
-  tools: z.array(z.looseObject({ name: z.string() })).optional(),
+  tools: z
+    .array(z.looseObject({ name: z.string(), input_schema: z.unknown().optional() }))
+    .optional(),
 });
 
 type MessagesBody = z.infer<typeof messagesBody>;
@@ -46,10 +49,9 @@ function find(body: MessagesBody): Answer | undefined {
   if (parts.some((part) => part.type === "text" && (part.text ?? "") === "")) {
     return EMPTY_TEXT;
   }
-  const twice = duplicate((body.tools ?? []).map((tool) => tool.name));
-  return twice === undefined
-    ? undefined
-    : badRequest(`Invalid request: function name ${twice} is duplicated`);
+  return checkTools(
+    (body.tools ?? []).map(({ name, input_schema: parameters }) => ({ name, parameters })),
+  );
 }
 
 function check(call: Call<MessagesBody>): Answer | undefined {

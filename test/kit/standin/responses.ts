@@ -8,6 +8,7 @@ import { inference } from "./inference.ts";
 import type { Call } from "./inference.ts";
 import type { FullTurn } from "./script.ts";
 import type { JsonObject } from "./types.ts";
+import { checkTools } from "./tools.ts";
 import { violation } from "./world.ts";
 
 const responsesBody = z.looseObject({
@@ -16,17 +17,24 @@ const responsesBody = z.looseObject({
   stream: z.boolean().optional(),
   reasoning: z.looseObject({ effort: z.string().optional() }).optional(),
   include: z.array(z.string()).optional(),
+  tools: z
+    .array(z.looseObject({ name: z.string(), parameters: z.unknown().optional() }))
+    .optional(),
 });
 
 type ResponsesBody = z.infer<typeof responsesBody>;
 
 function check(call: Call<ResponsesBody>): Answer | undefined {
   const items = typeof call.body.input === "string" ? [] : call.body.input;
-  if (!items.some((item) => item.role === "developer")) {
-    return undefined;
+  if (items.some((item) => item.role === "developer")) {
+    violation(call.world, call.request, "developer role");
+    return DEVELOPER_ROLE;
   }
-  violation(call.world, call.request, "developer role");
-  return DEVELOPER_ROLE;
+  const found = checkTools(call.body.tools ?? []);
+  if (found !== undefined) {
+    violation(call.world, call.request, JSON.stringify(found.body));
+  }
+  return found;
 }
 
 function usageOf(turn: FullTurn): JsonObject {

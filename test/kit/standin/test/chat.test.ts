@@ -186,21 +186,35 @@ describe("message rules", () => {
     expect(await chat({ ...history(WITH_CALL), model: "k3" })).toMatchObject({ status: 400 });
   });
 
-  it("refuse tools with a property without a type, or with one name twice", async () => {
-    const good = tool({
-      at: { type: "array", items: { type: "object", properties: { x: { anyOf: [] } } } },
-    });
-    expect(await chat({ tools: [good] })).toMatchObject({ status: 200 });
-    const bad = await chat({
-      tools: [tool({ at: { type: "object", properties: { x: { description: "x" } } } })],
-    });
-    expect(bad).toMatchObject({
+  it.each([
+    [
+      "parameters that the vendor's validator refuses",
+      [tool({ at: { type: "object", properties: { x: { enum: ["a"] } } } })],
+      "<At path 'properties.at.properties.x': type is not defined>",
+    ],
+    [
+      "parameters that are no object",
+      [{ type: "function", function: { name: "look", parameters: {} } }],
+      "type is required and must be",
+    ],
+    ["one name twice", [tool({}), tool({})], "duplicated"],
+    [
+      "a name that starts with a digit",
+      [{ type: "function", function: { name: "21st_look" } }],
+      "must start with a letter",
+    ],
+  ])("refuse tools with %s", async (_what, tools, told) => {
+    expect(await chat({ tools })).toMatchObject({
       status: 400,
-      text: expect.stringContaining("properties.at.properties.x"),
+      text: expect.stringContaining(told),
     });
-    expect(await chat({ tools: [good, good] })).toMatchObject({
-      status: 400,
-      text: expect.stringContaining("duplicated"),
+  });
+
+  it("take a tool without parameters, and a property without a type", async () => {
+    const bare = { type: "function", function: { name: "look" } };
+    expect(await chat({ tools: [bare] })).toMatchObject({ status: 200 });
+    expect(await chat({ tools: [tool({ at: { description: "x" } })] })).toMatchObject({
+      status: 200,
     });
   });
 
