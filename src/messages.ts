@@ -121,10 +121,28 @@ export interface AnswerFacts {
   /** Kimi's web site for the login's region, e.g. `https://www.kimi.com`. */
   readonly site: string;
   readonly owner: Owner;
+  /** How long Kimi asks to wait, in ms. */
+  readonly retryAfterMs?: number | undefined;
+  /** Kimi's own words about a fault of the request, shortened and without ids. */
+  readonly detail?: string | undefined;
+  /** The tools whose parameters may be meant. */
+  readonly tools?: readonly string[] | undefined;
+  /** Kimi's id of the request, for a report. */
+  readonly trace?: string | undefined;
 }
 
 /** Said where a plan and not a usage limit is the reason: OpenClaw then shows the sentence itself. */
 const NOT_THE_LIMIT = "(this is not about your weekly usage limit)";
+/** The same, where the sentence has no other word that makes OpenClaw show it. */
+const NOT_THE_PLAN = "(this is not about your plan's weekly usage limit)";
+
+function waitOr(retryAfterMs: number | undefined, otherwise: string): string {
+  return retryAfterMs === undefined ? otherwise : `in ${shortWait(retryAfterMs)}`;
+}
+
+function quoted(detail: string | undefined): string {
+  return detail === undefined ? "" : `: "${detail}"`;
+}
 
 function http(status: number | undefined): string {
   return status === undefined ? "" : ` (HTTP ${String(status)})`;
@@ -160,19 +178,27 @@ export const answers = {
   concurrency: () =>
     "This Kimi account has too many requests running at once, across all devices. Try again in 10 seconds.",
   identity_refused: () =>
-    "Kimi does not accept this plugin as a client (this is not about your plan's weekly usage limit). If Kimi gave you a product name, set it as identity.product of kimi-code-oauth; otherwise, use another provider.",
+    `Kimi does not accept this plugin as a client ${NOT_THE_PLAN}. If Kimi gave you a product name, set it as identity.product of kimi-code-oauth; otherwise, use another provider.`,
   banned: () =>
     `Kimi has suspended this account's access to its plan ${NOT_THE_LIMIT}. Contact Kimi's support; signing in again does not help.`,
   page_refused: () =>
     "Kimi will not fetch this page because it considers it unsafe. Try another page.",
-  rate_limited: () => "Kimi is receiving too many requests right now. Try again in 5 seconds.",
-  overloaded: () => "Kimi's model servers are overloaded right now. Try again in a moment.",
+  rate_limited: ({ retryAfterMs }: AnswerFacts) =>
+    `Kimi is receiving too many requests right now. Try again ${waitOr(retryAfterMs, "in 5 seconds")}.`,
+  overloaded: ({ retryAfterMs }: AnswerFacts) =>
+    `Kimi's model servers are overloaded right now. Try again ${waitOr(retryAfterMs, "in a moment")}.`,
   context_overflow: ({ model = "this model" }: AnswerFacts) =>
     `Context length exceeded: this conversation is larger than ${model} takes. Shorten it with /compact, or start a new one with /new.`,
-  bad_request: ({ status }: AnswerFacts) =>
-    `Kimi could not read the request${http(status)}. Start a new conversation with /new; if that does not help, report it to the plugin.`,
-  server_error: ({ status }: AnswerFacts) =>
-    `Kimi's server returned an error${http(status)}. Try again in a moment; you are still signed in.`,
+  image_too_large: () =>
+    `An image in this conversation is larger than Kimi takes ${NOT_THE_PLAN}. Start a new conversation with /new and send a smaller image.`,
+  bad_schema: ({ tools = [], detail }: AnswerFacts) =>
+    `Kimi does not take the parameters of ${tools.length === 0 ? "a tool" : `the tool ${tools.join(" or ")}`} ${NOT_THE_PLAN}${quoted(detail)}. Turn that tool off, or report this to kimi-code-oauth.`,
+  content_policy: () =>
+    `Kimi's content policy blocked this request ${NOT_THE_PLAN}. Say it in other words, or switch models with /model.`,
+  bad_request: ({ detail, trace }: AnswerFacts) =>
+    `Kimi could not read this request ${NOT_THE_PLAN}${quoted(detail)}. Start a new conversation with /new${trace === undefined ? "" : `, or report trace ${trace}`}.`,
+  server_error: ({ status, retryAfterMs }: AnswerFacts) =>
+    `Kimi's server returned an error${http(status)}. Try again ${waitOr(retryAfterMs, "in a moment")}; you are still signed in.`,
   refused: () =>
     "Kimi's server refused the request for a reason this plugin does not recognize; you are still signed in. Try another model, or check your plan's weekly usage limit with: openclaw status --usage",
 } as const;
@@ -376,6 +402,8 @@ export const say = {
   invalidProxy: (variable: string) =>
     `The proxy address in ${variable} is not valid. Correct it, or remove it to connect without a proxy.`,
   canceled: () => "The request was canceled.",
+  unexpected: () =>
+    "The request could not be sent because of a fault in kimi-code-oauth. Try again; if it happens again, report it.",
 
   // Notices
   keptInMemory: (file: string) =>

@@ -110,6 +110,7 @@ const FACTS: { readonly [K in Id]: readonly (readonly [...Parameters<Table[K]>])
   invalidEndpoint: [["KIMI_CODE_BASE_URL", "does not use https"]],
   invalidProxy: [["HTTPS_PROXY"]],
   canceled: [[]],
+  unexpected: [[]],
   keptInMemory: [[FILE]],
   login: [
     [{ ...LOGIN, site: "kimi.com", refreshedAgoMs: 10_000 }],
@@ -180,7 +181,7 @@ const COMPLETE: ReadonlySet<Id> = new Set([
 ]);
 /** What a user can do: a command, a file to change, a wait, another try, an answer to give. */
 const WAY_OUT =
-  /openclaw |kimi login|try again|sign in again|Sign in |next try|Fix |Correct it|Delete it|Check |Add |Mount |Make |Free |Bring |Update |[Oo]pen this link|Approve it|approve the sign-in|Switch |upgrade|Activate|Contact|Wait |Shorten|Try |report it|use another provider|Run `|\?$/u;
+  /openclaw |kimi login|try again|sign in again|Sign in |next try|Fix |Correct it|Delete it|Check |Add |Mount |Make |Free |Bring |Update |[Oo]pen this link|Approve it|approve the sign-in|Switch |upgrade|Activate|Contact|Wait |Shorten|Try |report it|use another provider|Turn |Say it |Start a |Run `|\?$/u;
 
 function sentences(): readonly (readonly [Id, string])[] {
   return (Object.keys(FACTS) as Id[]).flatMap((id) =>

@@ -1,10 +1,11 @@
 /** From a failed model call to what a user is told. */
 
 import { quotaResetsInMs } from "../account/quota-reset.ts";
+import { isRecord } from "../json.ts";
 import type { BoundLogin } from "../profiles/bound-login.ts";
 import { quotaWindow } from "../protocol/api-errors.ts";
 import { isKimiError } from "../protocol/errors.ts";
-import { type FailureKind, classifyReport } from "./failures.ts";
+import { type FailureKind, type FailureReport, readFailure } from "./failures.ts";
 
 /** A failure in plain words. */
 export interface Explained {
@@ -12,30 +13,92 @@ export interface Explained {
   readonly sentence: string;
 }
 
+/** What is known of a call beside its report. */
+export interface CallFacts {
+  readonly modelId: string;
+  readonly login: BoundLogin;
+  /** The parameters that went out, by the tool's name. */
+  readonly schemas: ReadonlyMap<string, object>;
+  /** Of the response's headers, as far as there were any. */
+  readonly retryAfterMs?: number | undefined;
+  readonly trace?: string | undefined;
+}
+
 /**
  * The host's transports hide a text with brackets in it, such as the 401 for an id like `k3[1m]`. A
- * rejected bearer comes in plain words. The call was repeated with a renewed one in either case.
+ * rejected bearer comes in plain words.
  */
 const HIDDEN = /diagnostic JSON redacted/i;
 
-/** Explains what the host's transport reported; `undefined` for what is not an answer of Kimi's. */
+/** Most of the server's own words in a sentence, in characters: a chat window shows 235 in all. */
+const MAX_DETAIL = 70;
+/** Most tools that are named. */
+const MAX_TOOLS = 2;
+
+/** The server's words, without ids, addresses and whatever else may be of a person or an account. */
+export function shortened(text: string): string {
+  const clean = text
+    .replace(/; Retry-After: .*$/s, "")
+    .replace(/^.*details: <(.*)>$/s, "$1")
+    .replace(/^(?:invalid request|error):\s*/i, "")
+    .replaceAll(/[\w.+-]+@[\w.-]+/g, "…")
+    .replaceAll(/https?:\/\/\S+/g, "…")
+    .replaceAll(/<?\b(?:org|proj|ak|sk|user|acct|cus)-[\w-]+>?/g, "…")
+    .replaceAll(/[\w-]{24,}/g, "…")
+    .replaceAll(/\s+/g, " ")
+    .replaceAll('"', "'")
+    .replace(/[.。]+$/, "")
+    .trim();
+  return clean.length <= MAX_DETAIL ? clean : `${clean.slice(0, MAX_DETAIL - 1).trimEnd()}…`;
+}
+
+/** Follows a path of Moonshot's validator, such as `properties.a.items.anyOf{0}`. */
+function leadsSomewhere(schema: unknown, path: string): boolean {
+  let current: unknown = schema;
+  for (const part of path === "root" ? [] : path.split(".")) {
+    const [, name = part, index] = /^(\w+)\{(\d+)\}$/.exec(part) ?? [];
+    current = isRecord(current) ? current[name] : undefined;
+    if (index !== undefined) {
+      current = Array.isArray(current) ? (current as unknown[])[Number(index)] : undefined;
+    }
+  }
+  return current !== undefined;
+}
+
+/** The tools that a refusal of parameters may be about. */
+function toolsMeant(text: string, schemas: ReadonlyMap<string, object>): readonly string[] {
+  const path = /At path '([^']+)'/.exec(text)?.[1];
+  const meant = [...schemas].filter(
+    ([, schema]) => path === undefined || path === "root" || leadsSomewhere(schema, path),
+  );
+  return meant.length > MAX_TOOLS ? [] : meant.map(([name]) => name);
+}
+
+/** Explains what the host's transport reported; `undefined` for what the host reads itself. */
 export async function explainReport(
-  errorMessage: string | undefined,
-  modelId: string,
-  login: BoundLogin,
+  report: FailureReport,
+  { modelId, login, schemas, retryAfterMs, trace }: CallFacts,
 ): Promise<Explained | undefined> {
-  const failure = classifyReport(errorMessage);
+  const failure = readFailure(report);
   if (failure === undefined) {
     return undefined;
   }
   const { status, text } = failure;
-  const kind =
-    failure.kind === "rejected_bearer" && HIDDEN.test(text) ? "unknown_model" : failure.kind;
+  const kind = status === 401 && HIDDEN.test(text) ? "unknown_model" : failure.kind;
   const window = kind === "quota" ? quotaWindow(text) : undefined;
   const resetsInMs = kind === "quota" ? await quotaResetsInMs(login, window) : undefined;
+  const isFault = kind === "bad_schema" || kind === "bad_request";
   return {
     kind,
-    sentence: login.explain(kind, { model: modelId, status, window, resetsInMs }),
+    sentence: login.explain(kind, {
+      model: modelId,
+      status,
+      window,
+      resetsInMs,
+      retryAfterMs: retryAfterMs ?? failure.retryAfterMs,
+      ...(isFault ? { detail: shortened(text), trace } : {}),
+      ...(kind === "bad_schema" ? { tools: toolsMeant(text, schemas) } : {}),
+    }),
   };
 }
 

@@ -9,7 +9,7 @@
  */
 
 import type { ProviderPlugin } from "openclaw/plugin-sdk/plugin-entry";
-import { type AnswerKind, classifyAnswer } from "../protocol/api-errors.ts";
+import { type AnswerKind, answerParts, classifyAnswer } from "../protocol/api-errors.ts";
 import type { KimiErrorCode } from "../protocol/errors.ts";
 
 type Classify = NonNullable<ProviderPlugin["classifyFailoverReason"]>;
@@ -50,7 +50,11 @@ const ANSWER_REASONS: Readonly<Record<AnswerKind, Reason>> = {
   rate_limited: "rate_limit",
   overloaded: "overloaded",
   context_overflow: "context_overflow",
-  bad_request: "format",
+  // Under `format`, OpenClaw shows words of its own, which name neither the tool nor the fault.
+  image_too_large: "rate_limit",
+  bad_schema: "rate_limit",
+  content_policy: "rate_limit",
+  bad_request: "rate_limit",
   server_error: "server_error",
   refused: "rate_limit",
 };
@@ -72,8 +76,27 @@ const LOGIN_REASONS: Readonly<Partial<Record<KimiErrorCode, Reason>>> = {
   bad_reply: "server_error",
 };
 
-/** Status and body of a failure as the host's transports write it: `401 <text>` or `401: {…}`. */
-function readReport(errorMessage: string): { status: number | undefined; text: string } {
+/** What the host says of a failed call; the members of its assistant message. */
+export interface FailureReport {
+  readonly errorMessage?: string | undefined;
+  readonly errorType?: string | undefined;
+  readonly errorCode?: string | undefined;
+  /** JSON, cut to 500 characters. */
+  readonly errorBody?: string | undefined;
+}
+
+/** A failure that is an answer of Kimi's. */
+export interface Failure {
+  readonly kind: AnswerKind;
+  readonly status: number | undefined;
+  /** The server's own sentence. */
+  readonly text: string;
+  /** How long the server asks to wait, in ms, as the host's transports add it to the message. */
+  readonly retryAfterMs?: number | undefined;
+}
+
+/** Status and text of a failure as the host's transports write it: `401 <text>` or `401: {…}`. */
+function readMessage(errorMessage: string): { status: number | undefined; text: string } {
   const match = /^\s*(?:error:\s*)?(\d{3})\b:?\s*/i.exec(errorMessage);
   return {
     status: match?.[1] === undefined ? undefined : Number(match[1]),
@@ -81,18 +104,27 @@ function readReport(errorMessage: string): { status: number | undefined; text: s
   };
 }
 
-/** What a failure of a model call means; `undefined` for one that is not an answer of Kimi's. */
-export function classifyReport(
-  errorMessage: string | undefined,
-):
-  | { readonly kind: AnswerKind; readonly status: number | undefined; readonly text: string }
-  | undefined {
-  if (errorMessage === undefined) {
+const RETRY_AFTER = /(?:;\s*retry-after:\s*|try again (?:after|in) )(\d{1,6})\s*seconds?\b/i;
+
+/** What a failure of a model call means; `undefined` for one that is the host's to read. */
+export function readFailure(report: FailureReport): Failure | undefined {
+  const { errorMessage = "", errorType, errorCode, errorBody } = report;
+  const message = readMessage(errorMessage);
+  // The code is the status where the error has none of its own.
+  const status =
+    message.status ?? (/^[45]\d\d$/.test(errorCode ?? "") ? Number(errorCode) : undefined);
+  const type = errorType ?? answerParts(status, errorBody ?? "").type;
+  const kind = classifyAnswer(status, message.text, type);
+  if (kind === undefined) {
     return undefined;
   }
-  const { status, text } = readReport(errorMessage);
-  const kind = classifyAnswer(status, text);
-  return kind === undefined ? undefined : { kind, status, text };
+  const seconds = RETRY_AFTER.exec(errorMessage)?.[1];
+  return {
+    kind,
+    status,
+    text: answerParts(status, message.text, type).message,
+    ...(seconds === undefined ? {} : { retryAfterMs: Number(seconds) * 1_000 }),
+  };
 }
 
 /** True for an answer that asks for fewer requests, so that the host's pause is what Kimi wants. */
@@ -101,8 +133,8 @@ export function asksForPatience(kind: FailureKind): boolean {
 }
 
 /** True when Kimi refused the bearer itself. */
-export function isRejectedBearer(errorMessage: string | undefined): boolean {
-  return classifyReport(errorMessage)?.kind === "rejected_bearer";
+export function isRejectedBearer(report: FailureReport | undefined): boolean {
+  return report !== undefined && readFailure(report)?.kind === "rejected_bearer";
 }
 
 /** The host's classification hook. */
@@ -115,8 +147,8 @@ export function classifyFailure(ctx: Parameters<Classify>[0]): Reason | undefine
       (LOGIN_REASONS as Readonly<Record<string, Reason | undefined>>)[kind]
     );
   }
-  const report = readReport(ctx.errorMessage);
-  const kind = classifyAnswer(ctx.status ?? report.status, report.text);
+  const { status, text } = readMessage(ctx.errorMessage);
+  const kind = classifyAnswer(ctx.status ?? status, text, ctx.errorType);
   return kind === undefined ? undefined : ANSWER_REASONS[kind];
 }
 

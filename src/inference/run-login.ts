@@ -25,25 +25,25 @@ export function noteRun({ home, accountId, key }: BoundLogin): Record<string, st
   return { [header]: "1" };
 }
 
-/** A run's login, and the header that named it, which is not for the server. */
-export interface RunLogin {
-  readonly login: BoundLogin;
-  readonly header: string;
-}
-
 /**
- * Finds a run's login by the names of its headers.
+ * Finds a run's login by the names of its headers. Where a new sign-in came in the middle of a run,
+ * the host adds its header to the others, so the last one counts.
  *
  * @returns `undefined` for a run that does not use one of our profiles
  */
 export function loginOfRun(
   headers: Readonly<Record<string, string>> | undefined,
-): RunLogin | undefined {
-  for (const name of Object.keys(headers ?? {})) {
-    const login = runs().get(name.toLowerCase());
-    if (login !== undefined) {
-      return { login, header: name };
-    }
-  }
-  return undefined;
+): BoundLogin | undefined {
+  return Object.keys(headers ?? {})
+    .map((name) => runs().get(name.toLowerCase()))
+    .findLast((login) => login !== undefined);
+}
+
+/** Headers without those that name a login, which are not for the server. */
+export function withoutRunHeaders(
+  headers: Readonly<Record<string, string>> | undefined,
+): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers ?? {}).filter(([name]) => !name.toLowerCase().startsWith(PREFIX)),
+  );
 }

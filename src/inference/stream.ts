@@ -5,101 +5,205 @@
  */
 
 import type { ProviderWrapStreamFnContext } from "openclaw/plugin-sdk/plugin-entry";
+import { say } from "../messages.ts";
+import { knownModel } from "../models/known.ts";
+import type { BoundLogin } from "../profiles/bound-login.ts";
 import { clearComingCooldown, type CallSite } from "../profiles/cooldown.ts";
+import { EventStream, type Message, type StreamEvent, type StreamFn } from "./event-stream.ts";
 import { type Explained, explainError, explainReport } from "./explain.ts";
 import { asksForPatience, failureCode, isRejectedBearer } from "./failures.ts";
-import { knownModel } from "../models/known.ts";
 import { kimiBody, MESSAGES_BETA } from "./payload.ts";
-import { loginOfRun, type RunLogin } from "./run-login.ts";
+import { loginOfRun, withoutRunHeaders } from "./run-login.ts";
 import { schemasByName } from "./tool-schemas.ts";
 
-type StreamFn = NonNullable<ProviderWrapStreamFnContext["streamFn"]>;
-type Stream = Awaited<ReturnType<StreamFn>>;
-type StreamEvent = Stream extends AsyncIterable<infer Event> ? Event : never;
 type StreamOptions = Parameters<StreamFn>[2];
 type Model = Parameters<StreamFn>[0];
-type Message = Extract<StreamEvent, { type: "error" }>["error"];
-
-/** A stream whose first telling event has arrived. */
-interface OpenStream {
-  readonly stream: Stream;
-  readonly iterator: AsyncIterator<StreamEvent>;
-  /** Events that were read ahead. */
-  readonly ahead: readonly IteratorResult<StreamEvent>[];
-}
+type Context = Parameters<StreamFn>[1];
+type Response = Parameters<NonNullable<NonNullable<StreamOptions>["onResponse"]>>[0];
 
 /** The members of the host's context that are used. */
 type StreamContext = CallSite & Pick<ProviderWrapStreamFnContext, "thinkingLevel">;
 
-/** Reads ahead to the first event that says whether the call was accepted. */
-async function openStream(started: ReturnType<StreamFn>): Promise<OpenStream> {
-  const stream = await started;
-  const iterator = stream[Symbol.asyncIterator]();
-  const ahead: IteratorResult<StreamEvent>[] = [];
-  for (;;) {
-    const next = await iterator.next();
-    ahead.push(next);
-    if (next.done === true || next.value.type !== "start") {
-      return { stream, iterator, ahead };
+/** Longest id of a request that is shown. */
+const MAX_TRACE = 40;
+
+/** One model call of a run, which may take two requests. */
+class ModelCall {
+  readonly #inner: StreamFn;
+  readonly #login: BoundLogin;
+  readonly #model: Model;
+  readonly #context: Context;
+  readonly #options: StreamOptions;
+  readonly #site: StreamContext;
+  readonly #schemas: ReadonlyMap<string, object>;
+  /** Headers of the last response. */
+  #headers: Response["headers"] = {};
+
+  constructor(
+    inner: StreamFn,
+    login: BoundLogin,
+    [model, context, options]: Parameters<StreamFn>,
+    site: StreamContext,
+  ) {
+    this.#inner = inner;
+    this.#login = login;
+    this.#model = model;
+    this.#context = context;
+    this.#options = options;
+    this.#site = site;
+    this.#schemas = schemasByName(context.tools);
+  }
+
+  /** Makes the call; what becomes of it is in the stream, whatever it is. */
+  async run(stream: EventStream): Promise<void> {
+    try {
+      await this.#pump(stream);
+    } catch (error) {
+      stream.push(this.#failure(error));
     }
+    stream.end();
+  }
+
+  async #pump(stream: EventStream): Promise<void> {
+    const signal = this.#options?.signal;
+    signal?.throwIfAborted();
+    const { accessToken } = await this.#login.access({ signal });
+    let call = await this.#open(accessToken);
+    if (isRejectedBearer(refusal(call.ahead))) {
+      const renewed = await this.#login.access({ signal, rejectedAccessToken: accessToken });
+      if (renewed.accessToken !== accessToken) {
+        call = await this.#open(renewed.accessToken);
+      }
+    }
+    for (const event of call.ahead) {
+      stream.push(await this.#told(event));
+    }
+    for (;;) {
+      const next = await call.events.next();
+      if (next.done === true) {
+        break;
+      }
+      stream.push(await this.#told(next.value));
+    }
+    // A transport may end without an event that says so.
+    const last = await call.result();
+    if (last.stopReason === "error" || last.stopReason === "aborted") {
+      stream.push(await this.#told({ type: "error", reason: last.stopReason, error: last }));
+    } else {
+      stream.end(last);
+    }
+  }
+
+  /** Sends the call and reads ahead to the first event that says whether it was accepted. */
+  async #open(token: string) {
+    const inner = await this.#inner(this.#callModel(), this.#context, this.#callOptions(token));
+    const events = inner[Symbol.asyncIterator]();
+    const ahead: StreamEvent[] = [];
+    for (;;) {
+      const next = await events.next();
+      if (next.done !== true) {
+        ahead.push(next.value);
+      }
+      if (next.done === true || next.value.type !== "start") {
+        return { ahead, events, result: async () => await inner.result() };
+      }
+    }
+  }
+
+  /**
+   * The call's model: without the headers that name a login; and with a flag where Kimi does not sign
+   * its thinking, which the host would otherwise send back as text.
+   */
+  #callModel(): Model {
+    const model = { ...this.#model, headers: withoutRunHeaders(this.#model.headers) };
+    return model.api === "anthropic-messages"
+      ? {
+          ...model,
+          compat: { ...model.compat, allowEmptySignature: true },
+        }
+      : model;
+  }
+
+  /** The call's options: this bearer in the headers of the transport, and the hand on the body. */
+  #callOptions(token: string): StreamOptions {
+    const options = this.#options;
+    const { api, id } = this.#model;
+    const facts = {
+      row: knownModel(id, this.#login),
+      // The host lowers `max` in its own option; a simple completion has that option only.
+      level: this.#site.thinkingLevel ?? options?.reasoning,
+      sessionId: options?.sessionId,
+      maxTokens: options?.maxTokens,
+      schemas: this.#schemas,
+    };
+    return {
+      ...options,
+      headers: {
+        ...options?.headers,
+        Authorization: `Bearer ${token}`,
+        // This transport sends the run's first key here, which may be stale by now.
+        ...(api === "anthropic-messages"
+          ? { "x-api-key": token, "anthropic-beta": MESSAGES_BETA }
+          : {}),
+      },
+      onPayload: async (payload, model) =>
+        kimiBody(api, (await options?.onPayload?.(payload, model)) ?? payload, facts),
+      onResponse: async (response, model) => {
+        this.#headers = response.headers;
+        await options?.onResponse?.(response, model);
+      },
+    };
+  }
+
+  async #told(event: StreamEvent): Promise<StreamEvent> {
+    if (event.type !== "error" || event.error.stopReason !== "error") {
+      return event;
+    }
+    const retryAfter = Number(this.#headers["retry-after"]);
+    const known = await explainReport(event.error, {
+      modelId: this.#model.id,
+      login: this.#login,
+      schemas: this.#schemas,
+      retryAfterMs: retryAfter > 0 ? retryAfter * 1_000 : undefined,
+      trace: this.#headers["x-trace-id"]?.slice(0, MAX_TRACE),
+    });
+    if (known === undefined || !asksForPatience(known.kind)) {
+      clearComingCooldown(this.#login, this.#site);
+    }
+    return known === undefined ? event : { ...event, error: told(event.error, known) };
+  }
+
+  /** The event for a call that was never made, or broke without an event of its own. */
+  #failure(error: unknown): StreamEvent {
+    const explained = explainError(error);
+    const isAborted = this.#options?.signal?.aborted === true || explained?.kind === "aborted";
+    const message = emptyMessage(this.#model);
+    if (isAborted) {
+      return {
+        type: "error",
+        reason: "aborted",
+        error: { ...message, stopReason: "aborted", errorMessage: say.canceled() },
+      };
+    }
+    return {
+      type: "error",
+      reason: "error",
+      error: told(
+        { ...message, stopReason: "error" },
+        explained ?? { kind: "bad_reply", sentence: say.unexpected() },
+      ),
+    };
   }
 }
 
 /** The report of a call that failed before its first event. */
-function earlyReport({ ahead }: OpenStream): string | undefined {
+function refusal(ahead: readonly StreamEvent[]): Message | undefined {
   const last = ahead.at(-1);
-  return last?.done !== true && last?.value.type === "error"
-    ? last.value.error.errorMessage
-    : undefined;
+  return last?.type === "error" ? last.error : undefined;
 }
 
-/** The call's options: this bearer in the headers of the transport, and the hand on the body. */
-function callOptions(
-  options: StreamOptions,
-  model: Model,
-  token: string,
-  run: RunLogin,
-  level: string | undefined,
-  schemas: ReadonlyMap<string, object>,
-): StreamOptions {
-  const messages = model.api === "anthropic-messages";
-  const facts = {
-    row: knownModel(model.id, run.login),
-    // The host lowers `max` in its own option; a simple completion has that option only.
-    level: level ?? options?.reasoning,
-    sessionId: options?.sessionId,
-    maxTokens: options?.maxTokens,
-    schemas,
-  };
-  const headers: Record<string, string> = {
-    ...options?.headers,
-    Authorization: `Bearer ${token}`,
-    // This transport sends the run's first key here, which may be stale by now.
-    ...(messages ? { "x-api-key": token, "anthropic-beta": MESSAGES_BETA } : {}),
-  };
-  return {
-    ...options,
-    headers,
-    onPayload: async (payload, payloadModel) =>
-      kimiBody(model.api, (await options?.onPayload?.(payload, payloadModel)) ?? payload, facts),
-  };
-}
-
-/**
- * The call's model: without the header that names the login, which is not for the server; and with a
- * flag where Kimi does not sign its thinking, which the host would otherwise send back as text.
- */
-function callModel(model: Model, run: RunLogin): Model {
-  const { [run.header]: _login, ...headers } = model.headers ?? {};
-  if (model.api !== "anthropic-messages") {
-    return { ...model, headers };
-  }
-  const compat = { ...model.compat, allowEmptySignature: true } as NonNullable<Model["compat"]>;
-  return { ...model, headers, compat };
-}
-
-/** The host's record of a call that was never made. */
-function failedMessage(model: Model, aborted: boolean): Message {
+/** The host's record of a call that brought nothing. */
+function emptyMessage(model: Model): Omit<Message, "stopReason"> {
   const none = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0, total: 0 };
   return {
     role: "assistant",
@@ -108,7 +212,6 @@ function failedMessage(model: Model, aborted: boolean): Message {
     provider: model.provider,
     model: model.id,
     usage: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0, totalTokens: 0, cost: none },
-    stopReason: aborted ? "aborted" : "error",
     timestamp: Date.now(),
   };
 }
@@ -119,116 +222,21 @@ function told(message: Message, { kind, sentence }: Explained): Message {
   return { ...rest, errorMessage: sentence, errorCode: failureCode(kind) };
 }
 
-/** A running call: its events and its end, as the host gets them. */
-interface Call {
-  readonly events: () => AsyncGenerator<StreamEvent, void>;
-  readonly result: () => Promise<Message>;
-}
-
-/** A call whose failures are retold. */
-function retold(
-  { stream, iterator, ahead }: OpenStream,
-  explain: (message: Message) => Promise<Message>,
-): Call {
-  const convert = async (event: StreamEvent): Promise<StreamEvent> =>
-    event.type === "error" ? { ...event, error: await explain(event.error) } : event;
-  return {
-    async *events() {
-      try {
-        for (let index = 0; ; index += 1) {
-          const next = ahead[index] ?? (await iterator.next());
-          if (next.done === true) {
-            return;
-          }
-          yield await convert(next.value);
-        }
-      } finally {
-        await iterator.return?.();
-      }
-    },
-    result: async () => await explain(await stream.result()),
-  };
-}
-
-/** A call that failed before it was made. */
-function unmade(message: Message): Call {
-  return {
-    async *events() {
-      yield {
-        type: "error",
-        reason: message.stopReason === "aborted" ? "aborted" : "error",
-        error: message,
-      };
-    },
-    result: async () => message,
-  };
-}
-
 /**
  * Wraps a stream function of the host.
  *
  * @param inner - the host's own transport
- * @param ctx - the host's context of the run
+ * @param site - the host's context of the run
  */
-export function wrapStream(inner: StreamFn, ctx: StreamContext): StreamFn {
-  const level = ctx.thinkingLevel;
-  return (model, context, options) => {
-    const started = (async (): Promise<Call> => {
-      const run = loginOfRun(model.headers);
-      if (run === undefined) {
-        return retold(await openStream(inner(model, context, options)), async (same) => same);
-      }
-      const schemas = schemasByName(context.tools);
-      const call = async (token: string): Promise<OpenStream> =>
-        await openStream(
-          inner(
-            callModel(model, run),
-            context,
-            callOptions(options, model, token, run, level, schemas),
-          ),
-        );
-      // The event and the result are the same failure; it is explained once.
-      let explained: ReturnType<typeof explainReport> | undefined;
-      const explain = async (message: Message): Promise<Message> => {
-        if (message.stopReason !== "error") {
-          return message;
-        }
-        explained ??= explainReport(message.errorMessage, model.id, run.login);
-        const known = await explained;
-        if (known === undefined || !asksForPatience(known.kind)) {
-          clearComingCooldown(run.login, ctx);
-        }
-        return known === undefined ? message : told(message, known);
-      };
-      try {
-        const signal = options?.signal;
-        const { accessToken } = await run.login.access({ signal });
-        const first = await call(accessToken);
-        if (!isRejectedBearer(earlyReport(first))) {
-          return retold(first, explain);
-        }
-        const renewed = await run.login.access({ signal, rejectedAccessToken: accessToken });
-        return retold(
-          renewed.accessToken === accessToken ? first : await call(renewed.accessToken),
-          explain,
-        );
-      } catch (error) {
-        const known = explainError(error);
-        if (known === undefined) {
-          throw error;
-        }
-        return unmade(told(failedMessage(model, known.kind === "aborted"), known));
-      }
-    })();
-    // The reader gets the error; this catch is for a stream that is never read.
-    started.catch(() => undefined);
-    return {
-      async *[Symbol.asyncIterator]() {
-        yield* (await started).events();
-      },
-      async result() {
-        return await (await started).result();
-      },
-    };
+export function wrapStream(inner: StreamFn, site: StreamContext): StreamFn {
+  return (...call) => {
+    const [model] = call;
+    const login = loginOfRun(model.headers);
+    if (login === undefined) {
+      return inner(...call);
+    }
+    const stream = new EventStream();
+    void new ModelCall(inner, login, call, site).run(stream);
+    return stream;
   };
 }

@@ -1,11 +1,13 @@
 /**
  * What an answer of Kimi's API means.
  *
- * The status alone does not tell: a 401 may be about the plan, and one error type stands for a ban, a
- * used-up quota and a client that is not wanted. So the text decides first, then the status. The
- * text is only matched, never shown.
+ * Neither the status nor the type tells alone: a 401 may be about the plan, and one error type stands
+ * for a ban, a used-up quota and a client that is not wanted. So a known text decides first, then the
+ * type, then the status. A fault of the request that nobody knows has no meaning here, because
+ * OpenClaw reads such texts itself (overflow, images, thinking levels) and has a way out for each.
  */
 
+import { isRecord, parseJsonWithin } from "../json.ts";
 import type { Window } from "../messages.ts";
 
 /** What an answer that is not a success means, as a closed set. */
@@ -38,7 +40,13 @@ export type AnswerKind =
   | "overloaded"
   /** 400 or 413: the request is larger than the model takes. */
   | "context_overflow"
-  /** 400, 413 or 422: a fault of the request. */
+  /** 400: an image is larger than Kimi takes. */
+  | "image_too_large"
+  /** 400: the parameters of a tool are not in the form that Kimi takes. */
+  | "bad_schema"
+  /** 400: the content is against Kimi's policy. */
+  | "content_policy"
+  /** 400 or 422: another fault of the request, in words about the request. */
   | "bad_request"
   /** 408 or 5xx. */
   | "server_error"
@@ -48,60 +56,148 @@ export type AnswerKind =
 /** The usage window that an answer speaks of. */
 export type QuotaWindow = Window;
 
-/** Texts that decide, whatever the status; the first match counts. */
-const BY_TEXT: readonly (readonly [RegExp, AnswerKind])[] = [
-  [/subscription does not have access/i, "no_access"],
-  [/plan supports only .{0,60}context/i, "no_long_context"],
-  [/plan supports only/i, "no_access"],
-  [/model id does not exist|not found the model/i, "unknown_model"],
-  [/membership benefits/i, "no_membership"],
-  [/concurren(?:t|cy) (?:request )?limit/i, "concurrency"],
+/** Statuses with which a text means what it says; other statuses may quote such words. */
+const DENIED = [401, 402, 403, 429];
+const FAULTY = [400, 413, 422];
+const MISSING = [400, 401, 403, 404];
+
+/** Texts that decide; the first match counts. A report without a status may be any of them. */
+const BY_TEXT: readonly (readonly [readonly number[], RegExp, AnswerKind])[] = [
+  [
+    [401, 403],
+    /subscription does not have access|(?:订阅|套餐|会员).{0,20}(?:不支持|不包含|无法使用)/i,
+    "no_access",
+  ],
+  [[...DENIED, 400], /plan supports only .{0,60}context/i, "no_long_context"],
+  [[...DENIED, 400], /plan supports only/i, "no_access"],
+  [MISSING, /model id does not exist|not found the model|模型不存在/i, "unknown_model"],
+  [DENIED, /membership benefits|会员权益/i, "no_membership"],
+  [DENIED, /concurren(?:t|cy) (?:request )?limit|并发/i, "concurrency"],
   // Before the ban: both come with the type `access_terminated_error`.
   [
-    /usage limit|quota will (?:reset|be refreshed)|exceeded_current_quota|exceeded your current (?:token )?quota|monthly limit reached/i,
+    DENIED,
+    /usage limit|quota will (?:reset|be refreshed)|exceeded (?:your )?current (?:token )?quota|monthly limit reached|(?:额度|用量|配额).{0,12}(?:用完|用尽|耗尽|上限)/i,
     "quota",
   ],
   [
-    /credit balance is insufficient|insufficient balance|account in arrears|recharge your account|please recharge/i,
+    DENIED,
+    /credit balance is insufficient|insufficient balance|account in arrears|recharge your account|please recharge|余额不足|欠费/i,
     "no_credit",
   ],
-  [/only available for coding agents/i, "identity_refused"],
-  [/access terminated|community guidelines/i, "banned"],
-  [/security_risk/i, "page_refused"],
-  [/engine(?:_| is currently )overloaded|overloaded_error/i, "overloaded"],
-  [/rate_limit_reached|too many requests/i, "rate_limited"],
+  [DENIED, /only available for coding agents/i, "identity_refused"],
+  [DENIED, /access terminated|community guidelines/i, "banned"],
   [
-    /exceeded model token limit|total message size \d+ exceeds limit|context length|prompt is too long/i,
+    [400, 403, 422],
+    /considered high risk|content (?:policy|filter)|高风险|内容审[查核]/i,
+    "content_policy",
+  ],
+  [[429, 500, 502, 503, 529], /engine is currently overloaded|引擎.{0,6}过载/i, "overloaded"],
+  [[429], /too many requests|max RPM|请求过于频繁/i, "rate_limited"],
+  [
+    FAULTY,
+    /exceeded model token limit|total message size \d+ exceeds limit|input token length too long|total tokens of image and text exceed|input token count exceeds|context length|prompt is too long|上下文/i,
     "context_overflow",
   ],
+  [
+    FAULTY,
+    /image exceeds|image (?:size )?(?:is )?too large|图片.{0,8}(?:过大|超过)/i,
+    "image_too_large",
+  ],
+  [FAULTY, /moonshot flavored json schema|tools\.function\.parameters/i, "bad_schema"],
+  [
+    FAULTY,
+    /unsupported role ROLE_|text content is empty|reasoning_content is missing|function name|unsupported image url|must not be empty|method not found/i,
+    "bad_request",
+  ],
 ];
+
+/** Error types that decide where the text does not (platform.kimi.ai, "Errors"). */
+const BY_TYPE: readonly (readonly [readonly number[], RegExp, AnswerKind])[] = [
+  [DENIED, /^(?:exceeded_current_quota_error|insufficient_quota)$/, "quota"],
+  [[400, 403, 422], /^content_filter$/, "content_policy"],
+  [[403], /^security_risk$/, "page_refused"],
+  [[429, 500, 503, 529], /^(?:engine_)?overloaded(?:_error)?$/, "overloaded"],
+  [[429], /^rate_limit(?:_reached)?_error$/, "rate_limited"],
+  [[404], /^resource_not_found_error$/, "unknown_model"],
+  [[500], /^(?:server_error|api_error)$/, "server_error"],
+];
+
+/** Words of a text about the token itself; any other text with a 401 is about something else. */
+const ABOUT_TOKEN =
+  /auth|api.?key|token|credential|expired|log ?in|sign ?in|认证|鉴权|授权|令牌|密钥|凭证|登录|过期/i;
+
+/** Words in which OpenClaw finds a fault that it can mend: size, images, thinking, roles. */
+const READ_BY_HOST =
+  /context|token|prompt|too (?:large|long|many)|length|max|exceed|limit|thinking|reasoning|\broles?\b|image|signature|tool_(?:use|call)|supported values|not supported|压缩|过长|超出|超过/i;
+
+/** An answer in parts. */
+interface Parts {
+  readonly status: number | undefined;
+  readonly type: string | undefined;
+  /** The server's own sentence, or the whole body where it has none. */
+  readonly message: string;
+  readonly isPage: boolean;
+}
+
+/** Takes an answer apart: the error may lie at any of the places where Kimi's routes put it. */
+export function answerParts(status: number | undefined, body: string, type?: string): Parts {
+  const parsed = body.includes("{") ? parseJsonWithin(body) : undefined;
+  const outer = isRecord(parsed) ? parsed : {};
+  const error = isRecord(outer.error) ? outer.error : outer;
+  const inner = typeof error.type === "string" ? error.type : undefined;
+  return {
+    status,
+    type: type ?? inner,
+    message: typeof error.message === "string" ? error.message : body.trim(),
+    isPage: /^\s*<(?:!doctype|html)/i.test(body),
+  };
+}
 
 /**
  * Sorts an answer.
  *
  * @param status - HTTP status, if known
- * @param text - the body, or what is left of it
- * @returns `undefined` for a success, or when neither status nor text says anything
+ * @param body - the body, or what is left of it
+ * @param type - the error's type, where it is known apart from the body
+ * @returns `undefined` for a success, for a fault of the request that OpenClaw reads itself, and when
+ *   nothing says anything
  */
-export function classifyAnswer(status: number | undefined, text: string): AnswerKind | undefined {
+export function classifyAnswer(
+  status: number | undefined,
+  body: string,
+  type?: string,
+): AnswerKind | undefined {
   if (status !== undefined && status < 400) {
     return undefined;
   }
-  return BY_TEXT.find(([pattern]) => pattern.test(text))?.[1] ?? classifyStatus(status);
+  const parts = answerParts(status, body, type);
+  const fits = ([statuses]: readonly [readonly number[], RegExp, AnswerKind]): boolean =>
+    status === undefined || statuses.includes(status);
+  const byText = BY_TEXT.find((row) => fits(row) && row[1].test(parts.message));
+  const byType =
+    parts.type === undefined
+      ? undefined
+      : BY_TYPE.find((row) => fits(row) && row[1].test(parts.type ?? ""));
+  return (byText ?? byType)?.[2] ?? classifyStatus(parts);
 }
 
-function classifyStatus(status: number | undefined): AnswerKind | undefined {
+function classifyStatus({ status, type, message, isPage }: Parts): AnswerKind | undefined {
   switch (status) {
     case undefined:
       return undefined;
     case 400:
-    case 413:
     case 422:
-      return "bad_request";
+      return isPage || type === undefined || READ_BY_HOST.test(message) ? undefined : "bad_request";
     case 401:
-      return "rejected_bearer";
+      // A page is a proxy's. A text that does not speak of the token is about the plan or the model.
+      return isPage ||
+        (!/^(?:status code )?(?:\(no body\))?$/i.test(message) && !ABOUT_TOKEN.test(message))
+        ? "refused"
+        : "rejected_bearer";
     case 402:
       return "no_membership";
+    case 413:
+      return "context_overflow";
     case 429:
       return "rate_limited";
     case 529:

@@ -9,8 +9,6 @@ import { ANYTHING, joinShapes, notesOf, type Shape, shapeOf } from "./shape.ts";
 
 /** Most shapes of one schema; a union that would make more is left out, so that more is taken. */
 const MAX_ALTERNATIVES = 64;
-/** Most schemas that are looked at for one tool. */
-const MAX_STEPS = 20_000;
 
 /** One alternative: a shape, or a reference that stands for itself. */
 export interface Alternative {
@@ -28,16 +26,22 @@ export class Alternatives {
   readonly #joined = new Map<string, Schema>();
   readonly #members = new WeakMap<object, readonly unknown[]>();
   readonly #hints = new Map<unknown, string>();
+  readonly #maxSteps: number;
   #steps = 0;
 
-  constructor(root: Schema) {
+  /**
+   * @param root - the document
+   * @param maxSteps - most schemas that are looked at
+   */
+  constructor(root: Schema, maxSteps: number) {
+    this.#maxSteps = maxSteps;
     this.#references = new References(root);
     this.#ignoresSiblings = /draft-0[3-7]/.test(String(root["$schema"]));
   }
 
   /** True once a tool has used up its share; what is left then takes everything. */
   get exhausted(): boolean {
-    return this.#steps > MAX_STEPS;
+    return this.#steps > this.#maxSteps;
   }
 
   /** The name by which a schema was referred to. */

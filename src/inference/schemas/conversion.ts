@@ -2,7 +2,7 @@
 
 import { isRecord, listOf } from "../../json.ts";
 import { type Alternative, Alternatives } from "./alternatives.ts";
-import { type Node, Nodes } from "./nodes.ts";
+import { hasBraces, type Node, Nodes } from "./nodes.ts";
 import { mentions, type Schema } from "./references.ts";
 import { keywordsFor, notesOf, type Shape, type TypeName } from "./shape.ts";
 
@@ -44,10 +44,6 @@ function withoutReferring(keywords: Schema): Schema {
     OPAQUE.filter((unit) => unit.some((key) => isReferring(keywords[key]))).flat(),
   );
   return Object.fromEntries(Object.entries(keywords).filter(([key]) => !refused.has(key)));
-}
-
-function hasBraces(name: string): boolean {
-  return name.includes("{") && name.includes("}");
 }
 
 function isEverything(schema: unknown): boolean {

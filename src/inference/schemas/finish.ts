@@ -198,8 +198,36 @@ function targetOf(reference: string, root: Node): Node | undefined {
   return reference === "#" ? root : root.$defs?.[reference.slice(PREFIX.length)];
 }
 
+/**
+ * A schema in which the validator sees an end. It knows none of a schema without a type, so where that
+ * alone is in the way, its keywords go.
+ */
+function withEnd(node: Node, root: Node, any: Node): Node {
+  if (ends(node, root, new Set())) {
+    return node;
+  }
+  const { type, anyOf, properties = {}, required = [], ...rest } = node;
+  if (anyOf !== undefined) {
+    return {
+      ...node,
+      anyOf: anyOf.map((one, index) => (index === 0 ? withEnd(one, root, any) : one)),
+    };
+  }
+  if (type === "object") {
+    const vague = required.find((name) => properties[name]?.type === undefined);
+    return vague === undefined
+      ? { type, properties, ...rest }
+      : { ...node, properties: { ...properties, [vague]: any } };
+  }
+  if (type === "array") {
+    const { items: _items, ...open } = node;
+    return open;
+  }
+  return any;
+}
+
 /** Adds a way out to each reference that leads back to itself only. */
-function withWaysOut(root: Node): Node {
+function withWaysOut(root: Node, any: Node): Node {
   const verdicts = new Map<string, boolean>();
   const isEndless = (reference: string): boolean => {
     const known = verdicts.get(reference) ?? ends({ $ref: reference }, root, new Set());
@@ -213,18 +241,24 @@ function withWaysOut(root: Node): Node {
       : mapChildren(node, change);
   };
   const body = mapChildren(root, change);
-  return root.$defs !== undefined
-    ? {
-        ...body,
+  const { $defs = {} } = root;
+  const definitions = Object.entries($defs).map(([name, node]) => [name, change(node)] as const);
+  const document =
+    definitions.length === 0 ? body : { ...body, $defs: Object.fromEntries(definitions) };
+  return definitions.length === 0
+    ? withEnd(document, document, any)
+    : {
+        ...withEnd(document, document, any),
         $defs: Object.fromEntries(
-          Object.entries(root.$defs).map(([name, node]) => [name, change(node)]),
+          definitions.map(([name, node]) => [name, withEnd(node, document, any)]),
         ),
-      }
-    : body;
+      };
 }
 
 /** Writes a converted root out, with its definitions. */
 export function finished(root: Node, conversion: Conversion): Node {
   const document = new Finish(conversion).document(root);
-  return JSON.stringify(document).includes('"$ref"') ? withWaysOut(document) : document;
+  return JSON.stringify(document).includes('"$ref"')
+    ? withWaysOut(document, conversion.nodes.any())
+    : document;
 }

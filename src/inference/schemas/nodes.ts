@@ -42,7 +42,12 @@ const NOTE_KEYS: ReadonlySet<string> = new Set(NOTES);
 /** Every type, with one name for the two of numbers. */
 const ALL_TYPES: readonly TypeName[] = ["string", "number", "boolean", "object", "array", "null"];
 
-/** Where a schema holds other schemas. */
+/** True for a name that the validator takes for a place in a union. */
+export function hasBraces(name: string): boolean {
+  return name.includes("{") && name.includes("}");
+}
+
+/** Where a schema holds other schemas; `pattern` is where no reference may be. */
 export type Place = "property" | "items" | "additional" | "branch" | "position" | "pattern";
 
 /** A schema with each schema directly in it replaced; definitions stay as they are. */
@@ -50,7 +55,10 @@ export function mapChildren(node: Node, change: (child: Node, place: Place) => N
   const { anyOf, properties, additionalProperties, patternProperties, items, prefixItems } = node;
   const record = (members: Readonly<Record<string, Node>>, place: Place): Record<string, Node> =>
     Object.fromEntries(
-      Object.entries(members).map(([name, child]) => [name, change(child, place)]),
+      Object.entries(members).map(([name, child]) => [
+        name,
+        change(child, hasBraces(name) ? "pattern" : place),
+      ]),
     );
   return {
     ...node,

@@ -100,9 +100,38 @@ export interface ObjectSchema {
   readonly undeclared: readonly string[];
 }
 
+/**
+ * How closely a schema is looked at, in subschemas: at first at all of it, then, where unions that lead
+ * to each other make too much of it, at the outer parts.
+ */
+const STEPS = [8_000, 1_000, 100, 10];
+/** Longest result, in characters of JSON, for parameters that are not that long themselves. */
+const MAX_LENGTH = 50_000;
+
 /** Converts a tool's parameters; never throws for what JSON can hold. */
 export function objectSchema(document: Schema): ObjectSchema {
-  const alternatives = new Alternatives(document);
+  let result = convertWithin(document, STEPS[0] ?? 0);
+  for (const steps of STEPS.slice(1)) {
+    const { length } = JSON.stringify(result.schema);
+    if (length <= MAX_LENGTH || length <= 2 * lengthOf(document)) {
+      return result;
+    }
+    result = convertWithin(document, steps);
+  }
+  return result;
+}
+
+function lengthOf(document: Schema): number {
+  try {
+    return JSON.stringify(document).length;
+  } catch {
+    // Objects that lead to each other have no length.
+    return 0;
+  }
+}
+
+function convertWithin(document: Schema, maxSteps: number): ObjectSchema {
+  const alternatives = new Alternatives(document, maxSteps);
   const { root, notes } = behind(document, alternatives);
   const all = alternatives.of(root).flatMap((one) => alternatives.opened(one));
   const shapes = all.filter(takesObjects);

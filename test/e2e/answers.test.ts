@@ -1,0 +1,205 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { type AnswerFacts, answers } from "../../src/messages.ts";
+import { kimiVariables, signInWithCliLogin, writeCliLogin } from "../kit/kimi/kimi-cli.ts";
+import { type ChatWindow, openChatWindow } from "../kit/openclaw/chat-window.ts";
+import { createHost, type Gateway, type Host } from "../kit/openclaw/host.ts";
+import { RECORDED, type Recorded } from "../kit/recorded-answers.ts";
+import type { Answer } from "../kit/standin/bodies.ts";
+import { type StandIn, startStandIn } from "../kit/standin/server.ts";
+
+const OVERFLOW =
+  "Context overflow: prompt too large for the model. Try /reset (or /new) to start a fresh session, or use a larger-context model.";
+const NOT_FOUND =
+  "The selected model was not found by the provider. Check the model id or choose a different model.";
+const MALFORMED = "LLM request failed: provider rejected the request schema or tool payload.";
+
+/** Where the host shows words of its own for a failure of ours. */
+const WORDS_OF_HOST: Readonly<Partial<Record<NonNullable<Recorded["kind"]>, string>>> = {
+  rejected_bearer:
+    "⚠️ kimi-code/kimi-for-coding request failed (authentication failed). Re-authenticate the provider and try again.",
+  no_long_context: OVERFLOW,
+  context_overflow: OVERFLOW,
+  unknown_model: NOT_FOUND,
+  overloaded: "The AI service is temporarily overloaded. Please try again in a moment.",
+  server_error:
+    "⚠️ kimi-code/kimi-for-coding request failed (provider internal error). This is usually temporary — try again shortly.",
+};
+
+/** What the host makes of answers that it reads itself, and how often it asks: it tries its ways out first. */
+const LEFT_TO_HOST: Readonly<Record<string, readonly [string, number]>> = {
+  "too many tokens, in other words": [OVERFLOW, 1],
+  "a thinking level that must be on": [
+    "Reasoning is required for this model endpoint. Use /think minimal (or any non-off level) and try again.",
+    2,
+  ],
+  "a thinking level that is not offered": [MALFORMED, 3],
+  "roles that do not alternate": [
+    "Message ordering conflict - please try again. If this persists, use /new to start a fresh session.",
+    1,
+  ],
+  "images of too many pixels": [MALFORMED, 1],
+  "a 400 without a body": ["⚠️ kimi-code/kimi-for-coding request failed (HTTP 400).", 4],
+  "a page with 400": [
+    "The provider returned an HTML error page instead of an API response. This usually means a CDN or gateway (e.g. Cloudflare) blocked the request. Retry in a moment or check provider status.",
+    1,
+  ],
+};
+
+/** Kimi's own words, as far as a sentence repeats them. */
+const REPEATED: Readonly<Record<string, string>> = {
+  "a tool's parameters with a union at the root":
+    "At path 'root': when using anyOf, type should be defined in anyOf ite…",
+  "a tool's parameters without a type": "At path 'properties.task': type is not defined",
+  "a tool's parameters that are no object":
+    "tools.function.parameters.type is required and must be 'object'",
+  "a role it does not know": "unsupported role ROLE_UNSPECIFIED",
+  "an empty text": "text content is empty",
+  "lost reasoning": "thinking is enabled but reasoning_content is missing in assistant too…",
+  "a function name that occurs twice": "function name exec is duplicated",
+  "an image's address": "unsupported image url: …",
+  "a fault that nobody has seen yet": "the field foo is unknown",
+};
+
+/** When the stand-in's windows end. */
+const RESETS_IN_MS = { "5h": 3 * 3_600_000, "7d": 4 * 86_400_000, month: undefined } as const;
+
+function expected({ what, kind, window }: Recorded): readonly [string, number] {
+  if (kind === undefined) {
+    return LEFT_TO_HOST[what] ?? ["", 0];
+  }
+  const facts: AnswerFacts = {
+    model: "kimi-for-coding",
+    site: "https://www.kimi.com",
+    owner: "kimi-code-cli",
+    window,
+    resetsInMs: window === undefined ? undefined : RESETS_IN_MS[window],
+    detail: REPEATED[what],
+  };
+  return [WORDS_OF_HOST[kind] ?? `⚠️ ${answers[kind](facts)}`, 1];
+}
+
+/**
+ * No model call gets the answer about a page. The host's pause after a rate limit outlasts this file, so
+ * one such answer comes last; the others are told apart without a gateway.
+ */
+const ROWS = [
+  ...RECORDED.filter(({ kind }) => kind !== "page_refused" && kind !== "rate_limited"),
+  ...RECORDED.filter(({ kind }) => kind === "rate_limited").slice(0, 1),
+];
+
+function recorded(what: string): Answer {
+  const found = RECORDED.find((one) => one.what === what);
+  if (found === undefined) {
+    throw new Error(`no recorded answer is called ${what}`);
+  }
+  return found.answer;
+}
+
+/** By default the host sends a call again for minutes when a failure may pass. */
+async function setRetries(host: Host, maxRetries: number): Promise<void> {
+  await mkdir(host.agentDir, { recursive: true });
+  await writeFile(
+    path.join(host.agentDir, "settings.json"),
+    JSON.stringify({ retry: { provider: { maxRetries } } }),
+  );
+}
+
+describe("an answer of Kimi's API in a running gateway", () => {
+  let standIn: StandIn;
+  let host: Host;
+  let gateway: Gateway;
+  let chat: ChatWindow;
+  const usage = () => host.readAuthState()["kimi-code:default"] ?? {};
+
+  beforeAll(async () => {
+    standIn = await startStandIn();
+    host = await createHost({ env: kimiVariables(standIn) });
+    await signInWithCliLogin(host, standIn);
+    await setRetries(host, 0);
+    gateway = await host.startGateway();
+    chat = await openChatWindow(gateway);
+    await chat.say("hi");
+  }, 180_000);
+
+  afterAll(async () => {
+    await chat?.close();
+    await gateway?.kill();
+    await host?.dispose();
+    await standIn?.close();
+  });
+
+  beforeEach(async () => {
+    standIn.heal();
+    // Tokens of less than a minute are not renewed by force.
+    await writeCliLogin(host, standIn, standIn.issueLogin());
+    standIn.clear();
+  });
+
+  it.each([
+    "tokens that are too many",
+    "too many tokens, in other words",
+    "an overflow in Chinese",
+    "a page with 413",
+  ])(
+    "that is an overflow (%s) is compacted in a long session, and the turn goes on",
+    async (what) => {
+      const session = `agent:main:${crypto.randomUUID()}`;
+      for (const turn of [1, 2, 3]) {
+        await chat.say(`${String(turn)} ${"words to be summed up later ".repeat(4_000)}`, session);
+      }
+      standIn.clear();
+      standIn.failNext("chat", { kind: "status", ...recorded(what) });
+      expect(await chat.say("and now?", session)).toEqual({ ok: true, text: "pong" });
+      expect(standIn.count("chat")).toBeGreaterThanOrEqual(3);
+    },
+  );
+
+  it.each(ROWS)("is told once in plain words, and the next turn works: $what", async (row) => {
+    const [text, times] = expected(row);
+    standIn.failAlways("chat", { kind: "status", ...row.answer });
+    expect(await chat.say("hi")).toEqual({ ok: false, text });
+    expect(standIn.count("chat")).toBe(times);
+    // No answer renews the login: its tokens are too young for that.
+    expect(standIn.count("token")).toBe(0);
+    // A rate limit asks for a pause; after all others the profile is as it was.
+    await expect
+      .poll(() => usage().cooldownUntil !== undefined, { timeout: 10_000 })
+      .toBe(row.kind === "rate_limited");
+    expect(usage()).not.toHaveProperty("disabledUntil");
+    standIn.heal();
+    expect(await chat.say("hi")).toEqual({ ok: true, text: "pong" });
+  });
+});
+
+describe("a rate limit that says how long to wait", () => {
+  it("is not asked again before that", async () => {
+    const standIn = await startStandIn();
+    const host = await createHost({ env: kimiVariables(standIn) });
+    try {
+      await signInWithCliLogin(host, standIn);
+      const gateway = await host.startGateway();
+      try {
+        await gateway.chat("hi");
+        standIn.clear();
+        const answer = recorded("a rate limit");
+        standIn.failNext("chat", {
+          kind: "status",
+          ...answer,
+          headers: { "Retry-After": "8" },
+        });
+        const started = Date.now();
+        expect(await gateway.chat("hi")).toMatchObject({ text: "pong" });
+        expect(standIn.count("chat")).toBe(2);
+        // The host waits 5 s where nothing is said.
+        expect(Date.now() - started).toBeGreaterThan(8_000);
+      } finally {
+        await gateway.kill();
+      }
+    } finally {
+      await host.dispose();
+      await standIn.close();
+    }
+  });
+});
