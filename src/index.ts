@@ -4,7 +4,13 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { definePluginEntry } from "openclaw/plugin-sdk/plugin-entry";
 import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
-import { CLI_LOGIN_METHOD_ID, DEVICE_CODE_METHOD_ID, PLUGIN_ID, PROVIDER_ID } from "./constants.ts";
+import {
+  CLI_LOGIN_METHOD_ID,
+  DEFAULT_MODEL_REF,
+  DEVICE_CODE_METHOD_ID,
+  PLUGIN_ID,
+  PROVIDER_ID,
+} from "./constants.ts";
 import { healAtStart } from "./host/fence-check.ts";
 import { applySettings } from "./host/settings.ts";
 import {
@@ -47,6 +53,7 @@ export default definePluginEntry({
           label: "Kimi Code (use the Kimi CLI's login)",
           hint: "Shares the login of `kimi login`; no API key",
           kind: "oauth",
+          starterModel: DEFAULT_MODEL_REF,
           run: async (ctx) => await runtime().runCliLogin(ctx),
           runNonInteractive: async (ctx) => await runtime().runCliLoginNonInteractive(ctx),
         },
@@ -55,6 +62,7 @@ export default definePluginEntry({
           label: "Kimi Code (sign in with a browser)",
           hint: "Device code, on any device; needs no Kimi CLI",
           kind: "device_code",
+          starterModel: DEFAULT_MODEL_REF,
           matchesPersonalAccount: isSameAccount,
           run: async (ctx) => await runtime().runDeviceCode(ctx),
         },

@@ -123,12 +123,16 @@ function percentOfCounts({ used, limit, remaining }: CountEntry): number | undef
     return undefined;
   }
   const spent = used ?? (remaining === undefined ? undefined : limit - remaining);
+  // An overdrawn window has nothing left, whatever was used.
+  const isOverdrawn = used !== undefined && used >= limit && (remaining ?? 0) <= 0;
   const contradicts =
+    !isOverdrawn &&
     used !== undefined &&
     remaining !== undefined &&
-    remaining > 0 &&
     Math.abs(used + remaining - limit) > 1;
-  return spent === undefined || contradicts ? undefined : percentOfRatio(spent / limit);
+  return spent === undefined || contradicts
+    ? undefined
+    : percentOfRatio(Math.min(1, spent / limit));
 }
 
 /** A window with what is known of it; a number from before its last reset is not. */
@@ -240,11 +244,11 @@ function cents(units: number): number {
 
 function creditOf(reply: Reply): ExtraCredit | undefined {
   const wallet = reply.boosterWallet;
-  const { amount, amountLeft } = wallet?.balance ?? {};
+  // The server leaves out what is 0, and so a spent wallet's rest and a limit that is off.
+  const { amount, amountLeft = 0 } = wallet?.balance ?? {};
   if (
     wallet === undefined ||
     amount === undefined ||
-    amountLeft === undefined ||
     amount <= 0 ||
     amountLeft < 0 ||
     amountLeft > amount
@@ -257,9 +261,9 @@ function creditOf(reply: Reply): ExtraCredit | undefined {
     left: cents(amountLeft) / 100,
     currency: wallet.monthlyChargeLimit?.currency ?? wallet.monthlyUsed?.currency ?? "USD",
     ...(used === undefined || used < 0 ? {} : { usedThisMonth: used / 100 }),
-    ...(wallet.monthlyChargeLimitEnabled === false || limit === undefined || limit <= 0
-      ? {}
-      : { monthlyLimit: limit / 100 }),
+    ...(wallet.monthlyChargeLimitEnabled === true && limit !== undefined && limit > 0
+      ? { monthlyLimit: limit / 100 }
+      : {}),
   };
 }
 
@@ -276,8 +280,9 @@ export function parseUsages(value: unknown, nowMs: number): Usages | undefined {
     return undefined;
   }
   const windows = merge([...ratioWindows(parsed.data, nowMs), ...countWindows(parsed.data, nowMs)]);
-  const credit = creditOf(parsed.data);
-  return windows.length === 0 && credit === undefined ? undefined : { windows, credit };
+  const { usages, usage, limits, boosterWallet } = parsed.data;
+  const isKnown = [usages, usage, limits, boosterWallet].some((part) => part !== undefined);
+  return isKnown ? { windows, credit: creditOf(parsed.data) } : undefined;
 }
 
 /** Time limit of the Kimi Code CLI for this request, in ms. */

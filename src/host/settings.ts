@@ -5,7 +5,7 @@
  */
 
 import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
-import { PLUGIN_ID } from "../constants.ts";
+import { PLUGIN_ID, PROVIDER_ID } from "../constants.ts";
 import { processState } from "../process-state.ts";
 import { type ProxyMode, setProxyMode } from "../protocol/proxy-mode.ts";
 import type { StatedIdentity } from "../protocol/identity.ts";
@@ -69,5 +69,7 @@ export function settings(): Settings {
 
 /** True for a model that the user does not want to see; asking for it by name still works. */
 export function isHidden(modelId: string, { hideModels }: Settings): boolean {
-  return hideModels?.includes(modelId) === true;
+  return (
+    hideModels?.some((name) => name === modelId || name === `${PROVIDER_ID}/${modelId}`) === true
+  );
 }

@@ -6,6 +6,7 @@
 
 import { isRecord } from "../json.ts";
 import { maxTokensOf, type ModelRow } from "../models/models.ts";
+import { CallIds } from "./names.ts";
 import { thinkingWish } from "../models/thinking.ts";
 import { kimiToolSchema } from "./tool-schemas.ts";
 
@@ -20,6 +21,8 @@ export interface PayloadFacts {
   readonly sessionId: string | undefined;
   /** Output limit that the caller asked for, in tokens. */
   readonly maxTokens: number | undefined;
+  /** How many tokens the conversation takes, about. */
+  readonly usedTokens: number;
   /** The tools' parameters as Kimi takes them, by the tool's name. */
   readonly schemas: ReadonlyMap<string, object>;
 }
@@ -40,8 +43,10 @@ const LEFT_OUT = [
   "max_tokens",
 ];
 
-/** Longest id of a tool call. */
-const MAX_CALL_ID = 64;
+/** Least that a model which thinks may write, in tokens: thinking counts, too. */
+const LEAST_WITH_THINKING = 16_000;
+/** Stands for a thought that was not kept; Kimi refuses a call of a tool without one. */
+const NO_THOUGHT = { type: "thinking", thinking: ".", signature: "" };
 
 function without(body: Body, names: readonly string[]): Body {
   return Object.fromEntries(Object.entries(body).filter(([name]) => !names.includes(name)));
@@ -65,15 +70,32 @@ function isBlank(content: unknown): boolean {
   );
 }
 
-function callId(value: unknown): unknown {
-  return typeof value === "string" ? value.replace(/[^\w-]/g, "_").slice(0, MAX_CALL_ID) : value;
+/**
+ * The most that an answer may have, in tokens: what is left of the context, as both Kimi CLIs ask for
+ * it, or what the caller wants, with room for the thinking that comes before.
+ */
+function outputLimit(
+  asked: unknown,
+  { row, maxTokens, usedTokens }: PayloadFacts,
+  thinks: boolean,
+): number {
+  const left = Math.max(1, row.contextWindow - usedTokens);
+  const wanted = Math.min(
+    typeof asked === "number" ? asked : Number.POSITIVE_INFINITY,
+    maxTokens ?? Number.POSITIVE_INFINITY,
+  );
+  // The host asks for the row's limit where nobody wants less.
+  if (wanted >= maxTokensOf(row)) {
+    return Math.max(left, Math.min(LEAST_WITH_THINKING, row.contextWindow));
+  }
+  return thinks ? Math.max(wanted, Math.min(LEAST_WITH_THINKING, left)) : wanted;
 }
 
-function chatToolCall(call: unknown): unknown {
-  return isRecord(call) ? { ...call, id: callId(call.id) } : call;
+function chatToolCall(call: unknown, ids: CallIds): unknown {
+  return isRecord(call) ? { ...call, id: ids.of(call.id) } : call;
 }
 
-function chatMessage(message: unknown, keepsReasoning: boolean): unknown {
+function chatMessage(message: unknown, keepsReasoning: boolean, ids: CallIds): unknown {
   if (!isRecord(message)) {
     return message;
   }
@@ -87,7 +109,7 @@ function chatMessage(message: unknown, keepsReasoning: boolean): unknown {
       ...rest,
       // An empty text beside tool calls is refused, the absence of one is not.
       ...(calls.length > 0 && isBlank(solid) ? {} : { content: isBlank(solid) ? "" : solid }),
-      ...(calls.length > 0 ? { tool_calls: calls.map(chatToolCall) } : {}),
+      ...(calls.length > 0 ? { tool_calls: calls.map((call) => chatToolCall(call, ids)) } : {}),
       ...(keepsReasoning ? { reasoning_content: reasoning } : {}),
     };
   }
@@ -95,7 +117,7 @@ function chatMessage(message: unknown, keepsReasoning: boolean): unknown {
     ...rest,
     role: message.role === "developer" ? "system" : message.role,
     content: solid,
-    ...("tool_call_id" in message ? { tool_call_id: callId(message.tool_call_id) } : {}),
+    ...("tool_call_id" in message ? { tool_call_id: ids.of(message.tool_call_id) } : {}),
   };
 }
 
@@ -124,12 +146,13 @@ function toolChoice(value: unknown): unknown {
 function chatBody(body: Body, facts: PayloadFacts): Body {
   const { row, level } = facts;
   const wish = thinkingWish(row.thinking, level);
-  const limit = body.max_completion_tokens ?? body.max_tokens;
+  const ids = new CallIds();
+  const asked = body.max_completion_tokens ?? body.max_tokens;
   return {
     ...without(body, LEFT_OUT),
-    ...(limit === undefined ? {} : { max_completion_tokens: limit }),
+    max_completion_tokens: outputLimit(asked, facts, wish?.on === true),
     ...(Array.isArray(body.messages)
-      ? { messages: body.messages.map((message) => chatMessage(message, wish?.on === true)) }
+      ? { messages: body.messages.map((message) => chatMessage(message, wish?.on === true, ids)) }
       : {}),
     ...(Array.isArray(body.tools)
       ? { tools: body.tools.map((tool) => chatTool(tool, facts)) }
@@ -156,22 +179,30 @@ const KEEP_THINKING = { edits: [{ type: "clear_thinking_20251015", keep: "all" }
 /** Value of `anthropic-beta` that goes with {@link KEEP_THINKING}. */
 export const MESSAGES_BETA = "context-management-2025-06-27";
 
-function messagesPart(part: unknown): unknown {
+function messagesPart(part: unknown, ids: CallIds): unknown {
   return isRecord(part)
     ? {
         ...part,
-        ...(part.type === "tool_use" ? { id: callId(part.id) } : {}),
-        ...("tool_use_id" in part ? { tool_use_id: callId(part.tool_use_id) } : {}),
+        ...(part.type === "tool_use" ? { id: ids.of(part.id) } : {}),
+        ...("tool_use_id" in part ? { tool_use_id: ids.of(part.tool_use_id) } : {}),
       }
     : part;
 }
 
-function messagesMessage(message: unknown): unknown {
+function messagesMessage(message: unknown, thinks: boolean, ids: CallIds): unknown {
   if (!isRecord(message)) {
     return message;
   }
   const content = solidContent(message.content);
-  return { ...message, content: Array.isArray(content) ? content.map(messagesPart) : content };
+  if (!Array.isArray(content)) {
+    return { ...message, content };
+  }
+  const parts = content.map((part) => messagesPart(part, ids));
+  const has = (type: string): boolean => parts.some((part) => isRecord(part) && part.type === type);
+  return {
+    ...message,
+    content: thinks && has("tool_use") && !has("thinking") ? [NO_THOUGHT, ...parts] : parts,
+  };
 }
 
 function messagesTool(tool: unknown, facts: PayloadFacts): unknown {
@@ -187,6 +218,8 @@ function messagesTool(tool: unknown, facts: PayloadFacts): unknown {
 function messagesBody(body: Body, facts: PayloadFacts): Body {
   const { row, level, sessionId } = facts;
   const wish = thinkingWish(row.thinking, level);
+  const thinks = wish?.on === true;
+  const ids = new CallIds();
   const rest = without(body, [
     ...LEFT_OUT.filter((name) => name !== "max_tokens"),
     "thinking",
@@ -195,9 +228,11 @@ function messagesBody(body: Body, facts: PayloadFacts): Body {
   ]);
   return {
     ...rest,
-    // The host adds a budget for thinking to a limit of its own; Kimi has one limit for both.
-    max_tokens: Math.min(facts.maxTokens ?? Number.POSITIVE_INFINITY, maxTokensOf(row)),
-    ...(Array.isArray(body.messages) ? { messages: body.messages.map(messagesMessage) } : {}),
+    // The host's own limit here is another vendor's default with a budget for thinking.
+    max_tokens: outputLimit(undefined, facts, thinks),
+    ...(Array.isArray(body.messages)
+      ? { messages: body.messages.map((message) => messagesMessage(message, thinks, ids)) }
+      : {}),
     ...(Array.isArray(body.tools)
       ? { tools: body.tools.map((tool) => messagesTool(tool, facts)) }
       : {}),
@@ -235,6 +270,7 @@ function responsesBody(body: Body, facts: PayloadFacts): Body {
   const effort = wish?.on === true ? wish.effort : undefined;
   return {
     ...without(body, [...LEFT_OUT, "reasoning", "include"]),
+    max_output_tokens: outputLimit(body.max_output_tokens, facts, wish?.on === true),
     store: false,
     ...(Array.isArray(body.input) ? { input: body.input.map(responsesItem) } : {}),
     ...(Array.isArray(body.tools)

@@ -6,12 +6,14 @@
 
 import type { ProviderWrapStreamFnContext } from "openclaw/plugin-sdk/plugin-entry";
 import { say } from "../messages.ts";
-import { knownModel } from "../models/known.ts";
+import { knownModel, wishedLevel } from "../models/known.ts";
 import type { BoundLogin } from "../profiles/bound-login.ts";
 import { clearComingCooldown, type CallSite } from "../profiles/cooldown.ts";
 import { EventStream, type Message, type StreamEvent, type StreamFn } from "./event-stream.ts";
 import { type Explained, explainError, explainReport } from "./explain.ts";
 import { asksForPatience, failureCode, isRejectedBearer } from "./failures.ts";
+import { tokensOf, withOwnHistory } from "./history.ts";
+import { ToolNames } from "./names.ts";
 import { kimiBody, MESSAGES_BETA } from "./payload.ts";
 import { loginOfRun, withoutRunHeaders } from "./run-login.ts";
 import { schemasByName } from "./tool-schemas.ts";
@@ -36,6 +38,7 @@ class ModelCall {
   readonly #options: StreamOptions;
   readonly #site: StreamContext;
   readonly #schemas: ReadonlyMap<string, object>;
+  readonly #names: ToolNames;
   /** Headers of the last response. */
   #headers: Response["headers"] = {};
 
@@ -48,10 +51,11 @@ class ModelCall {
     this.#inner = inner;
     this.#login = login;
     this.#model = model;
-    this.#context = context;
+    this.#names = new ToolNames((context.tools ?? []).map(({ name }) => name));
+    this.#context = this.#names.outward(withOwnHistory(context, model));
     this.#options = options;
     this.#site = site;
-    this.#schemas = schemasByName(context.tools);
+    this.#schemas = schemasByName(this.#context.tools);
   }
 
   /** Makes the call; what becomes of it is in the stream, whatever it is. */
@@ -131,9 +135,10 @@ class ModelCall {
     const facts = {
       row: knownModel(id, this.#login),
       // The host lowers `max` in its own option; a simple completion has that option only.
-      level: this.#site.thinkingLevel ?? options?.reasoning,
+      level: wishedLevel(id, this.#site.thinkingLevel ?? options?.reasoning),
       sessionId: options?.sessionId,
       maxTokens: options?.maxTokens,
+      usedTokens: tokensOf(this.#context),
       schemas: this.#schemas,
     };
     return {
@@ -155,7 +160,8 @@ class ModelCall {
     };
   }
 
-  async #told(event: StreamEvent): Promise<StreamEvent> {
+  async #told(wire: StreamEvent): Promise<StreamEvent> {
+    const event = this.#names.inward(wire);
     if (event.type !== "error" || event.error.stopReason !== "error") {
       return event;
     }

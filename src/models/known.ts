@@ -83,7 +83,31 @@ export function resolveDynamicModel(
   return runtimeModel(knownModel(ctx.modelId, login), apiBase);
 }
 
-/** What `/think` offers for a model. */
+/** Models whose levels were offered before the account's own list was there, and the default then. */
+function guesses(): Map<string, string> {
+  return processState("thinking-guesses", () => new Map<string, string>());
+}
+
+/** What `/think` offers for a model: the host does not say for whom, so it is the first profile's. */
 export function resolveThinkingProfile({ modelId }: { readonly modelId: string }) {
-  return thinkingProfile(knownModel(modelId, undefined));
+  const id = normalizeModelId(modelId);
+  const row = knownModel(id, bindForTurn(undefined, undefined));
+  const profile = thinkingProfile(row);
+  if (STATIC_MODELS.includes(row) || findModel(id) === undefined) {
+    guesses().set(id, profile.defaultLevel ?? "");
+  } else {
+    guesses().delete(id);
+  }
+  return profile;
+}
+
+/**
+ * The level that a call asks for. In the first turn of a new login, the host takes a default that it
+ * was offered before the account's list was there; that is nobody's wish, and the account's default
+ * counts.
+ */
+export function wishedLevel(modelId: string, level: string | undefined): string | undefined {
+  return level !== undefined && guesses().get(normalizeModelId(modelId)) === level
+    ? "adaptive"
+    : level;
 }

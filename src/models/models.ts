@@ -28,6 +28,7 @@ export interface ModelRow {
   readonly contextWindow: number;
   readonly protocol: ModelProtocol;
   readonly images: boolean;
+  readonly videos: boolean;
   readonly tools: boolean;
   readonly thinking: ModelThinking;
 }
@@ -48,6 +49,7 @@ function staticRow(id: string, name: string, more: Partial<ModelRow> = {}): Mode
     contextWindow: 256 * KIB,
     protocol: "chat",
     images: true,
+    videos: false,
     tools: true,
     thinking: ALWAYS,
     ...more,
@@ -60,10 +62,10 @@ export const STATIC_MODELS: readonly ModelRow[] = [
   staticRow("kimi-for-coding-highspeed", "Kimi for Coding HighSpeed"),
   staticRow("k3", "Kimi K3", {
     contextWindow: 1024 * KIB,
-    thinking: { mode: "always", efforts: K3_EFFORTS, defaultEffort: "max" },
+    thinking: { mode: "always", efforts: K3_EFFORTS },
   }),
   staticRow("k3-256k", "Kimi K3 256K", {
-    thinking: { mode: "always", efforts: K3_EFFORTS, defaultEffort: "high" },
+    thinking: { mode: "always", efforts: K3_EFFORTS },
   }),
 ];
 
@@ -134,7 +136,7 @@ export function modelDefinition(row: ModelRow, apiBase: string) {
     api,
     baseUrl: baseUrlFor(api, apiBase),
     reasoning: row.thinking.mode !== "none",
-    input: inputsOf(row),
+    input: [...inputsOf(row), ...(row.videos ? (["video"] as const) : [])],
     cost: NO_COST,
     contextWindow: row.contextWindow,
     maxTokens: maxTokensOf(row),
@@ -174,5 +176,12 @@ export function providerEntry(rows: readonly ModelRow[], apiBase: string) {
 
 /** A row as the model of a run. */
 export function runtimeModel(row: ModelRow, apiBase: string) {
-  return { ...modelDefinition(row, apiBase), provider: PROVIDER_ID };
+  const model = {
+    ...modelDefinition(row, apiBase),
+    input: inputsOf(row),
+    provider: PROVIDER_ID,
+  };
+  // The host's transports take videos here, which the type of its hook leaves out.
+  Object.assign(model, { input: [...model.input, ...(row.videos ? ["video"] : [])] });
+  return model;
 }

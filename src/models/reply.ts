@@ -26,10 +26,20 @@ const rowSchema = z.object({
     .trim()
     .regex(/^[\w.:[\]-]{1,128}$/),
   display_name: z.string().trim().min(1).max(128).optional().catch(undefined),
-  context_length: z.int().positive().max(100_000_000),
+  // A number, or, as `/usages` of the same server has them, the text of one.
+  context_length: z
+    .union([
+      z.int(),
+      z
+        .string()
+        .regex(/^\d{1,9}$/)
+        .transform(Number),
+    ])
+    .pipe(z.int().positive().max(100_000_000)),
   supports_reasoning: flag,
   supports_thinking_type: z.enum(["only", "both", "no"]).optional().catch(undefined),
   supports_image_in: flag,
+  supports_video_in: flag,
   supports_tool_use: z
     .unknown()
     .optional()
@@ -97,6 +107,7 @@ export function parseModels(value: unknown): ModelRow[] | undefined {
         contextWindow: row.context_length,
         protocol: protocolOf(row.protocol),
         images: row.supports_image_in,
+        videos: row.supports_video_in,
         tools: row.supports_tool_use,
         thinking: thinkingOf(row),
       });

@@ -27,6 +27,8 @@ const rowSchema: z.ZodType<ModelRow> = z.object({
   contextWindow: z.number().positive(),
   protocol: z.enum(["chat", "messages", "responses"]),
   images: z.boolean(),
+  // Lists of an earlier version do not say.
+  videos: z.boolean().default(false),
   tools: z.boolean(),
   thinking: z.object({
     mode: z.enum(["none", "toggle", "always"]),

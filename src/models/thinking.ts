@@ -66,7 +66,7 @@ export function thinkingWish(
   }
   const efforts = effortLevels(thinking);
   if (level === "adaptive" || efforts.length === 0) {
-    return { on: true };
+    return { on: true, effort: thinking.defaultEffort };
   }
   const rank = off ? -1 : RANKED.findIndex((known) => known === level);
   const wanted = rank === -1 && !off ? RANKED.length : rank;

@@ -143,18 +143,44 @@ describe("the usage", () => {
   });
 
   it.each([
-    undefined,
-    null,
-    [],
-    "",
-    {},
-    { usages: {} },
-    { usages: "no" },
-    { limits: [] },
-    { error: { message: "no" } },
-  ])("is not read from %j", (reply) => {
-    expect(parseUsages(reply, NOW)).toBeUndefined();
+    ["nothing at all", { usages: {} }, {}],
+    ["the code share alone", { usages: { limit_month_code: { used_ratio: 0.3 } } }, {}],
+    ["0 of 0", { usage: { used: "0", limit: "0" } }, { "7d": {} }],
+    [
+      "more than all",
+      { usage: { used: "130", limit: "100", remaining: "0" } },
+      { "7d": { usedPercent: 100 } },
+    ],
+    [
+      "less than nothing left",
+      { usage: { limit: "100", remaining: "-30" } },
+      { "7d": { usedPercent: 100 } },
+    ],
+    [
+      "all of it",
+      { usage: { used: "100", limit: "100", remaining: "0" } },
+      { "7d": { usedPercent: 100 } },
+    ],
+    [
+      "nothing used and nothing left",
+      { usage: { used: "0", limit: "100", remaining: "0" } },
+      { "7d": {} },
+    ],
+    [
+      "some used and nothing left",
+      { usage: { used: "30", limit: "100", remaining: "0" } },
+      { "7d": {} },
+    ],
+  ])("says what can be known of %s", (_what, reply, expected) => {
+    expect(windows(reply)).toEqual(expected);
   });
+
+  it.each([undefined, null, [], "", {}, { usages: "no" }, { error: { message: "no" } }])(
+    "is not read from %j",
+    (reply) => {
+      expect(parseUsages(reply, NOW)).toBeUndefined();
+    },
+  );
 });
 
 function credit(change: object): unknown {

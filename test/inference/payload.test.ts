@@ -10,6 +10,7 @@ function body(api: string, value: Body, facts: Partial<PayloadFacts> = {}): Body
     level: "high",
     sessionId: "session-1",
     maxTokens: undefined,
+    usedTokens: 0,
     schemas: new Map(),
     ...facts,
   }) as Body;
@@ -70,8 +71,8 @@ describe("a chat completion", () => {
   });
 
   it("names the output limit as Kimi does", () => {
-    expect(chat({ max_tokens: 7 })).toMatchObject({ max_completion_tokens: 7 });
-    expect(chat({ max_tokens: 7 })).not.toHaveProperty("max_tokens");
+    expect(chat({ max_tokens: 20_000 })).toMatchObject({ max_completion_tokens: 20_000 });
+    expect(chat({ max_tokens: 20_000 })).not.toHaveProperty("max_tokens");
   });
 
   it("keeps the reasoning of every answer, an empty one where it had none", () => {
@@ -124,8 +125,42 @@ describe("a chat completion", () => {
       { tool_calls: [{ id: string }] },
       { tool_call_id: string },
     ];
-    expect(call.tool_calls[0].id).toMatch(/^functions_exec_0x{48}$/);
+    expect(call.tool_calls[0].id).toMatch(/^functions_exec_0x+_[0-9a-f]{8}$/);
+    expect(call.tool_calls[0].id).toHaveLength(64);
     expect(result.tool_call_id).toBe(call.tool_calls[0].id);
+  });
+
+  it("keeps calls apart whose ids differ in what is cut or changed", () => {
+    const ids = ["a.b", "a:b", `${"x".repeat(80)}:0`, `${"x".repeat(80)}:1`];
+    const sent = chat({
+      messages: [
+        { role: "assistant", tool_calls: ids.map((id) => ({ id, function: { name: "f" } })) },
+        ...ids.map((id) => ({ role: "tool", tool_call_id: id, content: id })),
+      ],
+    });
+    const [calls, ...results] = sent.messages as [
+      { tool_calls: { id: string }[] },
+      ...{ tool_call_id: string }[],
+    ];
+    const wire = calls.tool_calls.map(({ id }) => id);
+    expect(new Set(wire).size).toBe(ids.length);
+    expect(results.map(({ tool_call_id }) => tool_call_id)).toEqual(wire);
+  });
+
+  it.each([
+    ["what is left of the context, where nobody wants less", undefined, 100_000, 948_576],
+    ["what is left, where the host names the model's own limit", 131_072, 100_000, 948_576],
+    ["some room in a context that is nearly full", undefined, 1_048_000, 16_000],
+    ["what the caller wants", 20_000, 0, 20_000],
+    ["room for the thinking before a short answer", 8, 0, 16_000],
+  ])("limits the answer to %s", (_what, maxTokens, usedTokens, limit) => {
+    expect(chat({}, { maxTokens, usedTokens }).max_completion_tokens).toBe(limit);
+    expect(messages({}, { maxTokens, usedTokens }).max_tokens).toBe(limit);
+  });
+
+  it("keeps a short limit where the model does not think", () => {
+    const facts = { row: toggle, level: "off", maxTokens: 8 };
+    expect(chat({}, facts).max_completion_tokens).toBe(8);
   });
 
   it("sends no developer role and no empty text", () => {
@@ -171,6 +206,7 @@ describe("a chat completion", () => {
         level: undefined,
         sessionId: undefined,
         maxTokens: undefined,
+        usedTokens: 0,
         schemas: new Map(),
       }),
     ).toBe("text");
@@ -186,7 +222,7 @@ describe("an Anthropic message", () => {
         temperature: 1,
       }),
     ).toEqual({
-      max_tokens: 131_072,
+      max_tokens: 1_048_576,
       metadata: { user_id: "session-1" },
       thinking: { type: "enabled" },
       output_config: { effort: "high" },
@@ -198,13 +234,13 @@ describe("an Anthropic message", () => {
     expect(
       messages({ max_tokens: 1 }, { row: toggle, level: "off", sessionId: undefined }),
     ).toEqual({
-      max_tokens: 32_768,
+      max_tokens: 262_144,
       thinking: { type: "disabled" },
     });
   });
 
   it("keeps a smaller limit that the caller asked for", () => {
-    expect(messages({ max_tokens: 9_000 }, { maxTokens: 1_000 }).max_tokens).toBe(1_000);
+    expect(messages({ max_tokens: 9_000 }, { maxTokens: 20_000 }).max_tokens).toBe(20_000);
   });
 
   it("makes the ids of tool calls safe, on both sides alike", () => {
@@ -222,7 +258,14 @@ describe("an Anthropic message", () => {
       ],
     });
     expect(sent.messages).toEqual([
-      { role: "assistant", content: [{ type: "tool_use", id: "a_b_1", name: "f", input: {} }] },
+      {
+        role: "assistant",
+        content: [
+          // No thought was kept.
+          { type: "thinking", thinking: ".", signature: "" },
+          { type: "tool_use", id: "a_b_1", name: "f", input: {} },
+        ],
+      },
       { role: "user", content: [{ type: "tool_result", tool_use_id: "a_b_1", content: "x" }] },
       { role: "user", content: "plain" },
     ]);
@@ -247,6 +290,7 @@ describe("an OpenAI response", () => {
     ).toEqual({
       store: false,
       input: [{ role: "system", content: "x" }],
+      max_output_tokens: 1_048_576,
       prompt_cache_key: "session-1",
       reasoning: { effort: "high", summary: "auto" },
       include: ["reasoning.encrypted_content"],
@@ -258,6 +302,7 @@ describe("an OpenAI response", () => {
       body("openai-responses", { prompt_cache_key: "k" }, { row: staticModel("kimi-for-coding") }),
     ).toEqual({
       store: false,
+      max_output_tokens: 262_144,
       prompt_cache_key: "k",
     });
   });

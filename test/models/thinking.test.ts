@@ -52,7 +52,7 @@ describe("what a level asks of the server", () => {
     [K3, "minimal", { on: true, effort: "low" }],
     [K3, "off", { on: true, effort: "low" }],
     [K3, undefined, { on: true, effort: "low" }],
-    [K3, "adaptive", { on: true }],
+    [K3, "adaptive", { on: true, effort: "max" }],
     [K3, "ultra", { on: true, effort: "max" }],
     [TOGGLE, "off", { on: false }],
     [TOGGLE, "none", { on: false }],

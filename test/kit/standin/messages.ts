@@ -1,6 +1,6 @@
 /** Anthropic Messages, as served at `/coding/v1/messages`. */
 import { z } from "zod";
-import { DEVELOPER_ROLE, EMPTY_TEXT, anthropicShape } from "./bodies.ts";
+import { DEVELOPER_ROLE, EMPTY_TEXT, anthropicShape, reasoningMissing } from "./bodies.ts";
 import type { Answer } from "./bodies.ts";
 import { jsonReply, pieces, sse, streamReply } from "./http.ts";
 import type { Reply } from "./http.ts";
@@ -39,7 +39,17 @@ function thinks(call: Call<MessagesBody>): boolean {
   return call.model.supports_thinking_type === "only" || asked !== "disabled";
 }
 
-function find(body: MessagesBody): Answer | undefined {
+/** A call of a tool with no thinking before it; an empty thought counts as none. */
+function lostThinking({ role, content }: MessagesBody["messages"][number]): boolean {
+  return (
+    role === "assistant" &&
+    Array.isArray(content) &&
+    content.some((part) => part.type === "tool_use") &&
+    !content.some((part) => part.type === "thinking" && part["thinking"] !== "")
+  );
+}
+
+function find(body: MessagesBody, thinking: boolean): Answer | undefined {
   if (body.messages.some((entry) => entry.role !== "user" && entry.role !== "assistant")) {
     return DEVELOPER_ROLE;
   }
@@ -49,13 +59,18 @@ function find(body: MessagesBody): Answer | undefined {
   if (parts.some((part) => part.type === "text" && (part.text ?? "") === "")) {
     return EMPTY_TEXT;
   }
+  // MoonshotAI/kimi-code via Kilo-Org/kilocode#10986 (this very route), GCMP#162 (2026-05-08).
+  const lost = body.messages.findIndex((entry) => thinking && lostThinking(entry));
+  if (lost >= 0) {
+    return reasoningMissing(lost);
+  }
   return checkTools(
     (body.tools ?? []).map(({ name, input_schema: parameters }) => ({ name, parameters })),
   );
 }
 
 function check(call: Call<MessagesBody>): Answer | undefined {
-  const found = find(call.body);
+  const found = find(call.body, thinks(call));
   if (found !== undefined && typeof found.body === "object") {
     violation(call.world, call.request, JSON.stringify(found.body["error"]));
   }

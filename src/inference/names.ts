@@ -1,0 +1,134 @@
+/**
+ * Names of tools and ids of their calls as Kimi takes them: a letter first, letters, digits, `_` and
+ * `-`, at most 64 characters. What had to change stays different from everything else.
+ */
+
+import { createHash } from "node:crypto";
+import type { Message, StreamEvent, StreamFn } from "./event-stream.ts";
+
+type Context = Parameters<StreamFn>[1];
+type Block = Message["content"][number];
+
+/** Longest name of a tool and id of a call. */
+const MAX_LENGTH = 64;
+/** Names that Kimi takes (MoonshotAI/kimi-cli#2531; "Tool Use" on platform.kimi.ai). */
+const NAME = /^[a-zA-Z_][\w-]{0,63}$/;
+
+/** A short mark of a text, the same each time. */
+function markOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 8);
+}
+
+/** A text cut to fit, with its mark. */
+function marked(text: string, original: string): string {
+  return `${text.slice(0, MAX_LENGTH - 9)}_${markOf(original)}`;
+}
+
+/** The ids of a body's calls, each changed the same way wherever it occurs. */
+export class CallIds {
+  readonly #wire = new Map<string, string>();
+  readonly #taken = new Set<string>();
+
+  /** The id on the wire; anything but a text stays what it is. */
+  of(id: unknown): unknown {
+    if (typeof id !== "string") {
+      return id;
+    }
+    const known = this.#wire.get(id);
+    if (known !== undefined) {
+      return known;
+    }
+    // As the Kimi CLIs write them; the mark is for what is cut, or would be two calls in one.
+    const plain = id.replaceAll(/[^\w-]/g, "_");
+    const wire = plain.length > MAX_LENGTH || this.#taken.has(plain) ? marked(plain, id) : plain;
+    this.#wire.set(id, wire);
+    this.#taken.add(wire);
+    return wire;
+  }
+}
+
+/** The names of a call's tools that cannot go out as they are, and their way back. */
+export class ToolNames {
+  readonly #wire = new Map<string, string>();
+  readonly #original = new Map<string, string>();
+
+  constructor(names: Iterable<string>) {
+    const all = new Set(names);
+    for (const name of all) {
+      if (!NAME.test(name)) {
+        const plain = name.replaceAll(/[^\w-]/g, "_").replace(/^(?=[^a-zA-Z_])/, "t_");
+        const isFree = plain.length <= MAX_LENGTH && !all.has(plain) && !this.#original.has(plain);
+        const wire = isFree && plain !== "" ? plain : marked(plain === "" ? "t" : plain, name);
+        this.#wire.set(name, wire);
+        this.#original.set(wire, name);
+      }
+    }
+  }
+
+  /** A context with the names that go out; the same context where none changes. */
+  outward(context: Context): Context {
+    if (this.#wire.size === 0) {
+      return context;
+    }
+    return {
+      ...context,
+      ...(context.tools === undefined
+        ? {}
+        : {
+            tools: context.tools.map((tool) => ({ ...tool, name: this.#wireOf(tool.name) })),
+          }),
+      messages: context.messages.map((message) => {
+        switch (message.role) {
+          case "assistant":
+            return {
+              ...message,
+              content: message.content.map((block) =>
+                block.type === "toolCall" ? { ...block, name: this.#wireOf(block.name) } : block,
+              ),
+            };
+          case "toolResult":
+            return { ...message, toolName: this.#wireOf(message.toolName) };
+          default:
+            return message;
+        }
+      }),
+    };
+  }
+
+  /** An event with the names that the host knows. */
+  inward(event: StreamEvent): StreamEvent {
+    if (this.#wire.size === 0) {
+      return event;
+    }
+    switch (event.type) {
+      case "done":
+        return { ...event, message: this.#message(event.message) };
+      case "error":
+        return { ...event, error: this.#message(event.error) };
+      case "toolcall_end":
+        return {
+          ...event,
+          toolCall: this.#block(event.toolCall),
+          partial: this.#message(event.partial),
+        };
+      default:
+        return event.partial === undefined
+          ? event
+          : { ...event, partial: this.#message(event.partial) };
+    }
+  }
+
+  #message(message: Message): Message {
+    return { ...message, content: message.content.map((block) => this.#block(block)) };
+  }
+
+  #block<T extends Block>(block: T): T {
+    return block.type === "toolCall"
+      ? { ...block, name: this.#original.get(block.name) ?? block.name }
+      : block;
+  }
+
+  #wireOf(name: string): string {
+    return this.#wire.get(name) ?? name;
+  }
+}
