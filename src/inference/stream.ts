@@ -16,6 +16,7 @@ import { tokensOf, withOwnHistory } from "./history.ts";
 import { ToolNames } from "./names.ts";
 import { kimiBody, MESSAGES_BETA } from "./payload.ts";
 import { loginOfRun, withoutRunHeaders } from "./run-login.ts";
+import { TextCalls } from "./text-calls.ts";
 import { schemasByName } from "./tool-schemas.ts";
 
 type StreamOptions = Parameters<StreamFn>[2];
@@ -79,15 +80,21 @@ class ModelCall {
         call = await this.#open(renewed.accessToken);
       }
     }
+    const written = new TextCalls();
+    const pass = async (event: StreamEvent): Promise<void> => {
+      for (const one of written.rewrite(event)) {
+        stream.push(await this.#told(one));
+      }
+    };
     for (const event of call.ahead) {
-      stream.push(await this.#told(event));
+      await pass(event);
     }
     for (;;) {
       const next = await call.events.next();
       if (next.done === true) {
         break;
       }
-      stream.push(await this.#told(next.value));
+      await pass(next.value);
     }
     // A transport may end without an event that says so.
     const last = await call.result();

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type StandIn, startStandIn } from "../kit/standin/server.ts";
 import { createHost, type Host } from "../kit/openclaw/host.ts";
 import type { JsonObject } from "../kit/openclaw/layout.ts";
@@ -71,3 +71,42 @@ it("works beside a plugin that claims the same provider ids", async () => {
   expect(await host.agentTurn("hi")).toMatchObject({ ok: true, text: "pong" });
   expect(standIn.count("chat")).toBe(1);
 }, 180_000);
+
+describe("an installation with another default model", () => {
+  it("takes another login, and activates it when that is asked for", async () => {
+    await writeCliLogin(host, standIn, standIn.issueLogin());
+    expect((await host.onboard()).code).toBe(0);
+    await host.updateConfig((config) => {
+      const agents = config.agents as JsonObject;
+      const defaults = { ...(agents["defaults"] as JsonObject), model: "other/m" };
+      const m = { id: "m", name: "M", contextWindow: 200_000, maxTokens: 8_000, input: ["text"] };
+      const vendor = {
+        baseUrl: "http://127.0.0.1:9/v1",
+        apiKey: "none",
+        api: "openai-completions",
+        models: [{ ...m, reasoning: false }],
+      };
+      return {
+        ...config,
+        agents: { ...agents, defaults },
+        models: { providers: { other: vendor } },
+      };
+    });
+    // The host keeps what works, and says how to change over.
+    const again = await host.onboard();
+    const saved = /models auth activate (kimi-code:\S+)/.exec(again.stdout + again.stderr)?.[1];
+    const activated = await host.run([
+      "models",
+      "auth",
+      "activate",
+      saved ?? "none",
+      "--agent",
+      "main",
+    ]);
+    expect(activated.code, activated.stderr).toBe(0);
+    expect(await host.agentTurn("hi", { model: "kimi-code/kimi-for-coding" })).toMatchObject({
+      ok: true,
+      text: "pong",
+    });
+  }, 180_000);
+});
