@@ -31,7 +31,11 @@ function shown(text: string, isWhole: boolean): string {
   const at = markAt(text, isWhole);
   const end = text.lastIndexOf(SECTION_END);
   const after = end > at ? text.slice(end + SECTION_END.length) : "";
-  return at === text.length ? text : text.slice(0, at).trimEnd() + after;
+  if (at === text.length) {
+    return text;
+  }
+  const isMark = MARKS.some((mark) => text.startsWith(mark, at));
+  return (isMark ? text.slice(0, at).trimEnd() : text.slice(0, at)) + after;
 }
 
 function textOf(block: Block): string | undefined {
@@ -116,15 +120,20 @@ export class TextCalls {
 
   #end(event: Extract<StreamEvent, { type: "text_end" | "thinking_end" }>): readonly StreamEvent[] {
     const content = shown(event.content, true);
-    const partial = event.partial === undefined ? {} : { partial: this.#partial(event.partial) };
+    if (event.partial === undefined) {
+      return [{ ...event, content }];
+    }
+    const partial = this.#partial(event.partial);
     const before = this.#passed.get(event.contentIndex);
     const { contentIndex } = event;
     // What looked like the start of a mark was none.
     const rest =
       before !== undefined && content.startsWith(before) ? content.slice(before.length) : "";
     const type = event.type === "text_end" ? "text_delta" : "thinking_delta";
-    const late = rest === "" ? [] : [{ type, contentIndex, delta: rest, ...partial } as const];
-    return [...late, { ...event, content, ...partial }];
+    return [
+      ...(rest === "" ? [] : [{ type, contentIndex, delta: rest, partial } as const]),
+      { ...event, content, partial },
+    ];
   }
 
   #done(event: Extract<StreamEvent, { type: "done" }>): readonly StreamEvent[] {
