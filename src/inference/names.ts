@@ -1,6 +1,6 @@
 /**
  * Names of tools and ids of their calls as Kimi takes them: a letter first, letters, digits, `_` and
- * `-`, at most 64 characters. What had to change stays different from everything else.
+ * `-`, 3 to 64 characters. What had to change stays different from everything else.
  */
 
 import { createHash } from "node:crypto";
@@ -11,8 +11,8 @@ type Block = Message["content"][number];
 
 /** Longest name of a tool and id of a call. */
 const MAX_LENGTH = 64;
-/** Names that Kimi takes (MoonshotAI/kimi-cli#2531; "Tool Use" on platform.kimi.ai). */
-const NAME = /^[a-zA-Z_][\w-]{0,63}$/;
+/** Names that Kimi takes ("Tool Use" on platform.kimi.ai; MoonshotAI/kimi-cli#1773 and #2531). */
+const NAME = /^[a-zA-Z][\w-]{2,63}$/;
 
 /** A short mark of a text, the same each time. */
 function markOf(text: string): string {
@@ -56,9 +56,12 @@ export class ToolNames {
     const all = new Set(names);
     for (const name of all) {
       if (!NAME.test(name)) {
-        const plain = name.replaceAll(/[^\w-]/g, "_").replace(/^(?=[^a-zA-Z_])/, "t_");
+        const plain = name
+          .replaceAll(/[^\w-]/g, "_")
+          .replace(/^(?![a-zA-Z])/, "t_")
+          .padEnd(3, "_");
         const isFree = plain.length <= MAX_LENGTH && !all.has(plain) && !this.#original.has(plain);
-        const wire = isFree && plain !== "" ? plain : marked(plain === "" ? "t" : plain, name);
+        const wire = isFree ? plain : marked(plain, name);
         this.#wire.set(name, wire);
         this.#original.set(wire, name);
       }
@@ -118,14 +121,17 @@ export class ToolNames {
     }
   }
 
+  /** The host's name of a tool. */
+  originalOf(name: string): string {
+    return this.#original.get(name) ?? name;
+  }
+
   #message(message: Message): Message {
     return { ...message, content: message.content.map((block) => this.#block(block)) };
   }
 
   #block<T extends Block>(block: T): T {
-    return block.type === "toolCall"
-      ? { ...block, name: this.#original.get(block.name) ?? block.name }
-      : block;
+    return block.type === "toolCall" ? { ...block, name: this.originalOf(block.name) } : block;
   }
 
   #wireOf(name: string): string {

@@ -176,7 +176,9 @@ class ModelCall {
     const known = await explainReport(event.error, {
       modelId: this.#model.id,
       login: this.#login,
-      schemas: this.#schemas,
+      schemas: new Map(
+        [...this.#schemas].map(([name, schema]) => [this.#names.originalOf(name), schema]),
+      ),
       retryAfterMs: retryAfter > 0 ? retryAfter * 1_000 : undefined,
       trace: this.#headers["x-trace-id"]?.slice(0, MAX_TRACE),
     });

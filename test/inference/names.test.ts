@@ -4,7 +4,7 @@ import { ToolNames } from "../../src/inference/names.ts";
 
 type Context = Parameters<StreamFn>[1];
 
-const TAKEN = /^[a-zA-Z_][\w-]{0,63}$/;
+const TAKEN = /^[a-zA-Z][\w-]{2,63}$/;
 
 function contextOf(names: readonly string[]): Context {
   return {
@@ -35,7 +35,8 @@ describe("the names of tools", () => {
     ["with signs that Kimi does not take", ["a.b", "a:b", "a_b", "größe"]],
     ["that are too long", [`${"x".repeat(80)}1`, `${"x".repeat(80)}2`]],
     ["that would be taken already", ["1a", "t_1a"]],
-    ["of nothing but a sign", [".", "-"]],
+    ["of nothing but a sign", [".", "-", ""]],
+    ["that are too short", ["ls", "l", "ls_"]],
   ])("%s go out as Kimi takes them, stay apart, and come back as they were", (_what, names) => {
     const tools = new ToolNames(names);
     const { tools: outward = [], messages } = tools.outward(contextOf(names));
@@ -66,7 +67,7 @@ describe("the names of tools", () => {
   });
 
   it("that Kimi takes are left alone, with everything around them", () => {
-    const names = ["exec", "mcp__files__read", "_x-1"];
+    const names = ["exec", "mcp__files__read", "x-1"];
     const context = contextOf(names);
     const tools = new ToolNames(names);
     expect(tools.outward(context)).toBe(context);

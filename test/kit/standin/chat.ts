@@ -12,6 +12,7 @@ import { jsonReply, pieces, sse, streamReply } from "./http.ts";
 import type { Reply } from "./http.ts";
 import { inference } from "./inference.ts";
 import type { Call } from "./inference.ts";
+import { callFault, forcedChoiceFault } from "./rules.ts";
 import type { FullTurn } from "./script.ts";
 import type { JsonObject } from "./types.ts";
 import { checkTools } from "./tools.ts";
@@ -44,6 +45,9 @@ const chatBody = z.looseObject({
   messages: z.array(message).min(1),
   stream: z.boolean().nullable().optional(),
   stream_options: z.looseObject({ include_usage: z.boolean().optional() }).nullable().optional(),
+  max_completion_tokens: z.int().positive().nullable().optional(),
+  max_tokens: z.int().positive().nullable().optional(),
+  tool_choice: z.unknown().optional(),
   thinking: z
     .strictObject({
       type: z.enum(["enabled", "disabled"]),
@@ -100,17 +104,36 @@ function checkEffort(call: Call<ChatBody>): Answer | undefined {
   return known ? undefined : badRequest(`Invalid request: unsupported thinking effort ${effort}`);
 }
 
+function checkChoice(call: Call<ChatBody>): Answer | undefined {
+  const choice = call.body.tool_choice ?? "auto";
+  const free = !thinks(call) || choice === "auto" || choice === "none";
+  return free
+    ? undefined
+    : forcedChoiceFault(choice === "required" ? "required" : "specified", call.model.id);
+}
+
+function checkCalls({ messages }: ChatBody): Answer | undefined {
+  return callFault(
+    messages.map((entry) => ({
+      calls: (entry.tool_calls ?? []).map(({ id }) => id),
+      results: entry.role === "tool" ? [entry.tool_call_id ?? ""] : [],
+    })),
+  );
+}
+
 function check(call: Call<ChatBody>): Answer | undefined {
   const found =
     call.body.messages
       .map((entry, index) => checkMessage(entry, index, thinks(call)))
       .find((bad) => bad !== undefined) ??
+    checkCalls(call.body) ??
     checkTools(
       (call.body.tools ?? []).map((tool) => ({
         name: tool.function.name,
         parameters: tool.function.parameters,
       })),
     ) ??
+    checkChoice(call) ??
     checkEffort(call);
   if (found !== undefined && typeof found.body === "object") {
     violation(call.world, call.request, JSON.stringify(found.body["error"]));
@@ -124,8 +147,8 @@ function usageOf(turn: FullTurn): JsonObject {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,
     total_tokens: promptTokens + completionTokens,
+    // There and nowhere else: platform.kimi.ai/docs/api/chat; earendil-works/pi#8075 and #8119 (2026-08-14).
     cached_tokens: cachedTokens,
-    prompt_tokens_details: { cached_tokens: cachedTokens },
   };
 }
 
@@ -199,6 +222,7 @@ export const chat = inference<ChatBody>({
   schema: chatBody,
   check,
   thinking: thinks,
+  limit: (body) => body.max_completion_tokens ?? body.max_tokens,
   answer,
   shape: (same) => same,
 });

@@ -39,9 +39,18 @@ export function htmlReply(status: number, html: string): Reply {
   return { status, headers: { "content-type": "text/html; charset=utf-8" }, body: html };
 }
 
-/** A reply from a named answer: objects as JSON, text by its looks. */
+/** `Retry-After` of a 429 that names none, in seconds: the Kimi Code CLI honors whole seconds; live values are not known. */
+const RETRY_AFTER_S = "1";
+
+/**
+ * A reply from a named answer: objects as JSON, text by its looks. The error's type and code are in the body and in
+ * no header.
+ */
 export function answerReply(answer: Answer): Reply {
-  const headers = { ...answer.headers };
+  const headers = {
+    ...(answer.status === 429 && { "retry-after": RETRY_AFTER_S }),
+    ...answer.headers,
+  };
   if (typeof answer.body !== "string") {
     return jsonReply(answer.status, answer.body, headers);
   }

@@ -15,6 +15,7 @@ import {
 import type { Answer } from "./bodies.ts";
 import { answerReply } from "./http.ts";
 import type { Reply } from "./http.ts";
+import { limited, tokensOf } from "./output.ts";
 import type { FullTurn } from "./script.ts";
 import type { RecordedRequest } from "./types.ts";
 import { violation } from "./world.ts";
@@ -34,6 +35,8 @@ export interface Protocol<T> {
   /** Checks what the schema cannot; undefined if the request is in order. */
   check: (call: Call<T>) => Answer | undefined;
   thinking: (call: Call<T>) => boolean;
+  /** The request's output limit, in tokens. */
+  limit: (body: T) => number | null | undefined;
   answer: (call: Call<T>, turn: FullTurn) => Reply;
   /** The same error in this protocol's shape. */
   shape: (answer: Answer) => Answer;
@@ -53,6 +56,36 @@ function describe(error: z.ZodError): string {
   return error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ");
 }
 
+/** The body without what its images and videos hold, which the server counts apart. */
+function withoutMedia(body: unknown): string {
+  return JSON.stringify(body, (_key, value: unknown) => {
+    if (typeof value === "string") {
+      return /^data:(?:image|video)\//u.test(value) ? "" : value;
+    }
+    const isSource =
+      typeof value === "object" && value !== null && "type" in value && value.type === "base64";
+    return isSource ? { ...value, data: "" } : value;
+  });
+}
+
+/** Room for what a count of characters gets wrong about tokens. */
+const OVERFLOW_MARGIN = 1.25;
+
+/**
+ * Vendor's error reference (kimi.com/code/docs): 400 for a total message size above 2 MiB, and for a prompt above the
+ * model's context. A screenshot of several MB passes in both CLIs, whose inline budget for images is 5 MiB.
+ */
+function sizeFault(body: unknown, contextLength: number): Answer | undefined {
+  const text = withoutMedia(body);
+  const bytes = Buffer.byteLength(text);
+  if (bytes > MESSAGES_TOO_LARGE_LIMIT_BYTES) {
+    return messagesTooLarge(bytes);
+  }
+  return tokensOf(text) > contextLength * OVERFLOW_MARGIN
+    ? badRequest(`Invalid request: Your request exceeded model token limit: ${contextLength}`)
+    : undefined;
+}
+
 /** Builds the handler of a chat route. */
 export function inference<T>(protocol: Protocol<T>): Handler {
   return (world, request) => {
@@ -60,10 +93,6 @@ export function inference<T>(protocol: Protocol<T>): Handler {
     const who = authenticate(world, request);
     if ("reply" in who) {
       return who.reply;
-    }
-    const bytes = Buffer.byteLength(request.body);
-    if (bytes > MESSAGES_TOO_LARGE_LIMIT_BYTES) {
-      return refuse(messagesTooLarge(bytes));
     }
     const parsed = protocol.schema.safeParse(request.json);
     if (!parsed.success) {
@@ -78,11 +107,16 @@ export function inference<T>(protocol: Protocol<T>): Handler {
       return refuse(modelAnswer(who.account, parsed.data.model));
     }
     const call = { body: parsed.data, model, request, world };
-    const bad = protocol.check(call);
+    const bad = sizeFault(request.json, model.context_length) ?? protocol.check(call);
     if (bad !== undefined) {
       return refuse(bad);
     }
-    const turn = world.script.take(request, protocol.thinking(call));
+    const thinks = protocol.thinking(call);
+    const turn = limited(
+      world.script.take(request, thinks),
+      thinks,
+      protocol.limit(call.body) ?? undefined,
+    );
     const reply = protocol.answer(call, turn);
     return {
       ...reply,

@@ -6,10 +6,19 @@ import { jsonReply, pieces, sse, streamReply } from "./http.ts";
 import type { Reply } from "./http.ts";
 import { inference } from "./inference.ts";
 import type { Call } from "./inference.ts";
+import { callFault, forcedChoiceFault } from "./rules.ts";
 import type { FullTurn } from "./script.ts";
 import type { JsonObject } from "./types.ts";
 import { checkTools } from "./tools.ts";
 import { violation } from "./world.ts";
+
+const part = z.looseObject({
+  type: z.string(),
+  text: z.string().optional(),
+  thinking: z.string().optional(),
+  id: z.string().optional(),
+  tool_use_id: z.string().optional(),
+});
 
 const messagesBody = z.looseObject({
   model: z.string(),
@@ -18,10 +27,7 @@ const messagesBody = z.looseObject({
     .array(
       z.looseObject({
         role: z.string(),
-        content: z.union([
-          z.string(),
-          z.array(z.looseObject({ type: z.string(), text: z.string().optional() })),
-        ]),
+        content: z.union([z.string(), z.array(part)]),
       }),
     )
     .min(1),
@@ -30,47 +36,77 @@ const messagesBody = z.looseObject({
   tools: z
     .array(z.looseObject({ name: z.string(), input_schema: z.unknown().optional() }))
     .optional(),
+  tool_choice: z.looseObject({ type: z.string() }).optional(),
 });
 
 type MessagesBody = z.infer<typeof messagesBody>;
+type Entry = MessagesBody["messages"][number];
 
 function thinks(call: Call<MessagesBody>): boolean {
   const asked = call.body.thinking?.type ?? "disabled";
   return call.model.supports_thinking_type === "only" || asked !== "disabled";
 }
 
-/** A call of a tool with no thinking before it; an empty thought counts as none. */
-function lostThinking({ role, content }: MessagesBody["messages"][number]): boolean {
+function partsOf({ content }: Entry): z.infer<typeof part>[] {
+  return typeof content === "string" ? [{ type: "text", text: content }] : content;
+}
+
+/**
+ * A `tool_use` needs a thinking block while thinking is on: Kilo-Org/kilocode#10986, farion1231/cc-switch#3219
+ * (2026-05-27), BenedictKing/ccx#213 (2026-06-11), NousResearch/hermes-agent#71691 (2026-07-26), all on
+ * `api.kimi.com/coding/v1/messages`. Its signature is not looked at, and may be absent (hermes-agent#66948,
+ * 2026-07-19; the Kimi Code CLI keeps unsigned blocks). Whether an empty text will do is not known: it will not here.
+ */
+function lostReasoning(entry: Entry): boolean {
+  const parts = partsOf(entry);
   return (
-    role === "assistant" &&
-    Array.isArray(content) &&
-    content.some((part) => part.type === "tool_use") &&
-    !content.some((part) => part.type === "thinking" && part["thinking"] !== "")
+    entry.role === "assistant" &&
+    parts.some(({ type }) => type === "tool_use") &&
+    !parts.some(({ type, thinking }) => type === "thinking" && (thinking ?? "") !== "")
   );
 }
 
-function find(body: MessagesBody, thinking: boolean): Answer | undefined {
+function checkCalls({ messages: entries }: MessagesBody): Answer | undefined {
+  return callFault(
+    entries.map((entry) => ({
+      calls: partsOf(entry).flatMap(({ type, id }) => (type === "tool_use" ? [id ?? ""] : [])),
+      results: partsOf(entry).flatMap(({ type, tool_use_id: id }) =>
+        type === "tool_result" ? [id ?? ""] : [],
+      ),
+    })),
+  );
+}
+
+function checkChoice(call: Call<MessagesBody>): Answer | undefined {
+  const choice = call.body.tool_choice?.type ?? "auto";
+  const free = !thinks(call) || choice === "auto" || choice === "none";
+  return free
+    ? undefined
+    : forcedChoiceFault(choice === "any" ? "required" : "specified", call.model.id);
+}
+
+function find(call: Call<MessagesBody>): Answer | undefined {
+  const { body } = call;
   if (body.messages.some((entry) => entry.role !== "user" && entry.role !== "assistant")) {
     return DEVELOPER_ROLE;
   }
-  const parts = body.messages.flatMap((entry) =>
-    typeof entry.content === "string" ? [{ type: "text", text: entry.content }] : entry.content,
-  );
-  if (parts.some((part) => part.type === "text" && (part.text ?? "") === "")) {
+  const parts = body.messages.flatMap(partsOf);
+  if (parts.some((entry) => entry.type === "text" && (entry.text ?? "") === "")) {
     return EMPTY_TEXT;
   }
-  // MoonshotAI/kimi-code via Kilo-Org/kilocode#10986 (this very route), GCMP#162 (2026-05-08).
-  const lost = body.messages.findIndex((entry) => thinking && lostThinking(entry));
-  if (lost >= 0) {
-    return reasoningMissing(lost);
-  }
-  return checkTools(
-    (body.tools ?? []).map(({ name, input_schema: parameters }) => ({ name, parameters })),
+  const lost = thinks(call) ? body.messages.findIndex(lostReasoning) : -1;
+  return (
+    (lost === -1 ? undefined : reasoningMissing(lost)) ??
+    checkCalls(body) ??
+    checkTools(
+      (body.tools ?? []).map(({ name, input_schema: parameters }) => ({ name, parameters })),
+    ) ??
+    checkChoice(call)
   );
 }
 
 function check(call: Call<MessagesBody>): Answer | undefined {
-  const found = find(call.body, thinks(call));
+  const found = find(call);
   if (found !== undefined && typeof found.body === "object") {
     violation(call.world, call.request, JSON.stringify(found.body["error"]));
   }
@@ -189,6 +225,7 @@ export const messages = inference<MessagesBody>({
   schema: messagesBody,
   check,
   thinking: thinks,
+  limit: (body) => body.max_tokens,
   answer,
   shape: (plain) => anthropicShape(plain),
 });

@@ -6,6 +6,7 @@ import { jsonReply, pieces, sse, streamReply } from "./http.ts";
 import type { Reply } from "./http.ts";
 import { inference } from "./inference.ts";
 import type { Call } from "./inference.ts";
+import { forcedChoiceFault } from "./rules.ts";
 import type { FullTurn } from "./script.ts";
 import type { JsonObject } from "./types.ts";
 import { checkTools } from "./tools.ts";
@@ -17,22 +18,49 @@ const responsesBody = z.looseObject({
   stream: z.boolean().optional(),
   reasoning: z.looseObject({ effort: z.string().optional() }).optional(),
   include: z.array(z.string()).optional(),
+  max_output_tokens: z.int().positive().nullable().optional(),
   tools: z
-    .array(z.looseObject({ name: z.string(), parameters: z.unknown().optional() }))
+    .array(
+      z.looseObject({
+        type: z.string(),
+        name: z.string().optional(),
+        parameters: z.unknown().optional(),
+      }),
+    )
     .optional(),
+  tool_choice: z.unknown().optional(),
 });
 
 type ResponsesBody = z.infer<typeof responsesBody>;
 
-function check(call: Call<ResponsesBody>): Answer | undefined {
-  const items = typeof call.body.input === "string" ? [] : call.body.input;
+function thinks({ model, body }: Call<ResponsesBody>): boolean {
+  return model.supports_thinking_type === "only" || body.reasoning !== undefined;
+}
+
+function find(call: Call<ResponsesBody>): Answer | undefined {
+  const { body, model } = call;
+  const items = typeof body.input === "string" ? [] : body.input;
   if (items.some((item) => item.role === "developer")) {
-    violation(call.world, call.request, "developer role");
     return DEVELOPER_ROLE;
   }
-  const found = checkTools(call.body.tools ?? []);
-  if (found !== undefined) {
-    violation(call.world, call.request, JSON.stringify(found.body));
+  const choice = body.tool_choice ?? "auto";
+  const free = !thinks(call) || choice === "auto" || choice === "none";
+  return (
+    checkTools(
+      (body.tools ?? []).flatMap(({ name, parameters }) =>
+        name === undefined ? [] : [{ name, parameters }],
+      ),
+    ) ??
+    (free
+      ? undefined
+      : forcedChoiceFault(choice === "required" ? "required" : "specified", model.id))
+  );
+}
+
+function check(call: Call<ResponsesBody>): Answer | undefined {
+  const found = find(call);
+  if (found !== undefined && typeof found.body === "object") {
+    violation(call.world, call.request, JSON.stringify(found.body["error"]));
   }
   return found;
 }
@@ -176,8 +204,8 @@ function answer(call: Call<ResponsesBody>, turn: FullTurn): Reply {
 export const responses = inference<ResponsesBody>({
   schema: responsesBody,
   check,
-  thinking: (call) =>
-    call.model.supports_thinking_type === "only" || call.body.reasoning !== undefined,
+  thinking: thinks,
+  limit: (body) => body.max_output_tokens,
   answer,
   shape: (same) => same,
 });

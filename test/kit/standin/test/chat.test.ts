@@ -97,9 +97,9 @@ describe("chat completions", () => {
         completion_tokens: 9,
         total_tokens: 109,
         cached_tokens: 60,
-        prompt_tokens_details: { cached_tokens: 60 },
       },
     });
+    expect(chunks.at(-2)).not.toHaveProperty("usage.prompt_tokens_details");
     expect(chunks.at(-3)).toMatchObject({
       choices: [{ index: 0, delta: {}, finish_reason: "tool_calls" }],
     });
