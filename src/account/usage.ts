@@ -43,12 +43,12 @@ const STALE_MS = 60_000;
 /** Units of a wallet's fixed-point amount in one cent. */
 const UNITS_PER_CENT = 1_000_000;
 
-/** A number, or its decimal text. */
-const numeric = z
+const number = z
   .union([z.number(), z.string().trim().min(1).transform(Number)])
   .pipe(z.number())
-  .optional()
-  .catch(undefined);
+  .optional();
+/** A number, or its decimal text. */
+const numeric = number.catch(undefined);
 const time = z.string().max(64).optional().catch(undefined);
 
 const ratioEntry = z.object({ used_ratio: numeric, reset_time: time }).optional().catch(undefined);
@@ -84,7 +84,12 @@ const money = z
   .catch(undefined);
 
 const walletSchema = z.object({
-  balance: z.object({ type: z.literal("BOOSTER"), amount: numeric, amountLeft: numeric }),
+  // The server leaves out members that are zero or false.
+  balance: z.object({
+    type: z.literal("BOOSTER"),
+    amount: numeric,
+    amountLeft: number.transform((left) => left ?? 0),
+  }),
   monthlyChargeLimitEnabled: z.boolean().optional().catch(undefined),
   monthlyChargeLimit: money,
   monthlyUsed: money,
@@ -123,16 +128,15 @@ function percentOfCounts({ used, limit, remaining }: CountEntry): number | undef
     return undefined;
   }
   const spent = used ?? (remaining === undefined ? undefined : limit - remaining);
-  // An overdrawn window has nothing left, whatever was used.
-  const isOverdrawn = used !== undefined && used >= limit && (remaining ?? 0) <= 0;
+  const isOverdrawn = used !== undefined && used >= limit && remaining === 0;
   const contradicts =
-    !isOverdrawn &&
     used !== undefined &&
     remaining !== undefined &&
+    !isOverdrawn &&
     Math.abs(used + remaining - limit) > 1;
-  return spent === undefined || contradicts
+  return spent === undefined || contradicts || spent < 0
     ? undefined
-    : percentOfRatio(Math.min(1, spent / limit));
+    : Math.min(100, (spent / limit) * 100);
 }
 
 /** A window with what is known of it; a number from before its last reset is not. */
@@ -244,13 +248,12 @@ function cents(units: number): number {
 
 function creditOf(reply: Reply): ExtraCredit | undefined {
   const wallet = reply.boosterWallet;
-  // The server leaves out what is 0, and so a spent wallet's rest and a limit that is off.
-  const { amount, amountLeft = 0 } = wallet?.balance ?? {};
+  const { amount, amountLeft } = wallet?.balance ?? {};
   if (
     wallet === undefined ||
     amount === undefined ||
+    amountLeft === undefined ||
     amount <= 0 ||
-    amountLeft < 0 ||
     amountLeft > amount
   ) {
     return undefined;
@@ -258,12 +261,12 @@ function creditOf(reply: Reply): ExtraCredit | undefined {
   const limit = wallet.monthlyChargeLimit?.priceInCents;
   const used = wallet.monthlyUsed?.priceInCents;
   return {
-    left: cents(amountLeft) / 100,
+    left: cents(Math.max(0, amountLeft)) / 100,
     currency: wallet.monthlyChargeLimit?.currency ?? wallet.monthlyUsed?.currency ?? "USD",
     ...(used === undefined || used < 0 ? {} : { usedThisMonth: used / 100 }),
-    ...(wallet.monthlyChargeLimitEnabled === true && limit !== undefined && limit > 0
-      ? { monthlyLimit: limit / 100 }
-      : {}),
+    ...(wallet.monthlyChargeLimitEnabled !== true || limit === undefined || limit <= 0
+      ? {}
+      : { monthlyLimit: limit / 100 }),
   };
 }
 
@@ -280,9 +283,10 @@ export function parseUsages(value: unknown, nowMs: number): Usages | undefined {
     return undefined;
   }
   const windows = merge([...ratioWindows(parsed.data, nowMs), ...countWindows(parsed.data, nowMs)]);
-  const { usages, usage, limits, boosterWallet } = parsed.data;
-  const isKnown = [usages, usage, limits, boosterWallet].some((part) => part !== undefined);
-  return isKnown ? { windows, credit: creditOf(parsed.data) } : undefined;
+  const credit = creditOf(parsed.data);
+  // An account may have no window at all, which the newer shape says with an empty object.
+  const isReply = windows.length > 0 || credit !== undefined || parsed.data.usages !== undefined;
+  return isReply ? { windows, credit } : undefined;
 }
 
 /** Time limit of the Kimi Code CLI for this request, in ms. */

@@ -67,9 +67,10 @@ export function settings(): Settings {
   return holder().current;
 }
 
-/** True for a model that the user does not want to see; asking for it by name still works. */
+/**
+ * True for a model that the user does not want to see, by its id or by its whole reference; asking for
+ * it by name still works.
+ */
 export function isHidden(modelId: string, { hideModels }: Settings): boolean {
-  return (
-    hideModels?.some((name) => name === modelId || name === `${PROVIDER_ID}/${modelId}`) === true
-  );
+  return [modelId, `${PROVIDER_ID}/${modelId}`].some((name) => hideModels?.includes(name) === true);
 }

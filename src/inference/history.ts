@@ -58,29 +58,33 @@ export function withOwnHistory(context: Context, model: Model): Context {
   };
 }
 
-/** Characters for one token, at least; a text with fewer of them is rare. */
-const BYTES_PER_TOKEN = 2.5;
-/** Tokens of an image, at most. */
-const IMAGE_TOKENS = 4_000;
+/** Characters of ASCII text in a token; any other character counts as one (the Kimi Code CLI's estimate). */
+const ASCII_IN_TOKEN = 4;
+/** Tokens of an image or a video (the Kimi Code CLI's estimate). */
+const MEDIA_TOKENS = 2_000;
+const MEDIA: ReadonlySet<unknown> = new Set(["image", "video"]);
+
+function textTokens(text: string): number {
+  // All but ASCII takes two bytes or more; most of what agents read beyond that takes three.
+  const others = (Buffer.byteLength(text) - text.length) / 2;
+  return (text.length - others) / ASCII_IN_TOKEN + others;
+}
 
 function sizeOf(value: unknown): number {
   if (typeof value === "string") {
-    return Buffer.byteLength(value) / BYTES_PER_TOKEN;
+    return textTokens(value);
   }
   if (Array.isArray(value)) {
     return value.reduce<number>((sum, member) => sum + sizeOf(member), 0);
   }
   if (typeof value !== "object" || value === null) {
-    return 1;
+    return 0;
   }
-  return "type" in value && value.type === "image"
-    ? IMAGE_TOKENS
-    : Object.values(value).reduce<number>((sum, member) => sum + sizeOf(member), 0);
+  return "type" in value && MEDIA.has(value.type) ? MEDIA_TOKENS : sizeOf(Object.values(value));
 }
 
 /**
- * How many tokens a context takes: what the last answer counted, and an estimate of all since, which
- * is rather too high.
+ * How many tokens a context takes: what the last answer counted, and an estimate of all since.
  */
 export function tokensOf({ systemPrompt, messages, tools }: Context): number {
   const last = messages.findLastIndex(

@@ -4,6 +4,7 @@
  */
 
 import { createHash } from "node:crypto";
+import { isRecord } from "../json.ts";
 import type { Message, StreamEvent, StreamFn } from "./event-stream.ts";
 
 type Context = Parameters<StreamFn>[1];
@@ -95,6 +96,21 @@ export class ToolNames {
             return message;
         }
       }),
+    };
+  }
+
+  /** A choice of one tool, in the shape of either vendor, with the name that goes out. */
+  choice(choice: unknown): unknown {
+    if (!isRecord(choice) || this.#wire.size === 0) {
+      return choice;
+    }
+    const renamed = (holder: Readonly<Record<string, unknown>>): Record<string, unknown> =>
+      typeof holder["name"] === "string"
+        ? { ...holder, name: this.#wireOf(holder["name"]) }
+        : { ...holder };
+    return {
+      ...renamed(choice),
+      ...(isRecord(choice["function"]) ? { function: renamed(choice["function"]) } : {}),
     };
   }
 

@@ -5,9 +5,9 @@
  */
 
 import { isRecord } from "../json.ts";
-import { maxTokensOf, type ModelRow } from "../models/models.ts";
+import type { ModelRow } from "../models/models.ts";
 import { CallIds } from "./names.ts";
-import { thinkingWish } from "../models/thinking.ts";
+import { anthropicChoice, openAiChoice, planOf } from "./tool-choice.ts";
 import { kimiToolSchema } from "./tool-schemas.ts";
 
 type Body = Readonly<Record<string, unknown>>;
@@ -72,23 +72,14 @@ function isBlank(content: unknown): boolean {
 
 /**
  * The most that an answer may have, in tokens: what is left of the context, as both Kimi CLIs ask for
- * it, or what the caller wants, with room for the thinking that comes before.
+ * it, or what the caller wants, with room for the thinking that comes before. Where nothing is left,
+ * room for thinking is asked for: the server then says that the conversation is too long,
+ * which the host can mend.
  */
-function outputLimit(
-  asked: unknown,
-  { row, maxTokens, usedTokens }: PayloadFacts,
-  thinks: boolean,
-): number {
-  const left = Math.max(1, row.contextWindow - usedTokens);
-  const wanted = Math.min(
-    typeof asked === "number" ? asked : Number.POSITIVE_INFINITY,
-    maxTokens ?? Number.POSITIVE_INFINITY,
-  );
-  // The host asks for the row's limit where nobody wants less.
-  if (wanted >= maxTokensOf(row)) {
-    return Math.max(left, Math.min(LEAST_WITH_THINKING, row.contextWindow));
-  }
-  return thinks ? Math.max(wanted, Math.min(LEAST_WITH_THINKING, left)) : wanted;
+function outputLimit({ row, maxTokens, usedTokens }: PayloadFacts, thinks: boolean): number {
+  const room = Math.max(row.contextWindow - usedTokens, LEAST_WITH_THINKING);
+  const wanted = maxTokens ?? row.contextWindow;
+  return Math.min(thinks ? Math.max(wanted, LEAST_WITH_THINKING) : wanted, room, row.contextWindow);
 }
 
 function chatToolCall(call: unknown, ids: CallIds): unknown {
@@ -137,29 +128,20 @@ function chatTool(tool: unknown, facts: PayloadFacts): unknown {
   };
 }
 
-/** A choice that forces a call cannot be combined with thinking. */
-function toolChoice(value: unknown): unknown {
-  return value === "none" ? "none" : "auto";
-}
-
 /** Body of `POST /chat/completions`. */
 function chatBody(body: Body, facts: PayloadFacts): Body {
-  const { row, level } = facts;
-  const wish = thinkingWish(row.thinking, level);
+  const { wish, keepsChoice } = planOf(facts, openAiChoice(body.tool_choice));
   const ids = new CallIds();
-  const asked = body.max_completion_tokens ?? body.max_tokens;
   return {
-    ...without(body, LEFT_OUT),
-    max_completion_tokens: outputLimit(asked, facts, wish?.on === true),
+    ...without(body, [...LEFT_OUT, ...(keepsChoice ? [] : ["tool_choice"])]),
+    max_completion_tokens: outputLimit(facts, wish?.on === true),
     ...(Array.isArray(body.messages)
       ? { messages: body.messages.map((message) => chatMessage(message, wish?.on === true, ids)) }
       : {}),
     ...(Array.isArray(body.tools)
       ? { tools: body.tools.map((tool) => chatTool(tool, facts)) }
       : {}),
-    ...(body.tool_choice === undefined || wish?.on !== true
-      ? {}
-      : { tool_choice: toolChoice(body.tool_choice) }),
+    ...(keepsChoice ? {} : { tool_choice: "auto" }),
     ...(wish === undefined
       ? {}
       : {
@@ -216,8 +198,8 @@ function messagesTool(tool: unknown, facts: PayloadFacts): unknown {
 
 /** Body of `POST /messages`. */
 function messagesBody(body: Body, facts: PayloadFacts): Body {
-  const { row, level, sessionId } = facts;
-  const wish = thinkingWish(row.thinking, level);
+  const { sessionId } = facts;
+  const { wish, keepsChoice } = planOf(facts, anthropicChoice(body.tool_choice));
   const thinks = wish?.on === true;
   const ids = new CallIds();
   const rest = without(body, [
@@ -228,17 +210,14 @@ function messagesBody(body: Body, facts: PayloadFacts): Body {
   ]);
   return {
     ...rest,
-    // The host's own limit here is another vendor's default with a budget for thinking.
-    max_tokens: outputLimit(undefined, facts, thinks),
+    max_tokens: outputLimit(facts, thinks),
     ...(Array.isArray(body.messages)
       ? { messages: body.messages.map((message) => messagesMessage(message, thinks, ids)) }
       : {}),
     ...(Array.isArray(body.tools)
       ? { tools: body.tools.map((tool) => messagesTool(tool, facts)) }
       : {}),
-    ...(isRecord(body.tool_choice) && body.tool_choice.type !== "none" && wish?.on === true
-      ? { tool_choice: { type: "auto" } }
-      : {}),
+    ...(keepsChoice ? {} : { tool_choice: { type: "auto" } }),
     ...(sessionId === undefined ? {} : { metadata: { user_id: sessionId } }),
     ...(wish === undefined ? {} : { thinking: { type: wish.on ? "enabled" : "disabled" } }),
     ...(wish?.on === true
@@ -265,12 +244,14 @@ function responsesTool(tool: unknown, facts: PayloadFacts): unknown {
 
 /** Body of `POST /responses`. */
 function responsesBody(body: Body, facts: PayloadFacts): Body {
-  const { row, level, sessionId } = facts;
-  const wish = thinkingWish(row.thinking, level);
+  const { sessionId } = facts;
+  // This protocol has no word for thinking that is off.
+  const { wish, keepsChoice } = planOf(facts, openAiChoice(body.tool_choice), false);
   const effort = wish?.on === true ? wish.effort : undefined;
   return {
     ...without(body, [...LEFT_OUT, "reasoning", "include"]),
-    max_output_tokens: outputLimit(body.max_output_tokens, facts, wish?.on === true),
+    max_output_tokens: outputLimit(facts, wish?.on === true),
+    ...(keepsChoice ? {} : { tool_choice: "auto" }),
     store: false,
     ...(Array.isArray(body.input) ? { input: body.input.map(responsesItem) } : {}),
     ...(Array.isArray(body.tools)

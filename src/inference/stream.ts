@@ -6,7 +6,7 @@
 
 import type { ProviderWrapStreamFnContext } from "openclaw/plugin-sdk/plugin-entry";
 import { say } from "../messages.ts";
-import { knownModel, wishedLevel } from "../models/known.ts";
+import { knownModel } from "../models/known.ts";
 import type { BoundLogin } from "../profiles/bound-login.ts";
 import { clearComingCooldown, type CallSite } from "../profiles/cooldown.ts";
 import { EventStream, type Message, type StreamEvent, type StreamFn } from "./event-stream.ts";
@@ -142,7 +142,7 @@ class ModelCall {
     const facts = {
       row: knownModel(id, this.#login),
       // The host lowers `max` in its own option; a simple completion has that option only.
-      level: wishedLevel(id, this.#site.thinkingLevel ?? options?.reasoning),
+      level: this.#site.thinkingLevel ?? options?.reasoning,
       sessionId: options?.sessionId,
       maxTokens: options?.maxTokens,
       usedTokens: tokensOf(this.#context),
@@ -150,6 +150,9 @@ class ModelCall {
     };
     return {
       ...options,
+      ...(options !== undefined && "toolChoice" in options
+        ? { toolChoice: this.#names.choice(options.toolChoice) }
+        : {}),
       headers: {
         ...options?.headers,
         Authorization: `Bearer ${token}`,

@@ -6,12 +6,14 @@ import { isHidden, settings } from "../host/settings.ts";
 import { processState } from "../process-state.ts";
 import { bindLogin, type BoundLogin } from "../profiles/bound-login.ts";
 import { REGIONS } from "../protocol/endpoints.ts";
-import { findModel, modelLists, readModelList } from "./store.ts";
+import { readModelList } from "./store.ts";
 import {
   type ModelRow,
   normalizeModelId,
   providerEntry,
   runtimeModel,
+  type StatedModel,
+  statedThinking,
   STATIC_MODELS,
   staticModel,
 } from "./models.ts";
@@ -50,7 +52,8 @@ export function bindForTurn(
 }
 
 /**
- * The row of a model: the login's own list first, then any other login's, then the static rows.
+ * The row of a model: from the login's own list, else a static one. What other logins may use says
+ * nothing about this one.
  *
  * @param modelId - also an old id
  */
@@ -58,15 +61,16 @@ export function knownModel(modelId: string, login: BoundLogin | undefined): Mode
   const id = normalizeModelId(modelId);
   const own =
     login === undefined ? undefined : readModelList(login.key)?.models.find((row) => row.id === id);
-  return own ?? findModel(id) ?? staticModel(id);
+  return own ?? staticModel(id);
 }
 
 /**
- * The rows to start with before the server was asked in this process: what it said last, else the
- * static rows. A run gets its region's address from its login.
+ * The rows to start with before the server was asked in this process: what it said last to the login
+ * that a run uses by default, else the static rows. A run gets its region's address from its login.
  */
 export function starterProvider() {
-  const last = modelLists()[0]?.models ?? [];
+  const login = bindForTurn(undefined, undefined);
+  const last = login === undefined ? [] : (readModelList(login.key)?.models ?? []);
   const rows = last.length > 0 ? last : STATIC_MODELS;
   return providerEntry(
     rows.filter((row) => !isHidden(row.id, settings())),
@@ -83,31 +87,16 @@ export function resolveDynamicModel(
   return runtimeModel(knownModel(ctx.modelId, login), apiBase);
 }
 
-/** Models whose levels were offered before the account's own list was there, and the default then. */
-function guesses(): Map<string, string> {
-  return processState("thinking-guesses", () => new Map<string, string>());
-}
-
-/** What `/think` offers for a model: the host does not say for whom, so it is the first profile's. */
-export function resolveThinkingProfile({ modelId }: { readonly modelId: string }) {
-  const id = normalizeModelId(modelId);
-  const row = knownModel(id, bindForTurn(undefined, undefined));
-  const profile = thinkingProfile(row);
-  if (STATIC_MODELS.includes(row) || findModel(id) === undefined) {
-    guesses().set(id, profile.defaultLevel ?? "");
-  } else {
-    guesses().delete(id);
-  }
-  return profile;
-}
-
 /**
- * The level that a call asks for. In the first turn of a new login, the host takes a default that it
- * was offered before the account's list was there; that is nobody's wish, and the account's default
- * counts.
+ * What `/think` offers for a model. The host does not say for which login; where it holds the row of
+ * one, that row counts.
  */
-export function wishedLevel(modelId: string, level: string | undefined): string | undefined {
-  return level !== undefined && guesses().get(normalizeModelId(modelId)) === level
-    ? "adaptive"
-    : level;
+export function resolveThinkingProfile({
+  modelId,
+  ...stated
+}: { readonly modelId: string } & StatedModel) {
+  const thinking = statedThinking(stated);
+  return thinkingProfile(
+    thinking === undefined ? knownModel(modelId, bindForTurn(undefined, undefined)) : { thinking },
+  );
 }

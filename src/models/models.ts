@@ -28,19 +28,17 @@ export interface ModelRow {
   readonly contextWindow: number;
   readonly protocol: ModelProtocol;
   readonly images: boolean;
-  readonly videos: boolean;
+  readonly video: boolean;
   readonly tools: boolean;
   readonly thinking: ModelThinking;
+  /** True for a row that the server did not send. */
+  readonly assumed?: boolean | undefined;
 }
 
 const KIB = 1024;
-/** Output limit of the k3 models, in tokens (the Kimi Code CLI's catalog). */
-const K3_MAX_TOKENS = 128 * KIB;
-/** Output limit of all others, in tokens. */
-const MAX_TOKENS = 32 * KIB;
 
 const ALWAYS: ModelThinking = { mode: "always", efforts: [] };
-const K3_EFFORTS = ["low", "high", "max"];
+const K3_THINKING: ModelThinking = { mode: "always", efforts: ["low", "high", "max"] };
 
 function staticRow(id: string, name: string, more: Partial<ModelRow> = {}): ModelRow {
   return {
@@ -49,23 +47,27 @@ function staticRow(id: string, name: string, more: Partial<ModelRow> = {}): Mode
     contextWindow: 256 * KIB,
     protocol: "chat",
     images: true,
-    videos: false,
+    video: false,
     tools: true,
     thinking: ALWAYS,
+    assumed: true,
     ...more,
   };
 }
 
-/** Rows for the models that the Kimi CLIs name, with the least that is known of each. */
+/**
+ * Rows for the models that the Kimi CLIs name, with the least that is known of each. None has a default
+ * effort: that is the account's, and without an effort in a request the server takes it.
+ */
 export const STATIC_MODELS: readonly ModelRow[] = [
   staticRow("kimi-for-coding", "Kimi for Coding"),
   staticRow("kimi-for-coding-highspeed", "Kimi for Coding HighSpeed"),
   staticRow("k3", "Kimi K3", {
     contextWindow: 1024 * KIB,
-    thinking: { mode: "always", efforts: K3_EFFORTS },
+    thinking: K3_THINKING,
   }),
   staticRow("k3-256k", "Kimi K3 256K", {
-    thinking: { mode: "always", efforts: K3_EFFORTS },
+    thinking: K3_THINKING,
   }),
 ];
 
@@ -93,13 +95,64 @@ export function normalizeModelId(modelId: string): string {
   return ALIASES[plain.toLowerCase()] ?? plain;
 }
 
-function inputsOf({ images }: ModelRow): ("text" | "image")[] {
-  return images ? ["text", "image"] : ["text"];
+/** True for the models of the K3 family. */
+export function isK3({ id }: Pick<ModelRow, "id">): boolean {
+  return /^k3\b/.test(id);
 }
 
-/** The most that a model may write, in tokens; the server does not say. */
-export function maxTokensOf(row: ModelRow): number {
-  return Math.min(/^k3\b/.test(row.id) ? K3_MAX_TOKENS : MAX_TOKENS, row.contextWindow);
+/** The host's type for a run's model knows no "video"; its transport for chat completions does. */
+function inputsOf(row: ModelRow): ("text" | "image")[];
+function inputsOf({ images, video, protocol }: ModelRow): string[] {
+  return ["text", ...(images ? ["image"] : []), ...(video && protocol === "chat" ? ["video"] : [])];
+}
+
+/**
+ * What a login's list says of a model's thinking, in words that the host hands back when it asks for
+ * the levels of `/think`: it names no login then. Nothing else reads them, because the host sends no
+ * effort of its own.
+ */
+function thinkingCompat({ thinking, assumed }: ModelRow) {
+  const { mode, efforts, defaultEffort } = thinking;
+  return assumed === true
+    ? {}
+    : {
+        supportedReasoningEfforts: [...efforts],
+        reasoningEffortMap: {
+          ...(mode === "always" ? { off: defaultEffort ?? efforts[0] ?? "on" } : {}),
+          ...(defaultEffort === undefined ? {} : { adaptive: defaultEffort }),
+        },
+      };
+}
+
+/** What the host holds of a model when it asks for the levels of `/think`. */
+export interface StatedModel {
+  readonly reasoning?: boolean | undefined;
+  readonly compat?:
+    | {
+        readonly supportedReasoningEfforts?: readonly string[] | null;
+        readonly reasoningEffortMap?: Readonly<Record<string, string>>;
+      }
+    | null
+    | undefined;
+}
+
+/**
+ * Reads {@link thinkingCompat} back.
+ *
+ * @returns `undefined` where the host holds no row of a login's list
+ */
+export function statedThinking({ reasoning, compat }: StatedModel): ModelThinking | undefined {
+  const efforts = compat?.supportedReasoningEfforts;
+  if (efforts === undefined || efforts === null) {
+    return undefined;
+  }
+  const map = compat?.reasoningEffortMap ?? {};
+  const on = map.off === undefined ? "toggle" : "always";
+  return {
+    mode: reasoning === false ? "none" : on,
+    efforts,
+    ...(map.adaptive === undefined ? {} : { defaultEffort: map.adaptive }),
+  };
 }
 
 /** The host's transport for a protocol. */
@@ -136,11 +189,15 @@ export function modelDefinition(row: ModelRow, apiBase: string) {
     api,
     baseUrl: baseUrlFor(api, apiBase),
     reasoning: row.thinking.mode !== "none",
-    input: [...inputsOf(row), ...(row.videos ? (["video"] as const) : [])],
+    input: inputsOf(row),
     cost: NO_COST,
     contextWindow: row.contextWindow,
-    maxTokens: maxTokensOf(row),
+    // As in both Kimi CLIs: thinking and answer may fill the context; each request gets what is left.
+    maxTokens: row.contextWindow,
     compat: {
+      ...thinkingCompat(row),
+      // Kimi takes an array without `items`; an empty one would have to get a type.
+      omitEmptyArrayItems: true,
       supportsStore: false,
       supportsDeveloperRole: false,
       supportsReasoningEffort: false,
@@ -148,8 +205,6 @@ export function modelDefinition(row: ModelRow, apiBase: string) {
       supportsTemperature: false,
       supportsLongCacheRetention: false,
       supportsTools: row.tools,
-      // An array of anything goes out without `items`; the host would add an empty schema.
-      omitEmptyArrayItems: true,
       ...(row.protocol === "chat"
         ? {
             supportsUsageInStreaming: true,
@@ -176,12 +231,5 @@ export function providerEntry(rows: readonly ModelRow[], apiBase: string) {
 
 /** A row as the model of a run. */
 export function runtimeModel(row: ModelRow, apiBase: string) {
-  const model = {
-    ...modelDefinition(row, apiBase),
-    input: inputsOf(row),
-    provider: PROVIDER_ID,
-  };
-  // The host's transports take videos here, which the type of its hook leaves out.
-  Object.assign(model, { input: [...model.input, ...(row.videos ? ["video"] : [])] });
-  return model;
+  return { ...modelDefinition(row, apiBase), provider: PROVIDER_ID };
 }

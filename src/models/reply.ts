@@ -26,15 +26,9 @@ const rowSchema = z.object({
     .trim()
     .regex(/^[\w.:[\]-]{1,128}$/),
   display_name: z.string().trim().min(1).max(128).optional().catch(undefined),
-  // A number, or, as `/usages` of the same server has them, the text of one.
+  // The server sends other numbers as text, and the Kimi Code CLI reads either.
   context_length: z
-    .union([
-      z.int(),
-      z
-        .string()
-        .regex(/^\d{1,9}$/)
-        .transform(Number),
-    ])
+    .union([z.number(), z.string().trim().regex(/^\d+$/).transform(Number)])
     .pipe(z.int().positive().max(100_000_000)),
   supports_reasoning: flag,
   supports_thinking_type: z.enum(["only", "both", "no"]).optional().catch(undefined),
@@ -107,7 +101,7 @@ export function parseModels(value: unknown): ModelRow[] | undefined {
         contextWindow: row.context_length,
         protocol: protocolOf(row.protocol),
         images: row.supports_image_in,
-        videos: row.supports_video_in,
+        video: row.supports_video_in,
         tools: row.supports_tool_use,
         thinking: thinkingOf(row),
       });

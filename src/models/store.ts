@@ -4,7 +4,7 @@
  * because the host's hooks are.
  */
 
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { pluginStateDir, writeNote } from "../host/state.ts";
@@ -21,14 +21,13 @@ export interface ModelList {
 const FOLDER = "models";
 const VERSION = 1;
 
-const rowSchema: z.ZodType<ModelRow> = z.object({
+const rowSchema = z.object({
   id: z.string(),
   name: z.string(),
   contextWindow: z.number().positive(),
   protocol: z.enum(["chat", "messages", "responses"]),
   images: z.boolean(),
-  // Lists of an earlier version do not say.
-  videos: z.boolean().default(false),
+  video: z.boolean().default(false),
   tools: z.boolean(),
   thinking: z.object({
     mode: z.enum(["none", "toggle", "always"]),
@@ -49,12 +48,8 @@ const fileSchema = z.object({
 // What a file held when it was last read; a stamp tells whether it still does.
 const seen = new Map<string, { readonly stamp: string; readonly list: ModelList | undefined }>();
 
-function folder(): string {
-  return path.join(pluginStateDir(), FOLDER);
-}
-
 function fileOf(loginKey: string): string {
-  return path.join(folder(), `${loginKey}.json`);
+  return path.join(pluginStateDir(), FOLDER, `${loginKey}.json`);
 }
 
 function readFile(file: string): ModelList | undefined {
@@ -81,28 +76,6 @@ export function readModelList(loginKey: string): ModelList | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** The lists of all logins of this installation, the newest first. */
-export function modelLists(): ModelList[] {
-  let names: string[];
-  try {
-    names = readdirSync(folder());
-  } catch {
-    return [];
-  }
-  return names
-    .filter((name) => name.endsWith(".json"))
-    .map((name) => readModelList(name.slice(0, -".json".length)))
-    .filter((list) => list !== undefined)
-    .toSorted((left, right) => right.fetchedAtMs - left.fetchedAtMs);
-}
-
-/** A model as any login of this installation knows it, the newest list first. */
-export function findModel(modelId: string): ModelRow | undefined {
-  return modelLists()
-    .flatMap((list) => list.models)
-    .find((row) => row.id === modelId);
 }
 
 /** Keeps a login's list; a failure to write costs a later start one request. */

@@ -19,24 +19,35 @@ const RANKED = ["minimal", "low", "medium", "high", "xhigh", "max"] as const sat
 /** The level that stands for on, where a model knows no efforts. */
 const ON = { id: "low", label: "on" } as const satisfies ThinkingProfile["levels"][number];
 const OFF = { id: "off" } as const satisfies ThinkingProfile["levels"][number];
+/** The level that leaves the effort to the account. */
+const ACCOUNT = "adaptive" as const satisfies LevelId;
 
 function effortLevels(thinking: ModelThinking): LevelId[] {
   return RANKED.filter((level) => thinking.efforts.includes(level));
 }
 
-/** What `/think` offers for a model, with the account's default. */
-export function thinkingProfile(row: ModelRow): ThinkingProfile {
-  const { thinking } = row;
+/**
+ * What `/think` offers for a model, with the account's default: as a level of its own where the host
+ * has no word for it, or where the account's list has not arrived yet.
+ */
+export function thinkingProfile({
+  thinking,
+  assumed,
+}: Pick<ModelRow, "thinking" | "assumed">): ThinkingProfile {
   if (thinking.mode === "none") {
     return { levels: [OFF], defaultLevel: OFF.id };
   }
   const efforts = effortLevels(thinking);
   const on = efforts.length === 0 ? [ON] : efforts.map((id) => ({ id }));
   const preferred = efforts.find((level) => level === thinking.defaultEffort);
+  const wordless =
+    preferred === undefined && efforts.length > 0 ? thinking.defaultEffort : undefined;
+  const account =
+    assumed === true || wordless !== undefined ? [{ id: ACCOUNT, label: wordless ?? "auto" }] : [];
   return {
-    levels: thinking.mode === "toggle" ? [OFF, ...on] : on,
+    levels: [...(thinking.mode === "toggle" ? [OFF] : []), ...on, ...account],
     // Without a default from the server, the middle of the list, as the Kimi Code CLI does.
-    defaultLevel: preferred ?? efforts[Math.floor(efforts.length / 2)] ?? ON.id,
+    defaultLevel: account[0]?.id ?? preferred ?? efforts[Math.floor(efforts.length / 2)] ?? ON.id,
     preserveWhenCatalogReasoningFalse: true,
   };
 }
@@ -65,7 +76,7 @@ export function thinkingWish(
     return { on: false };
   }
   const efforts = effortLevels(thinking);
-  if (level === "adaptive" || efforts.length === 0) {
+  if (level === ACCOUNT || efforts.length === 0) {
     return { on: true, effort: thinking.defaultEffort };
   }
   const rank = off ? -1 : RANKED.findIndex((known) => known === level);

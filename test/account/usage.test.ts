@@ -84,6 +84,13 @@ describe("the usage", () => {
       { usedPercent: 50 },
     ],
     ["a little overdrawn", { usages: { limit_5h: { used_ratio: 1.02 } } }, { usedPercent: 100 }],
+    [
+      "overdrawn counts",
+      fiveHours({ used: 300, limit: 100, remaining: 0, resetTime: RESET }),
+      { usedPercent: 100, ...IN_3_H },
+    ],
+    ["a debt", fiveHours({ limit: 100, remaining: -20 }), { usedPercent: 100 }],
+    ["a window that is used up", fiveHours({ limit: 100, remaining: 0 }), { usedPercent: 100 }],
     ["a ratio as text", { usages: { limit_5h: { used_ratio: "0.25" } } }, { usedPercent: 25 }],
     ["a true zero", { usages: { limit_5h: { used_ratio: 0 } } }, { usedPercent: 0 }],
   ])("understands %s", (_what, reply, wanted) => {
@@ -95,6 +102,15 @@ describe("the usage", () => {
     ["only the limit is said", fiveHours({ limit: "100", resetTime: RESET })],
     ["the limit is missing", fiveHours({ used: "0", resetTime: RESET })],
     ["the limit is zero", fiveHours({ used: "0", limit: "0", resetTime: RESET })],
+    ["all is zero", fiveHours({ used: 0, limit: 0, remaining: 0, resetTime: RESET })],
+    [
+      "nothing is used and nothing is left",
+      fiveHours({ used: 0, remaining: 0, limit: 100, resetTime: RESET }),
+    ],
+    [
+      "a part is used and nothing is left",
+      fiveHours({ used: 30, remaining: 0, limit: 100, resetTime: RESET }),
+    ],
     [
       "used and left contradict",
       fiveHours({ used: 0, remaining: 20, limit: 100, resetTime: RESET }),
@@ -143,42 +159,24 @@ describe("the usage", () => {
   });
 
   it.each([
-    ["nothing at all", { usages: {} }, {}],
-    ["the code share alone", { usages: { limit_month_code: { used_ratio: 0.3 } } }, {}],
-    ["0 of 0", { usage: { used: "0", limit: "0" } }, { "7d": {} }],
-    [
-      "more than all",
-      { usage: { used: "130", limit: "100", remaining: "0" } },
-      { "7d": { usedPercent: 100 } },
-    ],
-    [
-      "less than nothing left",
-      { usage: { limit: "100", remaining: "-30" } },
-      { "7d": { usedPercent: 100 } },
-    ],
-    [
-      "all of it",
-      { usage: { used: "100", limit: "100", remaining: "0" } },
-      { "7d": { usedPercent: 100 } },
-    ],
-    [
-      "nothing used and nothing left",
-      { usage: { used: "0", limit: "100", remaining: "0" } },
-      { "7d": {} },
-    ],
-    [
-      "some used and nothing left",
-      { usage: { used: "30", limit: "100", remaining: "0" } },
-      { "7d": {} },
-    ],
-  ])("says what can be known of %s", (_what, reply, expected) => {
-    expect(windows(reply)).toEqual(expected);
+    undefined,
+    null,
+    [],
+    "",
+    {},
+    { usages: "no" },
+    { limits: [] },
+    { error: { message: "no" } },
+  ])("is not read from %j", (reply) => {
+    expect(parseUsages(reply, NOW)).toBeUndefined();
   });
+});
 
-  it.each([undefined, null, [], "", {}, { usages: "no" }, { error: { message: "no" } }])(
-    "is not read from %j",
+describe("an account without windows", () => {
+  it.each([{ usages: {} }, { usages: { limit_month_code: { used_ratio: 0.3 } } }])(
+    "still has a usage: %j",
     (reply) => {
-      expect(parseUsages(reply, NOW)).toBeUndefined();
+      expect(parseUsages(reply, NOW)).toEqual({ windows: [] });
     },
   );
 });
@@ -206,11 +204,30 @@ describe("extra credit", () => {
   });
 
   it.each([
+    ["is false", { monthlyChargeLimitEnabled: false }],
+    ["is left out, which is false", { monthlyChargeLimitEnabled: undefined }],
+  ])("has no budget where the switch %s", (_what, change) => {
+    expect(credit(change)).not.toHaveProperty("monthlyLimit");
+  });
+
+  it.each([
+    ["left out, which is zero", { amount: "1000000" }],
+    ["zero", { amount: "1000000", amountLeft: "0" }],
+    ["below zero", { amount: "1000000", amountLeft: "-5" }],
+  ])("is spent where what is left is %s", (_what, balance) => {
+    expect(credit({ balance: { type: "BOOSTER", ...balance } })).toMatchObject({ left: 0 });
+  });
+
+  it.each([
     ["is of another kind", { balance: { type: "GIFT", amount: "1000000", amountLeft: "1000000" } }],
     ["was never there", { balance: { type: "BOOSTER", amount: "0", amountLeft: "0" } }],
     [
       "is more than there was",
       { balance: { type: "BOOSTER", amount: "1000000", amountLeft: "2000000" } },
+    ],
+    [
+      "has no readable rest",
+      { balance: { type: "BOOSTER", amount: "1000000", amountLeft: "much" } },
     ],
     ["is no number", { balance: { type: "BOOSTER", amount: "much", amountLeft: "much" } }],
   ])("is not shown where it %s", (_what, change) => {

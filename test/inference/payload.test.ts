@@ -71,8 +71,9 @@ describe("a chat completion", () => {
   });
 
   it("names the output limit as Kimi does", () => {
-    expect(chat({ max_tokens: 20_000 })).toMatchObject({ max_completion_tokens: 20_000 });
-    expect(chat({ max_tokens: 20_000 })).not.toHaveProperty("max_tokens");
+    const facts = { maxTokens: 20_000 };
+    expect(chat({ max_tokens: 20_000 }, facts)).toMatchObject({ max_completion_tokens: 20_000 });
+    expect(chat({ max_tokens: 20_000 }, facts)).not.toHaveProperty("max_tokens");
   });
 
   it("keeps the reasoning of every answer, an empty one where it had none", () => {
@@ -149,7 +150,7 @@ describe("a chat completion", () => {
 
   it.each([
     ["what is left of the context, where nobody wants less", undefined, 100_000, 948_576],
-    ["what is left, where the host names the model's own limit", 131_072, 100_000, 948_576],
+    ["what is left, where the host names the whole context", 1_048_576, 100_000, 948_576],
     ["some room in a context that is nearly full", undefined, 1_048_000, 16_000],
     ["what the caller wants", 20_000, 0, 20_000],
     ["room for the thinking before a short answer", 8, 0, 16_000],
@@ -182,14 +183,30 @@ describe("a chat completion", () => {
     ]);
   });
 
-  it("does not force a tool call while thinking is on", () => {
+  it("leaves a forced call to the model where it would rule out thinking", () => {
     const forced = { type: "function", function: { name: "f" } };
-    expect(
-      [forced, "required", "auto", "none"].map((tool_choice) => chat({ tool_choice }).tool_choice),
-    ).toEqual(["auto", "auto", "auto", "none"]);
-    expect(chat({ tool_choice: forced }, { row: toggle, level: "off" }).tool_choice).toEqual(
-      forced,
-    );
+    const choices = [forced, "required", "auto", "none"];
+    const always = { row: staticModel("kimi-for-coding") };
+    expect(choices.map((tool_choice) => chat({ tool_choice }, always).tool_choice)).toEqual([
+      "auto",
+      "auto",
+      "auto",
+      "none",
+    ]);
+    // K3 takes both.
+    expect(choices.map((tool_choice) => chat({ tool_choice }).tool_choice)).toEqual(choices);
+  });
+
+  it("does without thinking for a call of one tool, where thinking can be off", () => {
+    const forced = { type: "function", function: { name: "f" } };
+    expect(chat({ tool_choice: forced }, { row: toggle })).toMatchObject({
+      tool_choice: forced,
+      thinking: { type: "disabled" },
+    });
+    expect(chat({ tool_choice: "required" }, { row: toggle })).toMatchObject({
+      tool_choice: "auto",
+      thinking: { type: "enabled" },
+    });
   });
 
   it("changes nothing of the body that it was given", () => {
@@ -271,11 +288,14 @@ describe("an Anthropic message", () => {
     ]);
   });
 
-  it("does not force a tool call while thinking is on", () => {
-    expect(messages({ tool_choice: { type: "tool", name: "f" } }).tool_choice).toEqual({
-      type: "auto",
+  it("leaves a forced call to the model where it would rule out thinking", () => {
+    const tool_choice = { type: "tool", name: "f" };
+    const always = { row: staticModel("kimi-for-coding") };
+    expect(messages({ tool_choice }, always).tool_choice).toEqual({ type: "auto" });
+    expect(messages({ tool_choice: { type: "none" } }, always).tool_choice).toEqual({
+      type: "none",
     });
-    expect(messages({ tool_choice: { type: "none" } }).tool_choice).toEqual({ type: "none" });
+    expect(messages({ tool_choice }).tool_choice).toEqual(tool_choice);
   });
 });
 

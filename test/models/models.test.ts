@@ -2,9 +2,10 @@ import { describe, expect, it } from "vitest";
 import { parseModels } from "../../src/models/reply.ts";
 import {
   baseUrlFor,
-  maxTokensOf,
   modelDefinition,
+  type ModelThinking,
   normalizeModelId,
+  statedThinking,
   STATIC_MODELS,
   staticModel,
 } from "../../src/models/models.ts";
@@ -25,7 +26,7 @@ describe("the reply of GET /models", () => {
         contextWindow: 262_144,
         protocol: "chat",
         images: true,
-        videos: true,
+        video: true,
         tools: true,
         thinking: { mode: "toggle", efforts: ["low", "high", "max"], defaultEffort: "high" },
       },
@@ -35,7 +36,7 @@ describe("the reply of GET /models", () => {
         contextWindow: 262_144,
         protocol: "chat",
         images: true,
-        videos: true,
+        video: true,
         tools: true,
         thinking: { mode: "always", efforts: [] },
       },
@@ -45,7 +46,7 @@ describe("the reply of GET /models", () => {
         contextWindow: 1_048_576,
         protocol: "chat",
         images: true,
-        videos: true,
+        video: true,
         tools: true,
         thinking: { mode: "always", efforts: ["low", "high", "max"], defaultEffort: "max" },
       },
@@ -55,7 +56,7 @@ describe("the reply of GET /models", () => {
         contextWindow: 262_144,
         protocol: "chat",
         images: true,
-        videos: false,
+        video: false,
         tools: true,
         thinking: { mode: "always", efforts: ["low", "high", "max"], defaultEffort: "high" },
       },
@@ -70,11 +71,21 @@ describe("the reply of GET /models", () => {
     ["an id that breaks a line", { id: "a\nb", context_length: 1000 }],
     ["no context length", { id: "bad" }],
     ["a context length of zero", { id: "bad", context_length: 0 }],
-    ["a context length in words", { id: "bad", context_length: "many" }],
+    ["a context length in words", { id: "bad", context_length: "256k" }],
+    ["an empty context length", { id: "bad", context_length: " " }],
+    ["half a token of context", { id: "bad", context_length: 1000.5 }],
     ["a context length beyond reason", { id: "bad", context_length: 1e12 }],
   ])("loses a row with %s and keeps the others", (_what, bad) => {
     const rows = parseModels({ data: [bad, ...defaultModels().slice(0, 1), bad] });
     expect(rows?.map(({ id }) => id)).toEqual(["kimi-for-coding"]);
+  });
+
+  it.each([
+    ["262144", 262_144],
+    [" 1048576 ", 1_048_576],
+    [1_048_576, 1_048_576],
+  ])("reads the context length %j", (context_length, tokens) => {
+    expect(parsed({ context_length })?.contextWindow).toBe(tokens);
   });
 
   it("keeps the first of two rows with one id", () => {
@@ -206,14 +217,64 @@ describe("what the host is told of a model", () => {
     );
   });
 
-  it("limits the output to what the model can write, and to its context", () => {
-    expect(STATIC_MODELS.map((row) => [row.id, maxTokensOf(row)])).toEqual([
-      ["kimi-for-coding", 32_768],
-      ["kimi-for-coding-highspeed", 32_768],
-      ["k3", 131_072],
-      ["k3-256k", 131_072],
+  it("lets a model write as much as its context holds, also one of a new family", () => {
+    const rows = [...STATIC_MODELS, { ...staticModel("k4"), contextWindow: 8_000 }];
+    expect(
+      rows
+        .map((row) => modelDefinition(row, API_BASE))
+        .map(({ id, contextWindow, maxTokens }) => [id, contextWindow, maxTokens]),
+    ).toEqual([
+      ["kimi-for-coding", 262_144, 262_144],
+      ["kimi-for-coding-highspeed", 262_144, 262_144],
+      ["k3", 1_048_576, 1_048_576],
+      ["k3-256k", 262_144, 262_144],
+      ["k4", 8_000, 8_000],
     ]);
-    expect(maxTokensOf({ ...staticModel("small"), contextWindow: 8_000 })).toBe(8_000);
+  });
+
+  it("names what can be shown to a model; a video only where the host's transport can send it", () => {
+    const base = { ...staticModel("m"), video: true };
+    expect(
+      [
+        base,
+        { ...base, images: false },
+        { ...base, video: false },
+        { ...base, protocol: "messages" as const },
+        { ...base, protocol: "responses" as const },
+      ].map((row) => modelDefinition(row, API_BASE).input),
+    ).toEqual([
+      ["text", "image", "video"],
+      ["text", "video"],
+      ["text", "image"],
+      ["text", "image"],
+      ["text", "image"],
+    ]);
+  });
+
+  it("asks for arrays without invented items, on every protocol", () => {
+    expect(
+      (["chat", "messages", "responses"] as const).map(
+        (protocol) =>
+          modelDefinition({ ...staticModel("k3"), protocol }, API_BASE).compat.omitEmptyArrayItems,
+      ),
+    ).toEqual([true, true, true]);
+  });
+
+  it.each<ModelThinking>([
+    { mode: "none", efforts: [] },
+    { mode: "toggle", efforts: [] },
+    { mode: "toggle", efforts: ["low", "turbo"], defaultEffort: "turbo" },
+    { mode: "always", efforts: [] },
+    { mode: "always", efforts: ["low", "high"] },
+    { mode: "always", efforts: ["low", "high"], defaultEffort: "high" },
+  ])("carries %j, which the host hands back", (thinking) => {
+    const row = { ...staticModel("m"), assumed: undefined, thinking };
+    expect(statedThinking(modelDefinition(row, API_BASE))).toEqual(thinking);
+  });
+
+  it("says nothing of thinking that the server did not tell", () => {
+    expect(statedThinking(modelDefinition(staticModel("k3"), API_BASE))).toBeUndefined();
+    expect(statedThinking({ compat: null })).toBeUndefined();
   });
 
   it("knows a model that nobody has named before with the least that can be assumed", () => {

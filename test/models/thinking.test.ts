@@ -6,6 +6,12 @@ const K3: ModelThinking = { mode: "always", efforts: ["low", "high", "max"], def
 const TOGGLE: ModelThinking = { ...K3, mode: "toggle", defaultEffort: "high" };
 const BARE_ALWAYS: ModelThinking = { mode: "always", efforts: [] };
 const BARE_TOGGLE: ModelThinking = { mode: "toggle", efforts: [] };
+const WORDLESS: ModelThinking = {
+  mode: "always",
+  efforts: ["high", "turbo"],
+  defaultEffort: "turbo",
+};
+const ONLY_WORDLESS: ModelThinking = { ...WORDLESS, efforts: ["turbo"] };
 const NONE: ModelThinking = { mode: "none", efforts: [] };
 
 describe("what /think offers", () => {
@@ -28,17 +34,37 @@ describe("what /think offers", () => {
       "high",
     ],
     [
+      "a default that the host has no word for",
+      { mode: "always", efforts: ["turbo", "high"], defaultEffort: "turbo" },
+      ["high", "adaptive=turbo"],
+      "adaptive",
+    ],
+    [
       "efforts that the host has no words for",
-      { mode: "always", efforts: ["turbo"] },
+      { mode: "always", efforts: ["turbo"], defaultEffort: "turbo" },
       ["low=on"],
       "low",
     ],
   ] as const)("for %s", (_what, thinking, levels, defaultLevel) => {
-    const profile = thinkingProfile({ ...staticModel("m"), thinking });
+    const profile = thinkingProfile({ thinking });
     expect(
       profile.levels.map(({ id, label }) => (label === undefined ? id : `${id}=${label}`)),
     ).toEqual(levels);
     expect(profile.defaultLevel).toBe(defaultLevel);
+  });
+
+  it.each([
+    ["k3", ["low", "high", "max", "adaptive=auto"]],
+    ["kimi-for-coding", ["low=on", "adaptive=auto"]],
+    ["new", ["low=on", "adaptive=auto"]],
+  ])("for %s leaves the effort to the account until its list is there", (id, levels) => {
+    const profile = thinkingProfile(staticModel(id));
+    expect(
+      profile.levels.map((level) =>
+        level.label === undefined ? level.id : `${level.id}=${level.label}`,
+      ),
+    ).toEqual(levels);
+    expect(profile.defaultLevel).toBe("adaptive");
   });
 });
 
@@ -53,6 +79,12 @@ describe("what a level asks of the server", () => {
     [K3, "off", { on: true, effort: "low" }],
     [K3, undefined, { on: true, effort: "low" }],
     [K3, "adaptive", { on: true, effort: "max" }],
+    [TOGGLE, "adaptive", { on: true, effort: "high" }],
+    [{ ...K3, defaultEffort: undefined }, "adaptive", { on: true }],
+    [WORDLESS, "adaptive", { on: true, effort: "turbo" }],
+    [WORDLESS, "high", { on: true, effort: "high" }],
+    [ONLY_WORDLESS, "low", { on: true, effort: "turbo" }],
+    [BARE_ALWAYS, "adaptive", { on: true }],
     [K3, "ultra", { on: true, effort: "max" }],
     [TOGGLE, "off", { on: false }],
     [TOGGLE, "none", { on: false }],
