@@ -1,5 +1,5 @@
 /**
- * Names of tools and ids of their calls as Kimi takes them: a letter first, letters, digits, `_` and
+ * Names of tools as Kimi takes them: a letter first, letters, digits, `_` and
  * `-`, 3 to 64 characters. What had to change stays different from everything else.
  */
 
@@ -10,7 +10,7 @@ import type { Message, StreamEvent, StreamFn } from "./event-stream.ts";
 type Context = Parameters<StreamFn>[1];
 type Block = Message["content"][number];
 
-/** Longest name of a tool and id of a call. */
+/** Longest name of a tool. */
 const MAX_LENGTH = 64;
 /** Names that Kimi takes ("Tool Use" on platform.kimi.ai; MoonshotAI/kimi-cli#1773 and #2531). */
 const NAME = /^[a-zA-Z][\w-]{2,63}$/;
@@ -23,29 +23,6 @@ function markOf(text: string): string {
 /** A text cut to fit, with its mark. */
 function marked(text: string, original: string): string {
   return `${text.slice(0, MAX_LENGTH - 9)}_${markOf(original)}`;
-}
-
-/** The ids of a body's calls, each changed the same way wherever it occurs. */
-export class CallIds {
-  readonly #wire = new Map<string, string>();
-  readonly #taken = new Set<string>();
-
-  /** The id on the wire; anything but a text stays what it is. */
-  of(id: unknown): unknown {
-    if (typeof id !== "string") {
-      return id;
-    }
-    const known = this.#wire.get(id);
-    if (known !== undefined) {
-      return known;
-    }
-    // As the Kimi CLIs write them; the mark is for what is cut, or would be two calls in one.
-    const plain = id.replaceAll(/[^\w-]/g, "_");
-    const wire = plain.length > MAX_LENGTH || this.#taken.has(plain) ? marked(plain, id) : plain;
-    this.#wire.set(id, wire);
-    this.#taken.add(wire);
-    return wire;
-  }
 }
 
 /** The names of a call's tools that cannot go out as they are, and their way back. */

@@ -6,7 +6,7 @@
 
 import { isRecord } from "../json.ts";
 import type { ModelRow } from "../models/models.ts";
-import { CallIds } from "./names.ts";
+import { CallIds } from "./call-ids.ts";
 import { anthropicChoice, openAiChoice, planOf } from "./tool-choice.ts";
 import { kimiToolSchema } from "./tool-schemas.ts";
 
@@ -83,7 +83,7 @@ function outputLimit({ row, maxTokens, usedTokens }: PayloadFacts, thinks: boole
 }
 
 function chatToolCall(call: unknown, ids: CallIds): unknown {
-  return isRecord(call) ? { ...call, id: ids.of(call.id) } : call;
+  return isRecord(call) && typeof call.id === "string" ? { ...call, id: ids.call(call.id) } : call;
 }
 
 function chatMessage(message: unknown, keepsReasoning: boolean, ids: CallIds): unknown {
@@ -108,13 +108,27 @@ function chatMessage(message: unknown, keepsReasoning: boolean, ids: CallIds): u
     ...rest,
     role: message.role === "developer" ? "system" : message.role,
     content: solid,
-    ...("tool_call_id" in message ? { tool_call_id: ids.of(message.tool_call_id) } : {}),
+    ...(typeof message.tool_call_id === "string"
+      ? { tool_call_id: ids.result(message.tool_call_id) }
+      : {}),
   };
 }
 
 /** Parameters for a tool of a body. */
 function toolSchema(name: unknown, parameters: unknown, { schemas }: PayloadFacts): object {
   return (typeof name === "string" ? schemas.get(name) : undefined) ?? kimiToolSchema(parameters);
+}
+
+/** Tools without those whose name came before; Kimi refuses a name that occurs twice. */
+function distinct(tools: readonly unknown[]): readonly unknown[] {
+  const names = new Set<unknown>();
+  return tools.filter((tool) => {
+    const holder = isRecord(tool) && isRecord(tool.function) ? tool.function : tool;
+    const name = isRecord(holder) ? holder.name : undefined;
+    const isNew = name === undefined || !names.has(name);
+    names.add(name);
+    return isNew;
+  });
 }
 
 function chatTool(tool: unknown, facts: PayloadFacts): unknown {
@@ -139,7 +153,7 @@ function chatBody(body: Body, facts: PayloadFacts): Body {
       ? { messages: body.messages.map((message) => chatMessage(message, wish?.on === true, ids)) }
       : {}),
     ...(Array.isArray(body.tools)
-      ? { tools: body.tools.map((tool) => chatTool(tool, facts)) }
+      ? { tools: distinct(body.tools).map((tool) => chatTool(tool, facts)) }
       : {}),
     ...(keepsChoice ? {} : { tool_choice: "auto" }),
     ...(wish === undefined
@@ -165,8 +179,12 @@ function messagesPart(part: unknown, ids: CallIds): unknown {
   return isRecord(part)
     ? {
         ...part,
-        ...(part.type === "tool_use" ? { id: ids.of(part.id) } : {}),
-        ...("tool_use_id" in part ? { tool_use_id: ids.of(part.tool_use_id) } : {}),
+        ...(part.type === "tool_use" && typeof part.id === "string"
+          ? { id: ids.call(part.id) }
+          : {}),
+        ...(typeof part.tool_use_id === "string"
+          ? { tool_use_id: ids.result(part.tool_use_id) }
+          : {}),
       }
     : part;
 }
@@ -215,7 +233,7 @@ function messagesBody(body: Body, facts: PayloadFacts): Body {
       ? { messages: body.messages.map((message) => messagesMessage(message, thinks, ids)) }
       : {}),
     ...(Array.isArray(body.tools)
-      ? { tools: body.tools.map((tool) => messagesTool(tool, facts)) }
+      ? { tools: distinct(body.tools).map((tool) => messagesTool(tool, facts)) }
       : {}),
     ...(keepsChoice ? {} : { tool_choice: { type: "auto" } }),
     ...(sessionId === undefined ? {} : { metadata: { user_id: sessionId } }),
@@ -229,8 +247,15 @@ function messagesBody(body: Body, facts: PayloadFacts): Body {
   };
 }
 
-function responsesItem(item: unknown): unknown {
-  return isRecord(item) && item.role === "developer" ? { ...item, role: "system" } : item;
+function responsesItem(item: unknown, ids: CallIds): unknown {
+  if (!isRecord(item)) {
+    return item;
+  }
+  const { type, call_id: id } = item;
+  if (typeof id === "string" && (type === "function_call" || type === "function_call_output")) {
+    return { ...item, call_id: type === "function_call" ? ids.call(id) : ids.result(id) };
+  }
+  return item.role === "developer" ? { ...item, role: "system" } : item;
 }
 
 function responsesTool(tool: unknown, facts: PayloadFacts): unknown {
@@ -248,14 +273,17 @@ function responsesBody(body: Body, facts: PayloadFacts): Body {
   // This protocol has no word for thinking that is off.
   const { wish, keepsChoice } = planOf(facts, openAiChoice(body.tool_choice), false);
   const effort = wish?.on === true ? wish.effort : undefined;
+  const ids = new CallIds();
   return {
     ...without(body, [...LEFT_OUT, "reasoning", "include"]),
     max_output_tokens: outputLimit(facts, wish?.on === true),
     ...(keepsChoice ? {} : { tool_choice: "auto" }),
     store: false,
-    ...(Array.isArray(body.input) ? { input: body.input.map(responsesItem) } : {}),
+    ...(Array.isArray(body.input)
+      ? { input: body.input.map((item) => responsesItem(item, ids)) }
+      : {}),
     ...(Array.isArray(body.tools)
-      ? { tools: body.tools.map((tool) => responsesTool(tool, facts)) }
+      ? { tools: distinct(body.tools).map((tool) => responsesTool(tool, facts)) }
       : {}),
     ...(body.prompt_cache_key === undefined && sessionId !== undefined
       ? { prompt_cache_key: sessionId }

@@ -76,6 +76,8 @@ function expected({ what, kind, window }: Recorded): readonly [string, number] {
     window,
     resetsInMs: window === undefined ? undefined : RESETS_IN_MS[window],
     detail: REPEATED[what],
+    // What the stand-in asks for.
+    retryAfterMs: kind === "rate_limited" ? 1_000 : undefined,
   };
   return [WORDS_OF_HOST[kind] ?? `⚠️ ${answers[kind](facts)}`, 1];
 }
@@ -187,7 +189,7 @@ describe("a rate limit that says how long to wait", () => {
         standIn.failNext("chat", {
           kind: "status",
           ...answer,
-          headers: { "Retry-After": "8" },
+          headers: { "retry-after": "8" },
         });
         const started = Date.now();
         expect(await gateway.chat("hi")).toMatchObject({ text: "pong" });

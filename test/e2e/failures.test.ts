@@ -200,7 +200,7 @@ describe("a failure of Kimi's API", () => {
     standIn.failAlways("chat", { kind: "status", ...bodies.RATE_LIMITED });
     expect(await chat.say("hi")).toEqual({
       ok: false,
-      text: "⚠️ Kimi is receiving too many requests right now. Try again in 5 seconds.",
+      text: "⚠️ Kimi is receiving too many requests right now. Try again in 1 second.",
     });
     expect(usage()).toMatchObject({
       cooldownReason: "rate_limit",

@@ -126,9 +126,17 @@ describe("a chat completion", () => {
       { tool_calls: [{ id: string }] },
       { tool_call_id: string },
     ];
-    expect(call.tool_calls[0].id).toMatch(/^functions_exec_0x+_[0-9a-f]{8}$/);
+    expect(call.tool_calls[0].id).toMatch(/^functions_exec_0x+$/);
     expect(call.tool_calls[0].id).toHaveLength(64);
     expect(result.tool_call_id).toBe(call.tool_calls[0].id);
+  });
+
+  it("names each tool once", () => {
+    const tools = ["first", "other", "second"].map((description, index) => ({
+      type: "function",
+      function: { name: index === 1 ? "b" : "a", description },
+    }));
+    expect(chat({ tools }).tools).toMatchObject(tools.slice(0, 2));
   });
 
   it("keeps calls apart whose ids differ in what is cut or changed", () => {
