@@ -3,17 +3,20 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 const E2E = "test/e2e/**/*.test.ts";
 
-function startsHost({ moduleId }: TestSpecification): boolean {
-  return /\/test\/e2e\//u.test(moduleId);
+/** Unit tests with many processes or rounds. */
+const LONG =
+  /\/test\/(?:logins\/(?:processes|threads|lock-states)|soak\/|fuzz\/|inference\/(?:conversations|calls|schemas)|containers\/)/u;
+
+/** How early a file starts: those that start the real host first, then the long ones. */
+function rankOf({ moduleId }: TestSpecification): number {
+  return moduleId.includes("/test/e2e/") ? 2 : LONG.test(moduleId) ? 1 : 0;
 }
 
-/** The files that start the real host take longest; started first, they leave no long one for the end. */
-class HostsFirst extends BaseSequencer {
+/** Long files start first, so that none is left for the end. */
+class LongFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     return files.toSorted(
-      (left, right) =>
-        Number(startsHost(right)) - Number(startsHost(left)) ||
-        right.moduleId.localeCompare(left.moduleId),
+      (left, right) => rankOf(right) - rankOf(left) || right.moduleId.localeCompare(left.moduleId),
     );
   }
 }
@@ -26,7 +29,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     // The real host needs a core for itself.
     maxWorkers: 2,
-    sequence: { sequencer: HostsFirst },
+    sequence: { sequencer: LongFirst },
     coverage: {
       provider: "v8",
       include: ["src/logins/**", "src/protocol/**"],

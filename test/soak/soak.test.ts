@@ -6,7 +6,7 @@ import { runRotations } from "./rotations.ts";
 import { runDays } from "./run.ts";
 
 /** `npm run soak` runs hundreds of days; here a few, each time others. */
-const DAYS = 6;
+const DAYS = 3;
 const seed = freshSeed();
 
 describe(`simulated working days (seed ${String(seed)})`, () => {

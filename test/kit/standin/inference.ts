@@ -107,7 +107,9 @@ export function inference<T>(protocol: Protocol<T>): Handler {
       return refuse(modelAnswer(who.account, parsed.data.model));
     }
     const call = { body: parsed.data, model, request, world };
-    const bad = sizeFault(request.json, model.context_length) ?? protocol.check(call);
+    const bad =
+      sizeFault(request.json, model.context_length) ??
+      (world.checksCalls ? protocol.check(call) : undefined);
     if (bad !== undefined) {
       return refuse(bad);
     }

@@ -131,6 +131,7 @@ function createWorld(options: StandInOptions): World {
     script: new Script(),
     web: defaultWebContent(),
     violations: [],
+    checksCalls: options.checksCalls ?? true,
   };
 }
 

@@ -68,6 +68,8 @@ export interface StandInOptions extends Partial<TokenSettings> {
   port?: number;
   /** Where the stand-in's clock starts, ms since the epoch; default now. */
   startTimeMs?: number;
+  /** False: model calls are answered whatever is in them; default true. */
+  checksCalls?: boolean;
   /** Called after each answer, for a log on a terminal. */
   onAnswer?: (request: RecordedRequest) => void;
 }

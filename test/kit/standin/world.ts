@@ -20,6 +20,8 @@ export interface World {
   readonly script: Script;
   readonly web: WebContent;
   readonly violations: string[];
+  /** False for a bench, in which another client's calls are timed beside the plugin's. */
+  readonly checksCalls: boolean;
 }
 
 /** Works out the reply to one request; must not wait, so that a rotation cannot be half done. */
