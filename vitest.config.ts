@@ -31,7 +31,7 @@ export default defineConfig({
     maxWorkers: 2,
     sequence: { sequencer: LongFirst },
     coverage: {
-      provider: "v8",
+      provider: "istanbul",
       include: ["src/logins/**", "src/protocol/**"],
       reporter: ["text"],
     },
