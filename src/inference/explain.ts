@@ -11,6 +11,8 @@ import { type FailureKind, type FailureReport, readFailure } from "./failures.ts
 export interface Explained {
   readonly kind: FailureKind;
   readonly sentence: string;
+  /** When a used-up window starts again, in ms from now. */
+  readonly resetsInMs?: number | undefined;
 }
 
 /** What is known of a call beside its report. */
@@ -36,7 +38,7 @@ const MAX_DETAIL = 70;
 const MAX_TOOLS = 2;
 
 /** The server's words, without ids, addresses and whatever else may be of a person or an account. */
-export function shortened(text: string): string {
+function shortened(text: string): string {
   const clean = text
     .replace(/; Retry-After: .*$/s, "")
     .replace(/^.*details: <(.*)>$/s, "$1")
@@ -90,6 +92,7 @@ export async function explainReport(
   const isFault = kind === "bad_schema" || kind === "bad_request";
   return {
     kind,
+    resetsInMs,
     sentence: login.explain(kind, {
       model: modelId,
       status,

@@ -1,5 +1,5 @@
 /**
- * A conversation as this model gets it, whoever began it: on another protocol, with another model, or
+ * A conversation as this model gets it: one that began on another protocol, with another model, or
  * with another vendor's. The host would turn the thinking of such turns into text that the model
  * seems to have said; Kimi takes it as thinking.
  */

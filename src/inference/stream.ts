@@ -8,7 +8,7 @@ import type { ProviderWrapStreamFnContext } from "openclaw/plugin-sdk/plugin-ent
 import { say } from "../messages.ts";
 import { knownModel } from "../models/known.ts";
 import type { BoundLogin } from "../profiles/bound-login.ts";
-import { clearComingCooldown, type CallSite } from "../profiles/cooldown.ts";
+import { type CallSite, correctComingCooldown } from "../profiles/cooldown.ts";
 import { EventStream, type Message, type StreamEvent, type StreamFn } from "./event-stream.ts";
 import { type Explained, explainError, explainReport } from "./explain.ts";
 import { asksForPatience, failureCode, isRejectedBearer } from "./failures.ts";
@@ -186,7 +186,7 @@ class ModelCall {
       trace: this.#headers["x-trace-id"]?.slice(0, MAX_TRACE),
     });
     if (known === undefined || !asksForPatience(known.kind)) {
-      clearComingCooldown(this.#login, this.#site);
+      correctComingCooldown(this.#login, this.#site, known?.resetsInMs);
     }
     return known === undefined ? event : { ...event, error: told(event.error, known) };
   }

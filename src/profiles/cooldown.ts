@@ -3,8 +3,9 @@
  *
  * While it lasts, the host asks Kimi at most once in 30 s, and in between tells the user that the
  * provider "is in cooldown" and not what is wrong. With another profile or a fallback model, the cooldown
- * saves a pointless request, so it stays. Without one it only hides the reason and delays a user who
- * has already fixed the problem, so it ends.
+ * saves a pointless request, so it stays, and after a used-up quota it lasts until the quota is there
+ * again. Without one it only hides the reason and delays a user who has already fixed the problem, so
+ * it ends.
  */
 
 import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
@@ -27,6 +28,8 @@ export interface CallSite {
 
 /** How long the host may take to impose the pause after the call has failed, in ms. */
 const SETTLE_LIMIT_MS = 5_000;
+/** Longest cooldown for a used-up quota, in ms: a user may have bought more of it. */
+const MAX_HOLD_MS = 60 * 60_000;
 /** What the host pauses a profile for; what it disables one for is left alone. */
 const LIFTED: ReadonlySet<string | undefined> = new Set([
   "rate_limit",
@@ -45,19 +48,22 @@ function hasFallbacks({ agentDir, config = {} }: CallSite): boolean {
   return isRecord(model) && Array.isArray(model.fallbacks) && model.fallbacks.length > 0;
 }
 
-/** The provider's only profile in a store, if it is this login's. */
-function onlyProfile(store: Store, { home }: BoundLogin): string | undefined {
-  const [only, ...more] = Object.entries(store.profiles).filter(
-    ([, { provider }]) => provider === PROVIDER_ID,
-  );
-  if (only === undefined || more.length > 0 || !isKimiProfile(only[1])) {
-    return undefined;
+/** A login's profile in a store, and whether the provider has others. */
+function profileIn(
+  store: Store,
+  { home }: BoundLogin,
+): { readonly id: string; readonly isOnly: boolean } | undefined {
+  const all = Object.entries(store.profiles).filter(([, { provider }]) => provider === PROVIDER_ID);
+  for (const [id, profile] of all) {
+    try {
+      if (isKimiProfile(profile) && homeOfProfile(profile, process.env).file === home.file) {
+        return { id, isOnly: all.length === 1 };
+      }
+    } catch {
+      // A profile that names no home is another one.
+    }
   }
-  try {
-    return homeOfProfile(only[1], process.env).file === home.file ? only[0] : undefined;
-  } catch {
-    return undefined;
-  }
+  return undefined;
 }
 
 function isComing(usage: Usage | undefined, sinceMs: number): boolean {
@@ -87,20 +93,40 @@ function unpause(store: Store, profileId: string, sinceMs: number): boolean {
   return true;
 }
 
-/** Ends the pause that the host is about to impose, where it would be of no use; never throws. */
-export function clearComingCooldown(login: BoundLogin, { agentDir, config }: CallSite): void {
+/** Makes the pause last; a used-up quota is so for every model of the account. */
+function hold(store: Store, profileId: string, sinceMs: number, holdMs: number): boolean {
+  const usage = store.usageStats?.[profileId];
+  if (usage === undefined || !isComing(usage, sinceMs)) {
+    return false;
+  }
+  const { cooldownModel: _model, ...rest } = usage;
+  const untilMs = sinceMs + Math.min(holdMs, MAX_HOLD_MS);
+  const cooldownUntil = Math.max(usage.cooldownUntil ?? 0, untilMs);
+  store.usageStats = { ...store.usageStats, [profileId]: { ...rest, cooldownUntil } };
+  return true;
+}
+
+/**
+ * Corrects the pause that the host is about to impose; never throws.
+ *
+ * @param holdMs - for how long another call is pointless, in ms; absent where it may help at once
+ */
+export function correctComingCooldown(
+  login: BoundLogin,
+  { agentDir, config }: CallSite,
+  holdMs?: number,
+): void {
   const sinceMs = Date.now();
   pollUntil(SETTLE_LIMIT_MS, () => {
     try {
-      if (hasFallbacks({ agentDir, config })) {
-        return true;
-      }
       const sdk = providerAuthSdk();
       const store = sdk.ensureAuthProfileStore(agentDir, { allowKeychainPrompt: false });
-      const profileId = onlyProfile(store, login);
-      if (profileId === undefined) {
+      const profile = profileIn(store, login);
+      const isAlone = profile?.isOnly === true && !hasFallbacks({ agentDir, config });
+      if (profile === undefined || (!isAlone && holdMs === undefined)) {
         return true;
       }
+      const profileId = profile.id;
       if (!isComing(store.usageStats?.[profileId], sinceMs)) {
         return false;
       }
@@ -110,7 +136,10 @@ export function clearComingCooldown(login: BoundLogin, { agentDir, config }: Cal
           .updateAuthProfileStoreWithLock({
             ...place,
             profileId,
-            updater: (fresh) => unpause(fresh, profileId, sinceMs),
+            updater: (fresh) =>
+              isAlone || holdMs === undefined
+                ? unpause(fresh, profileId, sinceMs)
+                : hold(fresh, profileId, sinceMs, holdMs),
           })
           .catch(() => undefined);
       }

@@ -227,17 +227,17 @@ describe("a failure of Kimi's API", () => {
       host.clearAuthState();
     });
 
-    it("a used-up quota goes there, and after the second turn without asking Kimi in vain", async () => {
+    it("a used-up quota goes there, and Kimi is not asked again before it can help", async () => {
       standIn.failAlways("chat", { kind: "status", ...bodies.QUOTA_WEEKLY });
       expect(await chat.say("hi", newSession("spare"))).toEqual({
         ok: true,
         text: "from the fallback",
       });
       expect(standIn.count("chat")).toBe(1);
-      expect(usage()).toMatchObject({
-        cooldownReason: "rate_limit",
-        cooldownModel: "kimi-for-coding",
-      });
+      const before = Date.now();
+      await expect
+        .poll(() => Number(usage().cooldownUntil) - before, { timeout: 10_000 })
+        .toBeGreaterThan(50 * 60_000);
       expect(usage()).not.toHaveProperty("disabledUntil");
       for (const _turn of [2, 3, 4]) {
         expect(await chat.say("hi", newSession("spare"))).toEqual({
@@ -245,7 +245,7 @@ describe("a failure of Kimi's API", () => {
           text: "from the fallback",
         });
       }
-      // The host looks once in 30 s whether Kimi serves again.
+      // The host may look once whether Kimi serves again.
       expect(standIn.count("chat")).toBeLessThanOrEqual(2);
     });
 

@@ -134,7 +134,7 @@ describe("a running gateway on a Kimi CLI login", () => {
     expect(failed.text).toMatch(/could not be reached.*you are still signed in/s);
     expect(standIn.count("chat")).toBe(0);
     standIn.heal();
-    // For two seconds the failure answers for whoever asks next.
+    // For two seconds the failure answers the next caller, too.
     await expect
       .poll(() => gateway.chat("hi"), { timeout: 20_000 })
       .toMatchObject({ ok: true, text: "pong" });

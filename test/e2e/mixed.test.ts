@@ -198,7 +198,7 @@ describe("a session in which everything is mixed", () => {
   });
 
   it(
-    "goes on with each model, whoever said what before, tool calls included",
+    "goes on with each model after each other one, tool calls included",
     { timeout: 120_000 },
     async () => {
       const session = crypto.randomUUID();

@@ -9,10 +9,10 @@ import {
 } from "openclaw/plugin-sdk/provider-auth";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { BoundLogin } from "../../src/profiles/bound-login.ts";
-import { clearComingCooldown } from "../../src/profiles/cooldown.ts";
+import { correctComingCooldown } from "../../src/profiles/cooldown.ts";
 import { profileFor } from "../../src/profiles/profiles.ts";
 import { withNewTokens } from "../../src/logins/credential.ts";
-import { makeHome } from "../../src/logins/homes.ts";
+import { type Home, makeHome } from "../../src/logins/homes.ts";
 import { REGIONS } from "../../src/protocol/endpoints.ts";
 
 type Agents = NonNullable<OpenClawConfig["agents"]>;
@@ -35,6 +35,10 @@ async function update(usage?: typeof PAUSED): Promise<void> {
       return true;
     },
   });
+}
+
+function homeIn(folder: string, name: string): Home {
+  return makeHome("kimi-code-cli", path.join(folder, name), "kimi-code", REGIONS["mainland-cn"]);
 }
 
 describe("the host's pause after a failed call stays", () => {
@@ -75,12 +79,7 @@ describe("the host's pause after a failed call stays", () => {
       { entries: { helper: {}, other: { model: WITH_FALLBACK } } },
     ],
   ])("%s: for an agent %s", async (stays, _which, agents) => {
-    const home = makeHome(
-      "kimi-code-cli",
-      path.join(folder, "kimi"),
-      "kimi-code",
-      REGIONS["mainland-cn"],
-    );
+    const home = homeIn(folder, "kimi");
     const tokens = withNewTokens(
       {},
       { accessToken: "access", refreshToken: "refresh", expiresInS: 900 },
@@ -93,11 +92,52 @@ describe("the host's pause after a failed call stays", () => {
     upsertAuthProfile({ profileId: PROFILE, credential });
     const agentDir = path.join(folder, "agents", "helper", "agent");
 
-    clearComingCooldown(new BoundLogin(home, "user-1"), { agentDir, config: { agents } });
+    correctComingCooldown(new BoundLogin(home, "user-1"), { agentDir, config: { agents } });
     await update(PAUSED);
     vi.advanceTimersByTime(5_000);
     await update();
     const { usageStats } = ensureAuthProfileStore(undefined, { allowKeychainPrompt: false });
     expect(usageStats?.[PROFILE]?.cooldownUntil).toBe(stays ? PAUSED.cooldownUntil : undefined);
+  });
+
+  it.each<[string, Agents, boolean, boolean]>([
+    ["lasts where there is another profile", { defaults: { model: PLAIN } }, true, true],
+    ["lasts where there is a fallback", { defaults: { model: WITH_FALLBACK } }, false, true],
+    ["ends where there is neither", { defaults: { model: PLAIN } }, false, false],
+  ])("after a used-up quota %s", async (_what, agents, hasOther, lasts) => {
+    const tokens = withNewTokens(
+      {},
+      { accessToken: "access", refreshToken: "refresh", expiresInS: 900 },
+      "kimi-code-cli",
+      Date.now(),
+    );
+    const sign = (profileId: string, name: string): void => {
+      const credential = profileFor(homeIn(folder, name), tokens, name) as Parameters<
+        typeof upsertAuthProfile
+      >[0]["credential"];
+      upsertAuthProfile({ profileId, credential });
+    };
+    sign(PROFILE, "kimi");
+    if (hasOther) {
+      sign("kimi-code:other", "other");
+    }
+    const now = Date.now();
+    const paused = {
+      lastFailureAt: now + 1_000,
+      cooldownUntil: now + 30_000,
+      cooldownReason: "rate_limit" as const,
+      cooldownModel: "kimi-for-coding",
+    };
+
+    const login = new BoundLogin(homeIn(folder, "kimi"), "kimi");
+    correctComingCooldown(login, { config: { agents } }, 4 * 86_400_000);
+    await update(paused);
+    vi.advanceTimersByTime(5_000);
+    await update();
+    const { usageStats } = ensureAuthProfileStore(undefined, { allowKeychainPrompt: false });
+    const { cooldownUntil = 0, cooldownModel } = usageStats?.[PROFILE] ?? {};
+    // At most an hour, because more quota may be bought.
+    expect(cooldownUntil > now + 50 * 60_000 && cooldownUntil < now + 70 * 60_000).toBe(lasts);
+    expect([cooldownUntil > 0, cooldownModel]).toEqual([lasts, undefined]);
   });
 });

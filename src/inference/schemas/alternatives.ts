@@ -199,7 +199,7 @@ function isBare(schema: Schema): boolean {
 }
 
 /** True for an alternative that takes everything. */
-export function isFree({ shape, target }: Alternative): boolean {
+function isFree({ shape, target }: Alternative): boolean {
   return (
     target === undefined &&
     shape.types === undefined &&
