@@ -190,7 +190,7 @@ export const answers = {
   context_overflow: ({ model = "this model" }: AnswerFacts) =>
     `Context length exceeded: this conversation is larger than ${model} takes. Shorten it with /compact, or start a new one with /new.`,
   image_too_large: () =>
-    `An image in this conversation is larger than Kimi takes ${NOT_THE_PLAN}. Start a new conversation with /new and send a smaller image.`,
+    `Kimi did not take the image that you sent ${NOT_THE_PLAN}: it is too large or of a kind that Kimi does not read. Try a smaller one, as PNG or JPEG.`,
   bad_schema: ({ tools = [], detail }: AnswerFacts) =>
     `Kimi does not take the parameters of ${tools.length === 0 ? "a tool" : `the tool ${tools.join(" or ")}`} ${NOT_THE_PLAN}${quoted(detail)}. Turn that tool off, or report this to kimi-code-oauth.`,
   content_policy: () =>

@@ -1,7 +1,8 @@
 /**
  * `wrapStreamFn`: each model call carries a bearer that is fresh at that moment and a body as Kimi
  * takes it; a call that is refused for its bearer before its first event is sent once more with a
- * refreshed one, where the host itself would end the turn; and a failure is told in plain words.
+ * refreshed one, where the host itself would end the turn, and one that is refused for an image, once
+ * more with none but the user's last; and a failure is told in plain words.
  */
 
 import type { ProviderWrapStreamFnContext } from "openclaw/plugin-sdk/plugin-entry";
@@ -13,6 +14,7 @@ import { EventStream, type Message, type StreamEvent, type StreamFn } from "./ev
 import { type Explained, explainError, explainReport } from "./explain.ts";
 import { asksForPatience, failureCode, isRejectedBearer } from "./failures.ts";
 import { tokensOf, withOwnHistory } from "./history.ts";
+import { isRefusedImage, withinMediaLimits, withoutOtherMedia } from "./media.ts";
 import { ToolNames } from "./names.ts";
 import { kimiBody, MESSAGES_BETA } from "./payload.ts";
 import { loginOfRun, withoutRunHeaders } from "./run-login.ts";
@@ -30,12 +32,13 @@ type StreamContext = CallSite & Pick<ProviderWrapStreamFnContext, "thinkingLevel
 /** Longest id of a request that is shown. */
 const MAX_TRACE = 40;
 
-/** One model call of a run, which may take two requests. */
+/** One model call of a run, which may take more than one request. */
 class ModelCall {
   readonly #inner: StreamFn;
   readonly #login: BoundLogin;
   readonly #model: Model;
-  readonly #context: Context;
+  /** What goes out; a refused image makes it shorter. */
+  #context: Context;
   readonly #options: StreamOptions;
   readonly #site: StreamContext;
   readonly #schemas: ReadonlyMap<string, object>;
@@ -53,7 +56,7 @@ class ModelCall {
     this.#login = login;
     this.#model = model;
     this.#names = new ToolNames((context.tools ?? []).map(({ name }) => name));
-    this.#context = this.#names.outward(withOwnHistory(context, model));
+    this.#context = this.#names.outward(withinMediaLimits(withOwnHistory(context, model)));
     this.#options = options;
     this.#site = site;
     this.#schemas = schemasByName(this.#context.tools);
@@ -72,13 +75,19 @@ class ModelCall {
   async #pump(stream: EventStream): Promise<void> {
     const signal = this.#options?.signal;
     signal?.throwIfAborted();
-    const { accessToken } = await this.#login.access({ signal });
+    let { accessToken } = await this.#login.access({ signal });
     let call = await this.#open(accessToken);
     if (isRejectedBearer(refusal(call.ahead))) {
       const renewed = await this.#login.access({ signal, rejectedAccessToken: accessToken });
       if (renewed.accessToken !== accessToken) {
-        call = await this.#open(renewed.accessToken);
+        ({ accessToken } = renewed);
+        call = await this.#open(accessToken);
       }
+    }
+    const bare = withoutOtherMedia(this.#context);
+    if (bare !== this.#context && isRefusedImage(refusal(call.ahead))) {
+      this.#context = bare;
+      call = await this.#open(accessToken);
     }
     const written = new TextCalls();
     const pass = async (event: StreamEvent): Promise<void> => {

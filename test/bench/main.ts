@@ -13,6 +13,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { projectDir } from "../kit/openclaw/layout.ts";
 import { measureFresh, measureRefresh } from "./access.ts";
+import { measureBodies } from "./body.ts";
 import { measureGateway } from "./gateway.ts";
 import { measureHost } from "./host.ts";
 import { measureLoad } from "./load.ts";
@@ -38,10 +39,11 @@ try {
   const official = await measureCrowd(await home("official"), server, "official", 6);
   const load = await measureLoad(21);
   const tarball = await measureTarball();
+  const bodies = await measureBodies();
   const day = await simulateRequests();
   const host = values.host ? await measureHost(5, 3) : undefined;
   const call = values.host ? await measureGateway(8) : undefined;
-  const result = { fresh, refresh, crowd, official, load, tarball, day, host, call };
+  const result = { fresh, refresh, crowd, official, load, tarball, bodies, day, host, call };
   if (values.json) {
     console.log(JSON.stringify(result, null, 2));
   } else {

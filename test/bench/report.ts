@@ -1,6 +1,7 @@
 /** The figures as a table, each beside its budget. */
 
 import type { FreshResult, RefreshResult } from "./access.ts";
+import type { BodyResult } from "./body.ts";
 import type { HostResult, Paired } from "./host.ts";
 import type { LoadResult } from "./load.ts";
 import type { DayOfRequests } from "./requests.ts";
@@ -16,6 +17,7 @@ export interface BenchResult {
   readonly official: CrowdResult;
   readonly load: LoadResult;
   readonly tarball: Tarball;
+  readonly bodies: BodyResult;
   readonly day: DayOfRequests;
   readonly host: HostResult | undefined;
   readonly call: Paired | undefined;
@@ -78,6 +80,25 @@ function hostRows({ version, turn, gatewayStart, memory }: HostResult, call: Pai
   ];
 }
 
+function bodyRows({ conversion, sizes }: BodyResult): Row[] {
+  return [
+    {
+      what: "100 tools converted, once in a run",
+      measured: `p50 ${short(conversion.p50)} ms`,
+      anchor: "",
+      budget: "",
+      kept: undefined,
+    },
+    ...sizes.map(({ api, bytes, own, host }) => ({
+      what: `the body of a call with 100 tools and ${megabytes(bytes)} of history (${api})`,
+      measured: `${short(own.p50)} ms more`,
+      anchor: `OpenClaw's own work p50 ${short(host.p50)} ms`,
+      budget: `at most ${short(bytes / 200_000)} ms more`,
+      kept: own.p50 <= bytes / 200_000,
+    })),
+  ];
+}
+
 function rows({
   fresh,
   refresh,
@@ -85,6 +106,7 @@ function rows({
   official,
   load,
   tarball,
+  bodies,
   day,
   host,
   call,
@@ -147,6 +169,7 @@ function rows({
       budget: "at most 120 files, 6 MB",
       kept: tarball.installed.files <= 120 && tarball.installed.bytes <= 6_000_000,
     },
+    ...bodyRows(bodies),
     ...(host === undefined || call === undefined ? [] : hostRows(host, call)),
   ];
 }
