@@ -56,6 +56,7 @@ export default definePluginEntry({
           starterModel: DEFAULT_MODEL_REF,
           run: async (ctx) => await runtime().runCliLogin(ctx),
           runNonInteractive: async (ctx) => await runtime().runCliLoginNonInteractive(ctx),
+          validateNonInteractive: async (ctx) => await runtime().checkCliLoginNonInteractive(ctx),
         },
         {
           id: DEVICE_CODE_METHOD_ID,
@@ -65,6 +66,8 @@ export default definePluginEntry({
           starterModel: DEFAULT_MODEL_REF,
           matchesPersonalAccount: isSameAccount,
           run: async (ctx) => await runtime().runDeviceCode(ctx),
+          runNonInteractive: async (ctx) => await runtime().runDeviceCodeNonInteractive(ctx),
+          validateNonInteractive: async (ctx) => await runtime().checkDeviceCodeNonInteractive(ctx),
         },
       ],
       catalog: {

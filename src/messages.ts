@@ -396,6 +396,13 @@ export const say = {
     "The connection broke while Kimi was handing over the login, and Kimi hands it over only once. Sign in again.",
   unknownCode: () => "Kimi no longer knows this sign-in code. Sign in again.",
 
+  codeNotUsed: (left: string) =>
+    `Nobody approved the sign-in code within ${left}. Nothing was stored; sign in again when you are ready.`,
+  signInCanceled: () =>
+    "The sign-in was canceled. Nothing was stored; sign in again when you are ready.",
+  siteUnknown: () =>
+    `Kimi has two sites, and nothing says which one your account is on. Set region to mainland-cn (kimi.com) or global (kimi.ai), then sign in again: openclaw config set plugins.entries.kimi-code-oauth.config.region global`,
+
   // endpoint_invalid, aborted
   invalidEndpoint: (source: string, reason: string) =>
     `The Kimi address in ${source} ${reason}. Correct it, or remove it to use Kimi's own servers.`,
@@ -459,6 +466,9 @@ export const say = {
     `Valid for ${left}. Approve it only if the page shows this code and you started this sign-in.`,
   openElsewhere: () =>
     "There is no browser on this machine. Open this link on any device and approve the sign-in:",
+  openUnattended: (site: string) =>
+    `Open this link on any device and approve the sign-in at ${site}:`,
+  scan: () => "Or scan this to open the link on a phone:",
   openHere: () =>
     "Approve the sign-in in your browser. If it does not open by itself, open this link on any device:",
 } as const;

@@ -15,5 +15,13 @@ export { prepareRuntimeAuth } from "./inference/runtime-auth.ts";
 export { inspectToolSchemas, normalizeToolSchemas } from "./inference/tool-schemas.ts";
 export { wrapStream } from "./inference/stream.ts";
 export { refreshKimiCodeOAuth } from "./kimi-code-oauth.ts";
-export { runCliLogin, runCliLoginNonInteractive } from "./onboarding/cli-login.ts";
+export {
+  checkCliLoginNonInteractive,
+  runCliLogin,
+  runCliLoginNonInteractive,
+} from "./onboarding/cli-login.ts";
 export { runDeviceCode } from "./onboarding/device-code.ts";
+export {
+  checkDeviceCodeNonInteractive,
+  runDeviceCodeNonInteractive,
+} from "./onboarding/device-code-unattended.ts";

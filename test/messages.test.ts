@@ -105,6 +105,9 @@ const FACTS: { readonly [K in Id]: readonly (readonly [...Parameters<Table[K]>])
   codeEndsTooSoon: [[HOST]],
   signInDenied: [[]],
   signInExpired: [[]],
+  codeNotUsed: [["30 minutes"]],
+  signInCanceled: [[]],
+  siteUnknown: [[]],
   handoverLost: [[]],
   unknownCode: [[]],
   invalidEndpoint: [["KIMI_CODE_BASE_URL", "does not use https"]],
@@ -151,6 +154,8 @@ const FACTS: { readonly [K in Id]: readonly (readonly [...Parameters<Table[K]>])
   codeValid: [["15 minutes"]],
   openElsewhere: [[]],
   openHere: [[]],
+  openUnattended: [["kimi.com"]],
+  scan: [[]],
 };
 
 /** What says where things stand on a screen, and asks or offers nothing. */
@@ -181,7 +186,7 @@ const COMPLETE: ReadonlySet<Id> = new Set([
 ]);
 /** What a user can do: a command, a file to change, a wait, another try, an answer to give. */
 const WAY_OUT =
-  /openclaw |kimi login|try again|sign in again|Sign in |next try|Fix |Correct it|Delete it|Check |Add |Mount |Make |Free |Bring |Update |[Oo]pen this link|Approve it|approve the sign-in|Switch |upgrade|Activate|Contact|Wait |Shorten|Try |report it|use another provider|Turn |Say it |Start a |Run `|\?$/u;
+  /openclaw |kimi login|try again|sign in again|Sign in |next try|Fix |Correct it|Delete it|Check |Add |Mount |Make |Free |Bring |Update |[Oo]pen this link|Approve it|approve the sign-in|Switch |upgrade|Activate|Contact|Wait |Shorten|Try |report it|use another provider|Turn |Say it |Start a |scan |Run `|\?$/u;
 
 function sentences(): readonly (readonly [Id, string])[] {
   return (Object.keys(FACTS) as Id[]).flatMap((id) =>
@@ -217,7 +222,7 @@ describe("every sentence for users", () => {
     expect(text).toMatch(/^(?:[A-Z]|auth\.|api\.)/u);
     // A full stop, a question, or a command that can be copied; a way in brackets.
     expect(text).toMatch(
-      /(?:[.?:)]|kimi-code|--device-code|--refresh|--usage|restart|doctor|status)$/u,
+      /(?:[.?:)]|kimi-code|region global|--device-code|--refresh|--usage|restart|doctor|status)$/u,
     );
     expect(text).not.toMatch(/\.\.|\s\s|undefined|;\s*$|\s$/u);
   });

@@ -7,6 +7,7 @@ import { createRequire } from "node:module";
 
 type ProviderAuthSdk = typeof import("openclaw/plugin-sdk/provider-auth");
 type StatePathsSdk = typeof import("openclaw/plugin-sdk/state-paths");
+type MediaSdk = typeof import("openclaw/plugin-sdk/media-runtime");
 type AgentScopeSdk = typeof import("openclaw/plugin-sdk/agent-scope-runtime");
 
 // Synchronous, because the host's `register` cannot wait; the host has these modules loaded.
@@ -34,4 +35,9 @@ export function statePathsSdk(): StatePathsSdk {
 /** Which agents a config has, and where each keeps its state. */
 export function agentScopeSdk(): AgentScopeSdk {
   return sdk("agent-scope-runtime") as AgentScopeSdk;
+}
+
+/** QR codes, among much else: for sign-ins only. */
+export function mediaSdk(): MediaSdk {
+  return sdk("media-runtime") as MediaSdk;
 }

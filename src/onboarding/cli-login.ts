@@ -7,11 +7,9 @@ import type {
 } from "openclaw/plugin-sdk/provider-auth";
 import type { ProviderAuthMethodNonInteractiveContext } from "openclaw/plugin-sdk/plugin-entry";
 import { say } from "../messages.ts";
-import { DEFAULT_MODEL_REF, DEFAULT_PROFILE_ID, PROVIDER_ID } from "../constants.ts";
+import { DEFAULT_MODEL_REF, DEFAULT_PROFILE_ID } from "../constants.ts";
 import { settingsOf } from "../host/settings.ts";
-import { providerAuthSdk } from "../host/sdk.ts";
-import { isKimiError, KimiError } from "../protocol/errors.ts";
-import { withDefaultModel } from "./default-model.ts";
+import type { KimiError } from "../protocol/errors.ts";
 import { runDeviceCode } from "./device-code.ts";
 import {
   describeLogin,
@@ -21,6 +19,7 @@ import {
   preferredFirst,
 } from "./find-logins.ts";
 import { profileForLogin } from "./login-profile.ts";
+import { reportFailure, saveUnattended, type UnattendedCheck } from "./unattended.ts";
 
 /**
  * Signs in where the user cannot be asked.
@@ -38,34 +37,25 @@ export async function runCliLoginNonInteractive(
       throw noUsableLogin(found);
     }
     const credential = await profileForLogin(login.home);
-    const sdk = providerAuthSdk();
-    const stored = await sdk.upsertAuthProfileWithLock({
-      profileId: DEFAULT_PROFILE_ID,
-      credential,
-      ...(ctx.agentDir === undefined ? {} : { agentDir: ctx.agentDir }),
-    });
-    if (stored === null) {
-      throw new KimiError("home_not_writable", say.profilesNotWritable());
-    }
+    const config = await saveUnattended(ctx, credential);
     if (found.logins.length > 1) {
       const why = login === found.logins[0] ? "latest" : "preferred";
       ctx.runtime.log(say.usingOneOfSeveral(why, describeLogin(login)));
     }
-    return withDefaultModel(
-      sdk.applyAuthProfileConfig(ctx.config, {
-        profileId: DEFAULT_PROFILE_ID,
-        provider: PROVIDER_ID,
-        mode: "oauth",
-      }),
-    );
+    return config;
   } catch (error) {
-    if (!isKimiError(error)) {
-      throw error;
-    }
-    ctx.runtime.error(error.message);
-    ctx.runtime.exit(1);
-    return null;
+    return reportFailure(ctx, error);
   }
+}
+
+/** Whether {@link runCliLoginNonInteractive} can work; the host asks before it resets anything. */
+export async function checkCliLoginNonInteractive(ctx: UnattendedCheck): Promise<boolean> {
+  const found = findLogins(process.env);
+  if (found.logins.length === 0) {
+    reportFailure(ctx, noUsableLogin(found));
+    return false;
+  }
+  return true;
 }
 
 async function chooseLogin(

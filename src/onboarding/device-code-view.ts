@@ -5,12 +5,13 @@ import { say } from "../messages.ts";
 import { counted } from "../words.ts";
 import type { DeviceCode } from "../protocol/device-authorization.ts";
 import { type Endpoints, regionLabel } from "../protocol/endpoints.ts";
+import { terminalQr } from "./qr.ts";
 import { isPrivateChat } from "./surface.ts";
 
 const TITLE = "Kimi Code sign-in";
 
 /** A time left, in ms, as words. */
-function minutes(leftMs: number): string {
+export function minutes(leftMs: number): string {
   const whole = Math.max(1, Math.round(leftMs / 60_000));
   return counted(whole, "minute");
 }
@@ -52,6 +53,11 @@ export async function showCode(
     return;
   }
   const how = ctx.isRemote ? say.openElsewhere() : say.openHere();
+  const qr = await terminalQr(code.link);
+  if (qr !== undefined) {
+    // Not in the note, whose frame would break its lines.
+    ctx.runtime.log(qr);
+  }
   await ctx.prompter.note([how, code.link, "", ...facts].join("\n"), TITLE);
   await openLink(ctx, code.link);
 }

@@ -16,7 +16,7 @@ import {
 import { removeHome } from "../logins/openclaw-home-removal.ts";
 import { sweepHomes } from "../profiles/home-sweep.ts";
 import { profileFor } from "../profiles/profiles.ts";
-import { type Credential, withNewTokens } from "../logins/credential.ts";
+import { withNewTokens } from "../logins/credential.ts";
 import type { Home } from "../logins/homes.ts";
 import {
   type DeviceCode,
@@ -27,6 +27,7 @@ import { awaitDecision, type DeviceTokens, type WaitDeps } from "../protocol/dev
 import { regionLabel } from "../protocol/endpoints.ts";
 import { accountIdOf } from "../protocol/account-id.ts";
 import { KimiError } from "../protocol/errors.ts";
+import type { OAuthProfile } from "../host/profile-shape.ts";
 import { pluginStateDir } from "../host/state.ts";
 import { showCode, waitingText } from "./device-code-view.ts";
 import { chooseEndpoints } from "./region.ts";
@@ -40,7 +41,8 @@ const TICK_MS = 15_000;
 /** What a test replaces. */
 export type DeviceCodeDeps = WaitDeps;
 
-const realDeps: DeviceCodeDeps = {
+/** The machine's clock. */
+export const realDeps: DeviceCodeDeps = {
   now: Date.now,
   sleep: async (ms, signal) => {
     await delay(ms, undefined, { signal }).catch((error: unknown) => {
@@ -100,21 +102,49 @@ async function approvedTokens(
   throw new KimiError("sign_in_expired", say.signInExpired());
 }
 
-/** Gives a new login its home, and takes it away again when the sign-in was canceled in the meantime. */
-async function keep(
-  home: Home,
-  credential: Credential,
-  agentDir: string | undefined,
-  checkpoint: () => void,
-): Promise<void> {
-  checkpoint();
-  createOpenClawHome(home, credential, agentDir);
-  try {
+/** A new login: where it lives, and the profile for it. */
+interface NewLogin {
+  readonly home: Home;
+  readonly profile: OAuthProfile;
+}
+
+/**
+ * Makes a login of new tokens, with a home of its own; a personal one is kept by the host, and
+ * nothing is written for it. The home goes again when the sign-in was canceled in the meantime.
+ *
+ * @param checkpoint - throws once the sign-in is canceled
+ * @throws KimiError when the home cannot be written
+ */
+export async function newLogin(
+  request: DeviceRequest,
+  tokens: DeviceTokens,
+  {
+    personal,
+    agentDir,
+    nowMs,
+    checkpoint,
+  }: {
+    readonly personal: boolean;
+    readonly agentDir: string | undefined;
+    readonly nowMs: number;
+    readonly checkpoint: () => void;
+  },
+): Promise<NewLogin> {
+  const kind = personal ? "personal" : "login";
+  const home = newOpenClawHome(pluginStateDir(), request.endpoints, kind);
+  const credential = withNewTokens({}, tokens, home.style, nowMs);
+  const accountId = await accountIdOf({ ...request, accessToken: credential.accessToken });
+  if (!personal) {
     checkpoint();
-  } catch (error) {
-    await removeHome(home).catch(() => undefined);
-    throw error;
+    createOpenClawHome(home, credential, agentDir);
+    try {
+      checkpoint();
+    } catch (error) {
+      await removeHome(home).catch(() => undefined);
+      throw error;
+    }
   }
+  return { home, profile: profileFor(home, credential, accountId) };
 }
 
 /**
@@ -149,16 +179,14 @@ export async function runDeviceCode(
   };
   const tokens = await approvedTokens(ctx, request, deps);
   checkpoint();
-  const home = newOpenClawHome(pluginStateDir(), endpoints, personal ? "personal" : "login");
-  const credential = withNewTokens({}, tokens, home.style, deps.now());
-  const accountId = await accountIdOf({ ...request, accessToken: credential.accessToken });
-  if (!personal) {
-    await keep(home, credential, ctx.agentDir, checkpoint);
-  }
+  const { profile } = await newLogin(request, tokens, {
+    personal,
+    agentDir: ctx.agentDir,
+    nowMs: deps.now(),
+    checkpoint,
+  });
   return {
-    profiles: [
-      { profileId: DEFAULT_PROFILE_ID, credential: profileFor(home, credential, accountId) },
-    ],
+    profiles: [{ profileId: DEFAULT_PROFILE_ID, credential: profile }],
     ...(ctx.credentialOnly === true || personal ? {} : { defaultModel: DEFAULT_MODEL_REF }),
     notes: [say.ownLoginNow(regionLabel(endpoints))],
   };

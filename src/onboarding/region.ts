@@ -8,6 +8,7 @@ import { settingsOf } from "../host/settings.ts";
 import { isKimiProfile } from "../host/profile-shape.ts";
 import { providerAuthSdk } from "../host/sdk.ts";
 import { ownerDir } from "../logins/homes.ts";
+import { KimiError } from "../protocol/errors.ts";
 import { type Endpoints, endpointsFromEnv, type Env, REGIONS } from "../protocol/endpoints.ts";
 import { isPersonalAccount, isPrivateChat } from "./surface.ts";
 
@@ -57,22 +58,57 @@ function fromProfiles(agentDir: string | undefined): Region | undefined {
 }
 
 /**
- * Finds the pair of addresses for a new login: from the environment, this plugin's configuration, or
- * the Kimi Code CLI's marker; else the user is asked. A chat cannot ask: there it is the
- * region of the profiles that are there already, or kimi.com, as in the Kimi Code CLI. This machine's
- * files say nothing about a person's own account on a shared gateway.
+ * The pair of addresses that is decided: by the environment, this plugin's configuration, or the Kimi
+ * Code CLI's marker. This machine's files say nothing about a person's own account on a shared gateway.
+ */
+function decidedEndpoints(
+  config: ProviderAuthContext["config"],
+  env: Env,
+  personal: boolean,
+): Endpoints | undefined {
+  const pair = fromEnv(env);
+  if (pair !== undefined) {
+    return pair;
+  }
+  const region = settingsOf(config).region ?? (personal ? undefined : fromMarker(env));
+  return region === undefined ? undefined : REGIONS[region];
+}
+
+/**
+ * Finds the pair of addresses for a new login where nobody can be asked: what is decided, or the region
+ * of the profiles that are there already.
+ *
+ * @throws KimiError `endpoint_invalid` where neither says it, or for an address in the environment
+ *   that cannot be used
+ */
+export function unattendedEndpoints(
+  config: ProviderAuthContext["config"],
+  env: Env,
+  agentDir: string | undefined,
+): Endpoints {
+  const decided = decidedEndpoints(config, env, false);
+  if (decided !== undefined) {
+    return decided;
+  }
+  const region = fromProfiles(agentDir);
+  if (region === undefined) {
+    throw new KimiError("endpoint_invalid", say.siteUnknown());
+  }
+  return REGIONS[region];
+}
+
+/**
+ * Finds the pair of addresses for a new login: what is decided, or the user's answer. A private chat
+ * cannot ask: there it is the region of the profiles that are there already, or kimi.com, as in the
+ * Kimi Code CLI.
  *
  * @throws KimiError `endpoint_invalid` for an address in the environment that cannot be used
  */
 export async function chooseEndpoints(ctx: ProviderAuthContext, env: Env): Promise<Endpoints> {
   const personal = isPersonalAccount(ctx);
-  const pair = fromEnv(env);
-  if (pair !== undefined) {
-    return pair;
-  }
-  const decided = settingsOf(ctx.config).region ?? (personal ? undefined : fromMarker(env));
+  const decided = decidedEndpoints(ctx.config, env, personal);
   if (decided !== undefined) {
-    return REGIONS[decided];
+    return decided;
   }
   const usual = (personal ? undefined : fromProfiles(ctx.agentDir)) ?? "mainland-cn";
   if (isPrivateChat(ctx)) {

@@ -32,19 +32,25 @@ export interface SignInOutcome {
   readonly exitCode: number | undefined;
 }
 
-/** Runs an auth method of the registered provider as `onboard --non-interactive` does. */
+type SignInHook = NonNullable<ProviderPlugin["auth"][number]["runNonInteractive"]>;
+
+/** Runs an auth method of the registered provider, or one's own, as `onboard --non-interactive` does. */
 export async function signInNonInteractively(
-  methodId: string,
+  how: string | SignInHook,
   agentDir: string,
+  opts: Readonly<Record<string, unknown>> = {},
 ): Promise<SignInOutcome> {
-  const method = registeredProvider().auth.find(({ id }) => id === methodId);
+  const run =
+    typeof how === "string"
+      ? registeredProvider().auth.find(({ id }) => id === how)?.runNonInteractive
+      : how;
   const errors: string[] = [];
   const logs: string[] = [];
   let exitCode: number | undefined;
   const context = {
     config: {},
     baseConfig: {},
-    opts: {},
+    opts,
     agentDir,
     runtime: {
       log: (text: string) => logs.push(text),
@@ -54,8 +60,6 @@ export async function signInNonInteractively(
       },
     },
   };
-  const config = await method?.runNonInteractive?.(
-    context as unknown as Parameters<NonNullable<typeof method.runNonInteractive>>[0],
-  );
+  const config = await run?.(context as unknown as Parameters<SignInHook>[0]);
   return { config, errors, logs, exitCode };
 }

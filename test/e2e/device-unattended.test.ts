@@ -1,0 +1,94 @@
+/** `openclaw onboard --non-interactive --auth-choice kimi-code-device`: no terminal, no browser, no Kimi CLI. */
+import { readdir } from "node:fs/promises";
+import path from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { createHost, type Host } from "../kit/openclaw/host.ts";
+import { expireLogin, kimiVariables } from "../kit/kimi/kimi-cli.ts";
+import { type StandIn, startStandIn } from "../kit/standin/server.ts";
+
+const ONBOARD =
+  "onboard --non-interactive --accept-risk --auth-choice kimi-code-device --skip-health --skip-channels --skip-skills --no-install-daemon".split(
+    " ",
+  );
+
+let standIn: StandIn;
+let host: Host;
+
+beforeEach(async () => {
+  standIn = await startStandIn();
+  standIn.device.outcome = "manual";
+  host = await createHost({ env: kimiVariables(standIn) });
+}, 120_000);
+
+afterEach(async () => {
+  await host?.dispose();
+  await standIn?.close();
+});
+
+/** The credential files of logins made here. */
+async function ownHomes(): Promise<string[]> {
+  const folder = path.join(host.stateDir, "kimi-code-oauth", "credentials");
+  const names = await readdir(folder).catch(() => []);
+  return names.filter((name) => name.endsWith(".json")).map((name) => path.join(folder, name));
+}
+
+it("signs in with lines that a log shows, answers and refreshes", async () => {
+  const onboarding = host.spawn(ONBOARD);
+  await standIn.waitFor("token");
+  standIn.approveDevice("FAKE-0001");
+  const { code, stdout, stderr } = await onboarding.exited;
+  expect([code, stderr]).toEqual([0, expect.not.stringContaining("at ")]);
+  expect(stdout.split("\n")).toEqual(
+    expect.arrayContaining([
+      expect.stringMatching(/^Open this link on any device and approve the sign-in at .*:$/u),
+      `${standIn.origin}/code/authorize_device?user_code=FAKE-0001`,
+      "Code: FAKE-0001",
+    ]),
+  );
+  // No terminal, no picture.
+  expect(stdout).not.toMatch(/[▀▄█]/u);
+  const [file = ""] = await ownHomes();
+  await expireLogin(host, file);
+  expect(await host.agentTurn("ping")).toMatchObject({ ok: true, text: "pong" });
+  expect(standIn.tokenRequests("refresh_token")).toHaveLength(1);
+  expect(standIn.violations).toEqual([]);
+}, 120_000);
+
+it("prints the code as one line of JSON beside the summary of the host", async () => {
+  const onboarding = host.spawn([...ONBOARD, "--json"]);
+  await standIn.waitFor("token");
+  standIn.approveDevice("FAKE-0001");
+  const { code, stdout, stderr } = await onboarding.exited;
+  // The host keeps its output for the summary alone, and sends what is logged to the other stream.
+  expect(JSON.parse(stdout)).toMatchObject({ ok: true, authChoice: "kimi-code-device" });
+  const events = stderr.split("\n").filter((line) => line.startsWith("{"));
+  expect(events.map((line) => JSON.parse(line) as unknown)).toEqual([
+    expect.objectContaining({ event: "device_code", user_code: "FAKE-0001" }),
+  ]);
+  expect(stderr).toContain("Code: FAKE-0001");
+  expect(code).toBe(0);
+}, 120_000);
+
+it.each(["denied", "SIGINT", "SIGTERM"] as const)(
+  "ends with another code and leaves nothing: %s",
+  async (end) => {
+    if (end === "denied") {
+      standIn.device.outcome = "deny";
+    }
+    const onboarding = host.spawn(ONBOARD);
+    await standIn.waitFor("token");
+    if (end !== "denied") {
+      process.kill(onboarding.pid, end);
+    }
+    const { code, stdout, stderr } = await onboarding.exited;
+    expect(code).toBe(end === "denied" ? 1 : 130);
+    expect(stdout + stderr).toMatch(
+      end === "denied" ? /denied on Kimi's page\. Nothing was stored/u : /sign-in was canceled/u,
+    );
+    expect(stdout + stderr).not.toMatch(/\n\s+at /u);
+    expect(await ownHomes()).toEqual([]);
+    expect(host.readAuthProfiles()).toEqual({});
+    expect(standIn.violations).toEqual([]);
+  },
+  120_000,
+);
