@@ -2,7 +2,7 @@
  * Every sentence that a user reads: what happened, then what to do. Errors come first, by their code.
  *
  * This module imports only words, so that every layer can use it. A caller hands in facts and gets the
- * whole text; a text is never edited afterwards. Tests hold the table against limits of length, its
+ * whole text; a text is never edited afterwards, but for {@link ofProfile}. Tests hold the table against limits of length, its
  * endings and ways out, and against OpenClaw's own readers of these texts.
  */
 
@@ -23,6 +23,33 @@ const OWNERS: Readonly<Record<Owner, string>> = {
 /** What a sign-in is called by whom it belongs to. */
 export function ownerLabel(owner: Owner): string {
   return OWNERS[owner];
+}
+
+/** A profile, as its user knows it. */
+export interface ProfileName {
+  readonly profileId: string;
+  /** True for the profile that a sign-in makes unless told otherwise. */
+  readonly isDefault: boolean;
+  /** Whose login it is, as the host's lists show it. */
+  readonly label: string | undefined;
+  /** True where there are other Kimi profiles beside it. */
+  readonly isOneOfSeveral: boolean;
+}
+
+const SIGN_IN_COMMAND = new RegExp(`${SIGN_IN}(?: --device-code)?`, "g");
+
+/**
+ * A sentence about a login as a sentence about a profile: with the account in front where there are
+ * several, and with a command that signs in to this profile and not over the default one.
+ */
+export function ofProfile(
+  sentence: string,
+  { profileId, isDefault, label, isOneOfSeveral }: ProfileName,
+): string {
+  const text = isDefault
+    ? sentence
+    : sentence.replaceAll(SIGN_IN_COMMAND, `$& --profile-id ${profileId}`);
+  return isOneOfSeveral ? `Kimi account ${label ?? profileId}: ${text}` : text;
 }
 
 /** A login and the file that holds it. */
@@ -96,6 +123,8 @@ function through(proxy: ProxyFacts | undefined): string {
 /** What `openclaw doctor` says of a login. */
 interface LoginStatus {
   readonly owner: Owner;
+  /** What its user is called at Kimi. */
+  readonly account?: string | undefined;
   readonly site: string;
   readonly file: string;
   readonly refreshedAgoMs?: number | undefined;
@@ -424,7 +453,9 @@ export const say = {
         : `Kimi login shared with the ${OWNERS[facts.owner]}`;
     const when =
       facts.refreshedAgoMs === undefined ? "" : `, last refreshed ${ago(facts.refreshedAgoMs)}`;
-    return `${whose} (${facts.site}), stored in ${facts.file}${when}.`;
+    const where =
+      facts.account === undefined ? facts.site : `${facts.site}, account ${facts.account}`;
+    return `${whose} (${where}), stored in ${facts.file}${when}.`;
   },
   copyLocked: () =>
     "An interrupted refresh left OpenClaw's copy locked. To restore it, restart: openclaw gateway restart",

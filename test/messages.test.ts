@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { answers, ownerLabel, type Passing, say } from "../src/messages.ts";
+import { answers, ofProfile, ownerLabel, type Passing, say } from "../src/messages.ts";
 
 type Table = typeof say;
 type Id = keyof Table;
@@ -116,6 +116,14 @@ const FACTS: { readonly [K in Id]: readonly (readonly [...Parameters<Table[K]>])
   unexpected: [[]],
   keptInMemory: [[FILE]],
   login: [
+    [
+      {
+        owner: "openclaw",
+        account: "Ada",
+        site: "kimi.com",
+        file: "/home/someone/.openclaw/kimi-code-oauth/credentials/login-1.json",
+      },
+    ],
     [{ ...LOGIN, site: "kimi.com", refreshedAgoMs: 10_000 }],
     [{ ...OWN, site: "kimi.ai", refreshedAgoMs: 3 * 60_000 }],
     [{ ...OWN, site: "kimi.ai", refreshedAgoMs: 5 * 3_600_000 }],
@@ -205,6 +213,42 @@ const API_FACTS = {
   site: "https://www.kimi.com",
   owner: "openclaw",
 } as const;
+
+describe("a sentence about one of several profiles", () => {
+  const work = {
+    profileId: "kimi-code:work",
+    isDefault: false,
+    label: "Ada",
+    isOneOfSeveral: true,
+  };
+
+  it("names the account in front, and signs in to that profile", () => {
+    expect(
+      ofProfile(say.ended({ owner: "openclaw", other: undefined, replyLost: false }), work),
+    ).toBe(
+      "Kimi account Ada: Kimi has ended this login. Sign in again with: openclaw models auth login --provider kimi-code --device-code --profile-id kimi-code:work",
+    );
+    expect(ofProfile(say.endedByKimi(), work)).toMatch(
+      / --provider kimi-code --profile-id kimi-code:work$/u,
+    );
+  });
+
+  it("names the profile where Kimi told no name", () => {
+    expect(ofProfile(say.canceled(), { ...work, label: undefined })).toBe(
+      "Kimi account kimi-code:work: The request was canceled.",
+    );
+  });
+
+  it("is the same for the only profile", () => {
+    const only = {
+      ...work,
+      profileId: "kimi-code:default",
+      isDefault: true,
+      isOneOfSeveral: false,
+    };
+    expect(ofProfile(say.endedByKimi(), only)).toBe(say.endedByKimi());
+  });
+});
 
 describe("every sentence for users", () => {
   const all = [

@@ -5,7 +5,8 @@
  */
 
 import type { ProviderPlugin } from "openclaw/plugin-sdk/plugin-entry";
-import { say } from "../messages.ts";
+import { DEFAULT_PROFILE_ID } from "../constants.ts";
+import { ofProfile, say } from "../messages.ts";
 import type { Credential } from "../logins/credential.ts";
 import { homeError } from "../logins/home-error.ts";
 import { readHome } from "../logins/home-file.ts";
@@ -14,6 +15,7 @@ import { checkAccount } from "../logins/account-check.ts";
 import { isKimiError } from "../protocol/errors.ts";
 import { regionLabel } from "../protocol/endpoints.ts";
 import { type BoundLogin, bindProfile } from "../profiles/bound-login.ts";
+import { accountName } from "../profiles/profiles.ts";
 import { endedMessage } from "../profiles/login-notes.ts";
 import {
   isFenced,
@@ -32,10 +34,11 @@ function refreshedAgo({ expiresAtMs, expiresInS }: Credential, nowMs: number): n
 }
 
 /** Whose login it is, where it is kept and when it was last refreshed: one sentence. */
-export function describeHome(home: Home, nowMs: number): string {
+export function describeHome(home: Home, nowMs: number, account?: string): string {
   const found = readHome(home);
   return say.login({
     owner: home.kind,
+    account,
     site: regionLabel(home.endpoints),
     file: home.file,
     refreshedAgoMs: found.state === "valid" ? refreshedAgo(found.credential, nowMs) : undefined,
@@ -49,7 +52,7 @@ async function describeLoginState(
   nowMs: number,
 ): Promise<string> {
   const { home } = login;
-  const about = describeHome(home, nowMs);
+  const about = describeHome(home, nowMs, accountName(home, profile));
   const state = readHome(home);
   if (state.state !== "valid") {
     return `${about} ${homeError(home, state).message}`;
@@ -74,6 +77,12 @@ async function describeLoginState(
   return credential.expiresAtMs > nowMs ? `${about} ${say.fine()}` : `${about} ${say.outOfDate()}`;
 }
 
+/** A sentence with a command for this profile; the host writes its id in front. */
+function addressed(sentence: string, { profileId = DEFAULT_PROFILE_ID }: HintContext): string {
+  const isDefault = profileId === DEFAULT_PROFILE_ID;
+  return ofProfile(sentence, { profileId, isDefault, label: undefined, isOneOfSeveral: false });
+}
+
 /** The host's hint for a profile with an issue; nothing for a profile that is not ours. */
 export async function authDoctorHint(ctx: HintContext): Promise<string | undefined> {
   const profile: unknown =
@@ -84,9 +93,9 @@ export async function authDoctorHint(ctx: HintContext): Promise<string | undefin
   try {
     const login = bindProfile(profile);
     login.claim();
-    return await describeLoginState(profile, login, Date.now());
+    return addressed(await describeLoginState(profile, login, Date.now()), ctx);
   } catch (error) {
-    return isKimiError(error) ? error.message : undefined;
+    return isKimiError(error) ? addressed(error.message, ctx) : undefined;
   }
 }
 

@@ -71,11 +71,11 @@ function unknownText({ id, resetsAtMs }: UsageWindow): string {
 }
 
 /** What is wrong; for a login, also whose it is. */
-function problemText(error: KimiError, { home }: BoundLogin): string {
+function problemText(error: KimiError, login: BoundLogin): string {
   if (!error.code.startsWith("login_") && error.code !== "account_changed") {
-    return error.message;
+    return login.named(error.message);
   }
-  return `${describeHome(home, Date.now())} ${error.message}`;
+  return login.named(`${describeHome(login.home, Date.now())} ${error.message}`);
 }
 
 /**
@@ -89,7 +89,11 @@ export async function fetchUsageSnapshot(ctx: SnapshotContext): Promise<Snapshot
   if (login === undefined) {
     return undefined;
   }
-  const named = { provider: PROVIDER_ID, displayName: DISPLAY_NAME };
+  const account = login.account();
+  const named = {
+    provider: PROVIDER_ID,
+    displayName: account === undefined ? DISPLAY_NAME : `${DISPLAY_NAME}, ${account}`,
+  };
   const patience = { timeoutMs: ctx.timeoutMs, signal: ctx.signal };
   try {
     const [{ windows, credit }, plan] = await Promise.all([

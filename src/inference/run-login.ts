@@ -8,7 +8,7 @@
  */
 
 import { processState } from "../process-state.ts";
-import { BoundLogin } from "../profiles/bound-login.ts";
+import type { BoundLogin } from "../profiles/bound-login.ts";
 
 const PREFIX = "x-kimi-code-login-";
 
@@ -18,10 +18,9 @@ function runs(): Map<string, BoundLogin> {
 }
 
 /** Remembers a run's login and gives the header that names it. */
-export function noteRun({ home, accountId, key }: BoundLogin): Record<string, string> {
-  const header = `${PREFIX}${key}`;
-  // Without the profile: a call in the middle of a run must not bring back a login that is signed out.
-  runs().set(header, new BoundLogin(home, accountId));
+export function noteRun(login: BoundLogin): Record<string, string> {
+  const header = `${PREFIX}${login.key}`;
+  runs().set(header, login.ofRun());
   return { [header]: "1" };
 }
 

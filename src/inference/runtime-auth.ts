@@ -3,6 +3,7 @@
 import { requestHeaders } from "../host/installation.ts";
 import { baseUrlFor } from "../models/models.ts";
 import { bindProfile } from "../profiles/bound-login.ts";
+import { isKimiError, KimiError } from "../protocol/errors.ts";
 import { readProfile } from "../profiles/profiles.ts";
 import { projectWhenQuiet } from "../profiles/projection.ts";
 import { noteRun } from "./run-login.ts";
@@ -38,7 +39,11 @@ export async function prepareRuntimeAuth(
     return undefined;
   }
   const login = bindProfile(profile, { agentDir, profileId });
-  const tokens = await login.access();
+  const tokens = await login.access().catch((error: unknown) => {
+    throw isKimiError(error)
+      ? new KimiError(error.code, login.named(error.message), error.details)
+      : error;
+  });
   await projectWhenQuiet(agentDir, profileId, profile, () => login.current());
   return {
     apiKey: tokens.accessToken,

@@ -197,7 +197,14 @@ class ModelCall {
     if (known === undefined || !asksForPatience(known.kind)) {
       correctComingCooldown(this.#login, this.#site, known?.resetsInMs);
     }
-    return known === undefined ? event : { ...event, error: told(event.error, known) };
+    return known === undefined ? event : { ...event, error: this.#tell(event.error, known) };
+  }
+
+  /** A failed message in plain words and with a code of ours; the server's own text goes. */
+  #tell(message: Message, { kind, sentence }: Explained): Message {
+    const { errorBody: _body, errorType: _type, ...rest } = message;
+    const errorMessage = this.#login.named(sentence);
+    return { ...rest, errorMessage, errorCode: failureCode(kind) };
   }
 
   /** The event for a call that was never made, or broke without an event of its own. */
@@ -215,7 +222,7 @@ class ModelCall {
     return {
       type: "error",
       reason: "error",
-      error: told(
+      error: this.#tell(
         { ...message, stopReason: "error" },
         explained ?? { kind: "bad_reply", sentence: say.unexpected() },
       ),
@@ -241,12 +248,6 @@ function emptyMessage(model: Model): Omit<Message, "stopReason"> {
     usage: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0, totalTokens: 0, cost: none },
     timestamp: Date.now(),
   };
-}
-
-/** A failed message in plain words and with a code of ours; the server's own text goes. */
-function told(message: Message, { kind, sentence }: Explained): Message {
-  const { errorBody: _body, errorType: _type, ...rest } = message;
-  return { ...rest, errorMessage: sentence, errorCode: failureCode(kind) };
 }
 
 /**

@@ -25,7 +25,7 @@ import {
 } from "../protocol/device-authorization.ts";
 import { awaitDecision, type DeviceTokens, type WaitDeps } from "../protocol/device-token.ts";
 import { regionLabel } from "../protocol/endpoints.ts";
-import { accountIdOf } from "../protocol/account-id.ts";
+import { accountOf } from "../protocol/account-id.ts";
 import { KimiError } from "../protocol/errors.ts";
 import type { OAuthProfile } from "../host/profile-shape.ts";
 import { pluginStateDir } from "../host/state.ts";
@@ -133,7 +133,7 @@ export async function newLogin(
   const kind = personal ? "personal" : "login";
   const home = newOpenClawHome(pluginStateDir(), request.endpoints, kind);
   const credential = withNewTokens({}, tokens, home.style, nowMs);
-  const accountId = await accountIdOf({ ...request, accessToken: credential.accessToken });
+  const account = await accountOf({ ...request, accessToken: credential.accessToken });
   if (!personal) {
     checkpoint();
     createOpenClawHome(home, credential, agentDir);
@@ -144,7 +144,7 @@ export async function newLogin(
       throw error;
     }
   }
-  return { home, profile: profileFor(home, credential, accountId) };
+  return { home, profile: profileFor(home, credential, account) };
 }
 
 /**

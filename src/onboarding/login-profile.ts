@@ -4,7 +4,7 @@ import { requestHeaders } from "../host/installation.ts";
 import type { Home } from "../logins/homes.ts";
 import { BoundLogin } from "../profiles/bound-login.ts";
 import { profileFor } from "../profiles/profiles.ts";
-import { accountIdOf } from "../protocol/account-id.ts";
+import { accountOf } from "../protocol/account-id.ts";
 
 /**
  * Makes a profile for a login, refreshing it through its home when it has expired.
@@ -16,7 +16,7 @@ export async function profileForLogin(home: Home, signal?: AbortSignal) {
   const tokens = await login.access({ signal });
   const { accessToken } = tokens;
   const headers = await requestHeaders();
-  const accountId = await accountIdOf({ endpoints: home.endpoints, accessToken, headers, signal });
-  await login.noteAccount(tokens, accountId);
-  return profileFor(home, tokens, accountId);
+  const account = await accountOf({ endpoints: home.endpoints, accessToken, headers, signal });
+  await login.noteAccount(tokens, account.id);
+  return profileFor(home, tokens, account);
 }

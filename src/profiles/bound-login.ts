@@ -6,13 +6,13 @@
 import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
-import { PROVIDER_ID } from "../constants.ts";
+import { DEFAULT_PROFILE_ID, PROVIDER_ID } from "../constants.ts";
 import { noticeOnce, requestHeaders } from "../host/installation.ts";
 import { isLongLived } from "../host/lifetime.ts";
 import { hasTokens, isKimiProfile, type OAuthProfile } from "../host/profile-shape.ts";
 import { providerAuthSdk } from "../host/sdk.ts";
 import { parseJson } from "../json.ts";
-import { type AnswerFacts, answers } from "../messages.ts";
+import { type AnswerFacts, answers, ofProfile, type ProfileName } from "../messages.ts";
 import { checkAccount } from "../logins/account-check.ts";
 import { type Credential, fingerprint } from "../logins/credential.ts";
 import type { Home } from "../logins/homes.ts";
@@ -26,7 +26,7 @@ import { siteOf } from "../protocol/endpoints.ts";
 import { KimiError } from "../protocol/errors.ts";
 import { exchange, type HttpReply, type HttpRequest } from "../protocol/http.ts";
 import { accountMemory, noteIfEnded } from "./login-notes.ts";
-import { homeOfProfile, readProfile } from "./profiles.ts";
+import { accountName, homeOfProfile, readProfile } from "./profiles.ts";
 
 /** A request below the login's API base. */
 export interface ApiRequest extends Omit<HttpRequest, "url"> {
@@ -55,6 +55,8 @@ export class BoundLogin {
   /** Names the login where its home or account must not be spelled out: in file and header names. */
   readonly key: string;
   readonly #source: ProfileSource | undefined;
+  /** What {@link ofRun} keeps of the source. */
+  #named: ProfileSource | undefined;
   #opened: Login | undefined;
 
   constructor(home: Home, accountId?: string, source?: ProfileSource) {
@@ -65,6 +67,40 @@ export class BoundLogin {
       12,
     );
     this.#source = source;
+    this.#named = source;
+  }
+
+  /** The same login for the calls of a run, which must not bring back what is signed out since. */
+  ofRun(): BoundLogin {
+    const login = new BoundLogin(this.home, this.accountId);
+    login.#named = this.#named;
+    return login;
+  }
+
+  /** The profile that this login was found by; a person's own account has none that others see. */
+  #profileName(): ProfileName | undefined {
+    const { profile, profileId, agentDir } = this.#named ?? {};
+    const isPersonal = this.home.kind === "openclaw" && !LOGIN_SLOT.test(this.home.slot);
+    return profileId === undefined || isPersonal
+      ? undefined
+      : {
+          profileId,
+          isDefault: profileId === DEFAULT_PROFILE_ID,
+          label: profile === undefined ? undefined : accountName(this.home, profile),
+          isOneOfSeveral: hasSeveralProfiles(agentDir),
+        };
+  }
+
+  /** A sentence about this login, with the account where there are several, and for its own profile. */
+  named(sentence: string): string {
+    const name = this.#profileName();
+    return name === undefined ? sentence : ofProfile(sentence, name);
+  }
+
+  /** Whose login it is, where there are several. */
+  account(): string | undefined {
+    const name = this.#profileName();
+    return name?.isOneOfSeveral === true ? (name.label ?? name.profileId) : undefined;
   }
 
   get #login(): Login {
@@ -210,6 +246,12 @@ export function bindProfile(
     ...place,
     profile,
   });
+}
+
+/** True where a sentence has to say which account it means. */
+function hasSeveralProfiles(agentDir: string | undefined): boolean {
+  const store = providerAuthSdk().ensureAuthProfileStore(agentDir, { allowKeychainPrompt: false });
+  return Object.values<unknown>(store.profiles).filter(isKimiProfile).length > 1;
 }
 
 /** The first profile of this provider in the user's order, with its id. */

@@ -2,10 +2,10 @@
  * The cooldown that the host imposes on a profile after a failed call: 30 s at first, then longer.
  *
  * While it lasts, the host asks Kimi at most once in 30 s, and in between tells the user that the
- * provider "is in cooldown" and not what is wrong. With another profile or a fallback model, the cooldown
- * saves a pointless request, so it stays, and after a used-up quota it lasts until the quota is there
- * again. Without one it only hides the reason and delays a user who has already fixed the problem, so
- * it ends.
+ * provider "is in cooldown" and not what is wrong. With another profile that can serve or a fallback
+ * model, the cooldown saves a pointless request, so it stays, and after a used-up quota it lasts until the
+ * quota is there again. Without one it only hides the reason and delays a user who has already fixed the
+ * problem, so it ends: for all profiles, because nobody knows which one is fixed first.
  */
 
 import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
@@ -48,22 +48,30 @@ function hasFallbacks({ agentDir, config = {} }: CallSite): boolean {
   return isRecord(model) && Array.isArray(model.fallbacks) && model.fallbacks.length > 0;
 }
 
-/** A login's profile in a store, and whether the provider has others. */
-function profileIn(
-  store: Store,
-  { home }: BoundLogin,
-): { readonly id: string; readonly isOnly: boolean } | undefined {
+/** A login's profile in a store, and the provider's others. */
+interface Place {
+  readonly id: string;
+  readonly others: readonly string[];
+}
+
+function placeIn(store: Store, { home }: BoundLogin): Place | undefined {
   const all = Object.entries(store.profiles).filter(([, { provider }]) => provider === PROVIDER_ID);
   for (const [id, profile] of all) {
     try {
       if (isKimiProfile(profile) && homeOfProfile(profile, process.env).file === home.file) {
-        return { id, isOnly: all.length === 1 };
+        return { id, others: all.map(([other]) => other).filter((other) => other !== id) };
       }
     } catch {
       // A profile that names no home is another one.
     }
   }
   return undefined;
+}
+
+/** True unless the host leaves a profile out for now. */
+function canServe(store: Store, profileId: string, nowMs: number): boolean {
+  const { cooldownUntil, disabledUntil, blockedUntil } = store.usageStats?.[profileId] ?? {};
+  return Math.max(cooldownUntil ?? 0, disabledUntil ?? 0, blockedUntil ?? 0) <= nowMs;
 }
 
 function isComing(usage: Usage | undefined, sinceMs: number): boolean {
@@ -77,9 +85,9 @@ function isComing(usage: Usage | undefined, sinceMs: number): boolean {
 }
 
 /** Takes the pause out of a store; what else the host knows of the profile's use stays. */
-function unpause(store: Store, profileId: string, sinceMs: number): boolean {
+function unpause(store: Store, profileId: string): boolean {
   const usage = store.usageStats?.[profileId];
-  if (usage === undefined || !isComing(usage, sinceMs)) {
+  if (usage?.cooldownUntil === undefined || !isComing(usage, 0)) {
     return false;
   }
   const {
@@ -121,12 +129,17 @@ export function correctComingCooldown(
     try {
       const sdk = providerAuthSdk();
       const store = sdk.ensureAuthProfileStore(agentDir, { allowKeychainPrompt: false });
-      const profile = profileIn(store, login);
-      const isAlone = profile?.isOnly === true && !hasFallbacks({ agentDir, config });
-      if (profile === undefined || (!isAlone && holdMs === undefined)) {
+      const found = placeIn(store, login);
+      if (found === undefined) {
         return true;
       }
-      const profileId = profile.id;
+      const { id: profileId, others } = found;
+      const isAlone =
+        !others.some((other) => canServe(store, other, sinceMs)) &&
+        !hasFallbacks({ agentDir, config });
+      if (!isAlone && holdMs === undefined) {
+        return true;
+      }
       if (!isComing(store.usageStats?.[profileId], sinceMs)) {
         return false;
       }
@@ -138,7 +151,7 @@ export function correctComingCooldown(
             profileId,
             updater: (fresh) =>
               isAlone || holdMs === undefined
-                ? unpause(fresh, profileId, sinceMs)
+                ? [profileId, ...others].map((id) => unpause(fresh, id)).includes(true)
                 : hold(fresh, profileId, sinceMs, holdMs),
           })
           .catch(() => undefined);

@@ -3,6 +3,7 @@
  * is found again from them.
  */
 
+import type { Account } from "../protocol/account-id.ts";
 import { CLIENT_ID, type Env, regionLabel, tokenEndpointOf } from "../protocol/endpoints.ts";
 import { PROVIDER_ID } from "../constants.ts";
 import { ownerLabel } from "../messages.ts";
@@ -41,21 +42,32 @@ export function readProfile(
   return isKimiProfile(profile) ? profile : undefined;
 }
 
+/** Where a login is, as the lists of the host show it behind the profile's id. */
+function placeOf(home: Home): string {
+  return `${ownerLabel(home.kind)}, ${regionLabel(home.endpoints)}`;
+}
+
+/** What the user of a profile is called at Kimi, if that was known when it was made. */
+export function accountName(home: Home, { displayName = "" }: OAuthProfile): string | undefined {
+  const place = ` (${placeOf(home)})`;
+  return displayName.endsWith(place) ? displayName.slice(0, -place.length) : undefined;
+}
+
 /** A new profile for a login. */
 export function profileFor(
   home: Home,
   credential: Credential,
-  accountId: string | undefined,
+  { id: accountId, name }: Account,
 ): OAuthProfile & { access: string; refresh: string; expires: number } {
   const { authFlow, issuer, enterpriseUrl } = bindingOf(home);
+  const place = placeOf(home);
   return {
     type: "oauth",
     provider: PROVIDER_ID,
     access: credential.accessToken,
     refresh: credential.refreshToken,
     expires: credential.expiresAtMs,
-    // What `openclaw models status` and the other lists show behind the profile's id.
-    displayName: `${ownerLabel(home.kind)}, ${regionLabel(home.endpoints)}`,
+    displayName: name === undefined ? place : `${name} (${place})`,
     clientId: CLIENT_ID,
     tokenEndpoint: tokenEndpointOf(home.endpoints),
     ...(authFlow === undefined ? {} : { authFlow }),

@@ -29,19 +29,29 @@ export function accountIdFromToken(accessToken: string): string | undefined {
   return claims?.user_id ?? claims?.sub;
 }
 
+const name = z
+  .string()
+  .trim()
+  .min(1)
+  .max(64)
+  // No control characters: a name is printed on terminals.
+  .regex(/^[^\p{Cc}\p{Cf}]+$/u)
+  .optional()
+  .catch(undefined);
+
 /** What is used of `GET /me`; a member that is odd costs itself only. */
 export const meReplySchema = z.object({
   user_id: accountId,
-  user_level_name: z
-    .string()
-    .trim()
-    .min(1)
-    .max(64)
-    // No control characters: the name is printed on terminals.
-    .regex(/^[^\p{Cc}\p{Cf}]+$/u)
-    .optional()
-    .catch(undefined),
+  nickname: name,
+  user_level_name: name,
 });
+
+/** Whose login it is. */
+export interface Account {
+  readonly id: string | undefined;
+  /** What the user is called at Kimi. */
+  readonly name: string | undefined;
+}
 
 /** What asking needs. */
 export interface AccountRequest {
@@ -55,12 +65,12 @@ export interface AccountRequest {
 const ME_TIMEOUT_MS = 8_000;
 
 /**
- * Asks for the account id.
+ * Asks whose login it is.
  *
- * @returns `undefined` when the server answers but does not tell
+ * @returns nothing known when the server answers but does not tell
  * @throws KimiError `network` or `aborted` when there is no answer
  */
-export async function fetchAccountId(request: AccountRequest): Promise<string | undefined> {
+async function fetchAccount(request: AccountRequest): Promise<Account> {
   const reply = await exchange({
     method: "GET",
     url: `${request.endpoints.apiBase}/me`,
@@ -72,22 +82,35 @@ export async function fetchAccountId(request: AccountRequest): Promise<string | 
     timeoutMs: ME_TIMEOUT_MS,
     signal: request.signal,
   });
-  const parsed = meReplySchema.safeParse(reply.status === 200 ? parseJson(reply.text) : undefined);
-  return parsed.data?.user_id;
+  const me = meReplySchema.safeParse(reply.status === 200 ? parseJson(reply.text) : undefined).data;
+  return { id: me?.user_id, name: me?.nickname };
 }
 
 /**
- * The account of a login, from its token or from Kimi. Not knowing it must not fail a sign-in.
+ * Asks for the account id.
+ *
+ * @returns `undefined` when the server answers but does not tell
+ * @throws KimiError `network` or `aborted` when there is no answer
+ */
+export async function fetchAccountId(request: AccountRequest): Promise<string | undefined> {
+  return (await fetchAccount(request)).id;
+}
+
+/**
+ * The account of a new login: its id from the token or from Kimi, its name from Kimi. Not knowing them
+ * must not fail a sign-in.
  *
  * @throws the signal's reason when it fired, and nothing else
  */
-export async function accountIdOf(request: AccountRequest): Promise<string | undefined> {
+export async function accountOf(request: AccountRequest): Promise<Account> {
+  const id = accountIdFromToken(request.accessToken);
   try {
-    return accountIdFromToken(request.accessToken) ?? (await fetchAccountId(request));
+    const account = await fetchAccount(request);
+    return { id: id ?? account.id, name: account.name };
   } catch (error) {
     request.signal?.throwIfAborted();
     if (isKimiError(error)) {
-      return undefined;
+      return { id, name: undefined };
     }
     throw error;
   }

@@ -139,8 +139,10 @@ describe("signing in with a device code", () => {
     const second = await signIn();
     expect(second.home.file).not.toBe(first.home.file);
     expect([first.profile.accountId, second.profile.accountId]).toEqual(["user-1", "user-2"]);
-    // The second token says itself whose it is.
-    expect(standIn.count("me")).toBe(1);
+    expect(second.profile).toHaveProperty(
+      "displayName",
+      expect.stringMatching(/^Stand-in user-2 \(OpenClaw, /u),
+    );
     expect(standIn.isLiveRefresh(first.profile.refresh)).toBe(true);
   });
 

@@ -37,6 +37,15 @@ async function update(usage?: typeof PAUSED): Promise<void> {
   });
 }
 
+/** What the host writes where it pauses a profile. */
+function pause(sinceMs: number, untilMs: number) {
+  return {
+    lastFailureAt: sinceMs,
+    cooldownUntil: untilMs,
+    cooldownReason: "rate_limit" as const,
+  };
+}
+
 function homeIn(folder: string, name: string): Home {
   return makeHome("kimi-code-cli", path.join(folder, name), "kimi-code", REGIONS["mainland-cn"]);
 }
@@ -86,13 +95,16 @@ describe("the host's pause after a failed call stays", () => {
       "kimi-code-cli",
       Date.now(),
     );
-    const credential = profileFor(home, tokens, "user-1") as Parameters<
+    const credential = profileFor(home, tokens, { id: "user-1", name: undefined }) as Parameters<
       typeof upsertAuthProfile
     >[0]["credential"];
     upsertAuthProfile({ profileId: PROFILE, credential });
     const agentDir = path.join(folder, "agents", "helper", "agent");
 
-    correctComingCooldown(new BoundLogin(home, "user-1"), { agentDir, config: { agents } });
+    correctComingCooldown(new BoundLogin(home, "user-1"), {
+      agentDir,
+      config: { agents },
+    });
     await update(PAUSED);
     vi.advanceTimersByTime(5_000);
     await update();
@@ -112,9 +124,10 @@ describe("the host's pause after a failed call stays", () => {
       Date.now(),
     );
     const sign = (profileId: string, name: string): void => {
-      const credential = profileFor(homeIn(folder, name), tokens, name) as Parameters<
-        typeof upsertAuthProfile
-      >[0]["credential"];
+      const credential = profileFor(homeIn(folder, name), tokens, {
+        id: name,
+        name: undefined,
+      }) as Parameters<typeof upsertAuthProfile>[0]["credential"];
       upsertAuthProfile({ profileId, credential });
     };
     sign(PROFILE, "kimi");
@@ -139,5 +152,51 @@ describe("the host's pause after a failed call stays", () => {
     // At most an hour, because more quota may be bought.
     expect(cooldownUntil > now + 50 * 60_000 && cooldownUntil < now + 70 * 60_000).toBe(lasts);
     expect([cooldownUntil > 0, cooldownModel]).toEqual([lasts, undefined]);
+  });
+
+  it("after a used-up quota ends for all profiles where the last one that could serve is used up", async () => {
+    const tokens = withNewTokens(
+      {},
+      { accessToken: "access", refreshToken: "refresh", expiresInS: 900 },
+      "kimi-code-cli",
+      Date.now(),
+    );
+    const OTHER = "kimi-code:other";
+    for (const [profileId, name] of [
+      [PROFILE, "kimi"],
+      [OTHER, "other"],
+    ] as const) {
+      const account = { id: name, name: undefined };
+      upsertAuthProfile({
+        profileId,
+        credential: profileFor(homeIn(folder, name), tokens, account),
+      });
+    }
+    const now = Date.now();
+    await updateAuthProfileStoreWithLock({
+      updater: (store) => {
+        store.usageStats = { [OTHER]: pause(now - 1_000, now + 3_600_000) };
+        return true;
+      },
+    });
+    const login = new BoundLogin(homeIn(folder, "kimi"), "kimi");
+    correctComingCooldown(
+      login,
+      { config: { agents: { defaults: { model: PLAIN } } } },
+      86_400_000,
+    );
+    await updateAuthProfileStoreWithLock({
+      updater: (store) => {
+        store.usageStats = { ...store.usageStats, [PROFILE]: pause(now + 1_000, now + 30_000) };
+        return true;
+      },
+    });
+    vi.advanceTimersByTime(5_000);
+    await update();
+    const { usageStats } = ensureAuthProfileStore(undefined, { allowKeychainPrompt: false });
+    expect([PROFILE, OTHER].map((id) => usageStats?.[id]?.cooldownUntil)).toEqual([
+      undefined,
+      undefined,
+    ]);
   });
 });

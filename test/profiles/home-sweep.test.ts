@@ -66,7 +66,7 @@ async function filesBeside(home: Home): Promise<string[]> {
 }
 
 function store(home: Home, profileId: string, agentDir?: string): void {
-  const profile = profileFor(home, credential(), "user-1");
+  const profile = profileFor(home, credential(), { id: "user-1", name: undefined });
   upsertAuthProfile({
     profileId,
     credential: profile,
@@ -85,7 +85,7 @@ async function signOut(profileId: string): Promise<void> {
 
 function profileOf(accountId: string | undefined, host: string) {
   const home = newOpenClawHome(pluginStateDir(), endpointsOf(host, `${host}/v1`));
-  return profileFor(home, credential(), accountId);
+  return profileFor(home, credential(), { id: accountId, name: undefined });
 }
 
 describe("the homes of logins made here", () => {
@@ -154,7 +154,7 @@ describe("the homes of logins made here", () => {
     await signOut("kimi-code:work");
     await sweepHomes(config);
     expect(existsSync(home.file)).toBe(false);
-    const login = bindProfile(profileFor(home, credential(), "user-1"));
+    const login = bindProfile(profileFor(home, credential(), { id: "user-1", name: undefined }));
     expect(existsSync(home.file)).toBe(false);
     login.claim();
     expect(existsSync(home.file)).toBe(true);
@@ -295,7 +295,7 @@ describe("the homes of logins made here", () => {
 
   it("are found again in a state folder that was moved, and shared with a copy of it", async () => {
     const home = await settledHome();
-    const profile = profileFor(home, credential(), "user-1");
+    const profile = profileFor(home, credential(), { id: "user-1", name: undefined });
     const copy = path.join(root, "copy");
     await cp(stateDir, copy, { recursive: true });
     vi.stubEnv("OPENCLAW_STATE_DIR", copy);
@@ -310,7 +310,7 @@ describe("the homes of logins made here", () => {
 
   it("are refused to a profile with other addresses", async () => {
     const home = newOpenClawHome(pluginStateDir(), endpoints);
-    const profile = profileFor(home, credential(), "user-1");
+    const profile = profileFor(home, credential(), { id: "user-1", name: undefined });
     expect(() =>
       homeOfProfile({ ...profile, issuer: REGIONS["mainland-cn"].oauthHost }, process.env),
     ).toThrow(/belongs to another address/);
