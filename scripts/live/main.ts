@@ -1,0 +1,80 @@
+/** Checks what the plugin rests on against the real Kimi: `npm run live`, for who has a subscription. */
+
+import { createInterface } from "node:readline/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import { type LiveOptions, parseLiveArguments, USAGE, UsageError } from "./arguments.ts";
+import { EXIT, type LiveIo, runLive } from "./run.ts";
+
+const canceled = new AbortController();
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  // Not once: a second Ctrl-C must not end the process while new tokens are being saved.
+  process.on(signal, () => {
+    canceled.abort();
+  });
+}
+
+function tell(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+async function confirm(question: string): Promise<boolean> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  // On a terminal, Ctrl-C comes here and not as a signal.
+  terminal.on("SIGINT", () => {
+    canceled.abort();
+  });
+  try {
+    const answer = await terminal.question(question, { signal: canceled.signal });
+    return /^y(?:es)?$/i.test(answer.trim());
+  } finally {
+    terminal.close();
+  }
+}
+
+const io: LiveIo = {
+  env: process.env,
+  out: (text) => {
+    process.stdout.write(text);
+  },
+  tell,
+  confirm: process.stdin.isTTY ? confirm : undefined,
+  signal: canceled.signal,
+  waits: {
+    now: Date.now,
+    sleep: async (ms, signal) => {
+      await delay(ms, undefined, { signal });
+    },
+  },
+};
+
+async function main(): Promise<number> {
+  let options: LiveOptions;
+  try {
+    options = parseLiveArguments(process.argv.slice(2));
+  } catch (error) {
+    if (error instanceof UsageError) {
+      tell(`${error.message}\n\n${USAGE}`);
+      return EXIT.usage;
+    }
+    throw error;
+  }
+  if (options.help) {
+    process.stdout.write(USAGE);
+    return EXIT.match;
+  }
+  return await runLive(options, io);
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  // Not the error itself: its text may quote what was sent.
+  tell(
+    `This program failed (${error instanceof Error ? error.name : "unknown"}). Please report it.`,
+  );
+  if (process.env.LIVE_DEBUG === "1") {
+    console.error(error);
+  }
+  process.exitCode = EXIT.fault;
+}
