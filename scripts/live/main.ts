@@ -27,6 +27,13 @@ async function confirm(question: string): Promise<boolean> {
   try {
     const answer = await terminal.question(question, { signal: canceled.signal });
     return /^y(?:es)?$/i.test(answer.trim());
+  } catch (error) {
+    canceled.signal.throwIfAborted();
+    // Ctrl-D: nobody answers any more.
+    if (error instanceof Error && error.name === "AbortError") {
+      return false;
+    }
+    throw error;
   } finally {
     terminal.close();
   }
@@ -69,12 +76,9 @@ async function main(): Promise<number> {
 try {
   process.exitCode = await main();
 } catch (error) {
-  // Not the error itself: its text may quote what was sent.
-  tell(
-    `This program failed (${error instanceof Error ? error.name : "unknown"}). Please report it.`,
-  );
-  if (process.env.LIVE_DEBUG === "1") {
-    console.error(error);
-  }
+  // Where it failed and not why: an error's text may quote what was sent.
+  const stack = error instanceof Error ? (error.stack ?? "") : "";
+  const frames = stack.split("\n").filter((line) => /^ +at /.test(line));
+  tell(`This program failed. Please report it with these lines:\n${frames.join("\n")}`);
   process.exitCode = EXIT.fault;
 }

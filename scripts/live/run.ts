@@ -12,7 +12,7 @@ import { isKimiError } from "../../src/protocol/errors.ts";
 import { identityHeaders } from "../../src/protocol/identity.ts";
 import type { LiveOptions } from "./arguments.ts";
 import type { Check, Live, Seen } from "./check.ts";
-import { GROUPS, SPEND_GROUP } from "./checks/index.ts";
+import { CHECKS, GROUPS, SPEND_GROUP } from "./checks/index.ts";
 import { MAX_SEARCH } from "./checks/tools.ts";
 import { isPassing, Kimi, Unavailable } from "./kimi.ts";
 import { Redactor } from "./redact.ts";
@@ -54,6 +54,10 @@ const OWNERS = {
 /** Tokens of a run, in and out, about: the two calls with all tools are most of it. */
 const ABOUT_TOKENS = 20_000;
 
+const MATCHES = "Everything that was checked is as this project knows it.";
+const DIFFERS =
+  "Please read the table, then paste it into an issue of this project: it holds no token and nothing of your account.";
+
 function planned({ spend }: LiveOptions) {
   return spend ? [...GROUPS, SPEND_GROUP] : GROUPS;
 }
@@ -65,7 +69,7 @@ function plan(options: LiveOptions, login: string): string {
   const calls = checks.reduce((sum, check) => sum + check.calls, 0);
   const requests = checks.reduce((sum, check) => sum + check.requests, 0);
   return [
-    `This checks ${String(checks.length)} facts against Kimi, with ${login}. It sends:`,
+    `This checks ${String(CHECKS.length)} facts about Kimi, with ${login}. It sends:`,
     ...groups.map(({ sends }) => `  - ${sends}`),
     `In all about ${String(requests)} requests. Models answer about ${String(calls)} of them, with about ${ABOUT_TOKENS.toLocaleString("en-US")} tokens in all:`,
     "as much of your plan as one or two turns of an agent. Requests say that they come from this plugin.",
@@ -187,7 +191,9 @@ export async function runLive(options: LiveOptions, io: LiveIo): Promise<number>
       redactor.clean(text),
     );
     print(rows, home, io);
-    return exitCode(rows);
+    const code = exitCode(rows);
+    io.tell(code === EXIT.match ? MATCHES : DIFFERS);
+    return code;
   } catch (error) {
     if (home !== undefined && rows.length > 0) {
       print(rows, home, io);

@@ -1,5 +1,6 @@
 /** Refusals that can be provoked without harm: the status, the body's shape, and what the plugin makes of it. */
 
+import zlib from "node:zlib";
 import type { AnswerKind } from "../../../src/protocol/api-errors.ts";
 import { chatCall, messagesCall, modelFor } from "../bodies.ts";
 import { type Check, type Live, notChecked, type Seen, verdict } from "../check.ts";
@@ -7,8 +8,8 @@ import { type Answer, describe, hasErrorShape, type LiveRequest } from "../kimi.
 
 /** A bearer that nobody has; it must not look like a real one. */
 const MADE_UP = "made-up-access-token-of-a-check";
-/** Bytes of the image that is too large: above the 5 MB of the refusal. */
-const IMAGE_BYTES = 6 * 1024 * 1024;
+/** Side of the image that is too large, in pixels: 6 MB, above the 5 MB of the refusal. */
+const IMAGE_SIDE = 1_450;
 /** Characters of a text above the 2 MiB that a request may have. */
 const TEXT_LENGTH = 2 * 1024 * 1024 + 1_000;
 
@@ -42,6 +43,32 @@ async function provoke(
   return row === undefined
     ? notChecked("the account has no model for it")
     : judge(await live.kimi.ask(make(row)), wanted);
+}
+
+/** A part of a PNG (its specification, section 5.3). */
+function chunk(type: string, data: Uint8Array): Buffer {
+  const body = Buffer.concat([Buffer.from(type, "latin1"), data]);
+  const framed = Buffer.alloc(body.length + 8);
+  framed.writeUInt32BE(data.length, 0);
+  body.copy(framed, 4);
+  framed.writeUInt32BE(zlib.crc32(body), body.length + 4);
+  return framed;
+}
+
+/** A black picture that can be decoded, not compressed, so that nothing but its size is wrong. */
+function largeImage(): Buffer {
+  const head = Buffer.alloc(13);
+  head.writeUInt32BE(IMAGE_SIDE, 0);
+  head.writeUInt32BE(IMAGE_SIDE, 4);
+  // 8 bits for each of three colors.
+  head.set([8, 2], 8);
+  const rows = Buffer.alloc(IMAGE_SIDE * (1 + IMAGE_SIDE * 3));
+  return Buffer.concat([
+    Buffer.from("\x89PNG\r\n\x1a\n", "latin1"),
+    chunk("IHDR", head),
+    chunk("IDAT", zlib.deflateSync(rows, { level: 0 })),
+    chunk("IEND", Buffer.alloc(0)),
+  ]);
 }
 
 function asText(request: LiveRequest): LiveRequest {
@@ -103,7 +130,7 @@ export const ERROR_CHECKS: readonly Check[] = [
       if (!live.rows.some(({ images }) => images)) {
         return notChecked("no model of the account sees");
       }
-      const url = `data:image/png;base64,${Buffer.alloc(IMAGE_BYTES).toString("base64")}`;
+      const url = `data:image/png;base64,${largeImage().toString("base64")}`;
       const content = [
         { type: "text", text: "What is it?" },
         { type: "image_url", image_url: { url } },

@@ -39,7 +39,7 @@ export const GROUPS: readonly Group[] = [
   },
   {
     sends:
-      "requests with a fault (an unknown model, 6 MB of zeros as an image, 2 MB of text, a made-up bearer), which Kimi should refuse",
+      "requests with a fault (an unknown model, a picture of 6 MB, 2 MB of text, a made-up bearer), which Kimi should refuse",
     checks: ERROR_CHECKS,
   },
   {
