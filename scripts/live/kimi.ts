@@ -166,7 +166,13 @@ export class Kimi {
     for (let attempt = 1; ; attempt += 1) {
       await delay(1_000);
       const result = await refreshOnce(this.home, this.#loginDeps, { unsaved, replyLost: false });
-      if (result.unsaved === undefined || attempt >= MAX_SAVES) {
+      if (result.unsaved === undefined) {
+        return result;
+      }
+      if (attempt >= MAX_SAVES) {
+        this.#deps.tell(
+          "They could not be saved. Sign in again with the program that this login belongs to.",
+        );
         return result;
       }
     }

@@ -1,4 +1,4 @@
-/** Checks what the plugin rests on against the real Kimi: `npm run live`, for who has a subscription. */
+/** `npm run live`: checks what the plugin rests on against the real Kimi, with a contributor's subscription. */
 
 import { createInterface } from "node:readline/promises";
 import { setTimeout as delay } from "node:timers/promises";

@@ -11,8 +11,14 @@ import { type WireReply, watchOAuth } from "../wire.ts";
 /** A refresh token that nobody has. */
 const MADE_UP = "made-up-refresh-token-of-a-check";
 
-/** What the plugin, and both Kimi CLIs, need of the two answers. */
-const DEVICE_MEMBERS = ["device_code", "user_code", "verification_uri_complete"];
+/** What RFC 8628, section 3.2, and both Kimi CLIs have in the two answers. */
+const DEVICE_MEMBERS = [
+  "device_code",
+  "expires_in",
+  "user_code",
+  "verification_uri",
+  "verification_uri_complete",
+];
 const TOKEN_MEMBERS = ["access_token", "expires_in", "refresh_token", "scope", "token_type"];
 
 const PEER = notChecked("another program refreshed the login at this moment; run it again");

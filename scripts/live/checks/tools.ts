@@ -277,7 +277,7 @@ export const TOOL_CHECKS: readonly Check[] = [
           const tools = [{ name: "ping", parameters: ONE_PROPERTY }];
           const finish = (body: Readonly<Record<string, unknown>>) => ({ ...body, messages });
           const answer = await live.kimi.ask(chatCall({ row, tools, finish }));
-          const one = refused(answer, /tool_call|tool call/i);
+          const one = refused(answer, /tool_calls?\b|tool_call_id|call id/i);
           seen.push({ ...one, seen: `${name}: ${one.seen}` });
         }
         return verdict(

@@ -3,58 +3,48 @@
  * the real Kimi (`scripts/live/`) must find every one.
  */
 import { isRecord, listOf } from "../../../src/json.ts";
-import { mfjsRefusal } from "../mfjs.ts";
-import { IDENTITY_REFUSED, NOT_FOUND_HTML, anthropicShape, badRequest } from "./bodies.ts";
+import { AUTHORIZATION_PENDING, NOT_FOUND_HTML } from "./bodies.ts";
+import { CALL_DEVIATIONS } from "./deviations-of-calls.ts";
 import type { Fault } from "./faults.ts";
-import { sse } from "./http.ts";
-import type { JsonObject, RecordedRequest, StandIn } from "./types.ts";
+import type { JsonObject, Route, StandIn } from "./types.ts";
+
+type Change = (standIn: StandIn) => void;
 
 function without(name: string): (reply: JsonObject) => JsonObject {
   return ({ [name]: _gone, ...rest }) => rest;
 }
 
-function renamed(from: string, to: string): (reply: JsonObject) => JsonObject {
-  return ({ [from]: value, ...rest }) => ({ ...rest, [to]: value });
+function changed(route: Route, fn: (reply: JsonObject) => JsonObject): Change {
+  return (standIn) => {
+    standIn.failAlways(route, { kind: "mutateReply", fn });
+  };
 }
 
-function rowsChanged(change: (row: JsonObject) => JsonObject): Fault {
-  const fn = (reply: JsonObject) => ({
+function renamed(route: Route, from: string, to: string): Change {
+  return changed(route, ({ [from]: value, ...rest }) => ({ ...rest, [to]: value }));
+}
+
+function answered(route: Route, answer: Omit<Extract<Fault, { kind: "status" }>, "kind">): Change {
+  return (standIn) => {
+    standIn.failAlways(route, { kind: "status", ...answer });
+  };
+}
+
+function rows(change: (row: JsonObject) => JsonObject): Change {
+  return changed("models", (reply) => ({
     ...reply,
     data: listOf(reply["data"]).filter(isRecord).map(change),
-  });
-  return { kind: "mutateReply", fn };
-}
-
-/** A chat completion in place of a refusal. */
-const TAKEN: Fault = {
-  kind: "rawBody",
-  status: 200,
-  contentType: "text/event-stream",
-  body: `${sse({ choices: [{ index: 0, delta: { content: "pong" }, finish_reason: "stop" }] })}${sse("[DONE]")}`,
-};
-
-function bodyOf({ json }: RecordedRequest): JsonObject {
-  return isRecord(json) ? json : {};
-}
-
-/** The parameters of a chat completion's tools. */
-function parametersOf(request: RecordedRequest): unknown[] {
-  return listOf(bodyOf(request)["tools"]).map((tool) =>
-    isRecord(tool) && isRecord(tool["function"]) ? tool["function"]["parameters"] : undefined,
-  );
-}
-
-function isUnknownModel(request: RecordedRequest): boolean {
-  return bodyOf(request)["model"] === "no-such-model-here";
-}
-
-function hasLostReasoning(request: RecordedRequest): boolean {
-  return listOf(bodyOf(request)["messages"]).some(
-    (message) => isRecord(message) && "tool_calls" in message && !("reasoning_content" in message),
-  );
+  }));
 }
 
 const DEVIATIONS = {
+  ...CALL_DEVIATIONS,
+  "no lifetime of a device code": ({ device }) => {
+    device.replyOverride = without("expires_in");
+  },
+  "another status while the user decides": (standIn) => {
+    standIn.failNext("token", { kind: "status", ...AUTHORIZATION_PENDING, status: 428 });
+  },
   "no rotation": ({ settings }) => {
     settings.rotatesRefreshToken = false;
   },
@@ -70,9 +60,7 @@ const DEVIATIONS = {
   "another lifetime": ({ settings }) => {
     settings.accessTokenLifetimeS = 3_600;
   },
-  "no lifetime": (standIn) => {
-    standIn.failAlways("token", { kind: "mutateReply", fn: without("expires_in") });
-  },
+  "no lifetime": changed("token", without("expires_in")),
   "another word for invalid_grant": (standIn) => {
     standIn.failAlways(
       "token",
@@ -80,84 +68,23 @@ const DEVIATIONS = {
       { when: ({ form }) => form?.["refresh_token"]?.startsWith("made-up") === true },
     );
   },
-  "a member of a model's row is gone": (standIn) => {
-    standIn.failAlways("models", rowsChanged(without("supports_image_in")));
-  },
-  "an unknown protocol": (standIn) => {
-    standIn.failAlways(
-      "models",
-      rowsChanged((row) => ({ ...row, protocol: "grpc" })),
-    );
-  },
-  "efforts moved": (standIn) => {
-    standIn.failAlways(
-      "models",
-      rowsChanged((row) => ({ ...row, think_efforts: { valid: [] } })),
-    );
-  },
-  "a text as the context": (standIn) => {
-    standIn.failAlways(
-      "models",
-      rowsChanged((row) => ({ ...row, context_length: "256k" })),
-    );
-  },
-  "a bad tool schema is taken": (standIn) => {
-    standIn.failAlways("chat", TAKEN, {
-      when: (request) =>
-        parametersOf(request).some((one) => mfjsRefusal(one, "lite") !== undefined),
-    });
-  },
-  "a good tool schema is refused": (standIn) => {
-    const refusal = badRequest(
-      "Invalid request: tools.function.parameters is not a valid moonshot flavored json schema, details: <$defs>",
-    );
-    standIn.failAlways(
-      "chat",
-      { kind: "status", ...refusal },
-      {
-        when: (request) => parametersOf(request).some((one) => isRecord(one) && "$defs" in one),
-      },
-    );
-  },
-  "an error body in another field": (standIn) => {
-    standIn.failAlways(
-      "chat",
-      { kind: "mutateReply", fn: ({ error }) => ({ errors: [error] }) },
-      { when: isUnknownModel },
-    );
-  },
-  "another status for a bearer": (standIn) => {
+  "a member of a model's row is gone": rows(without("display_name")),
+  "an unknown protocol": rows((row) => ({ ...row, protocol: "grpc" })),
+  "efforts in another form": rows((row) => ({ ...row, think_efforts: { valid: [] } })),
+  "a context in words": rows((row) => ({ ...row, context_length: "256k" })),
+  "another usages shape": renamed("usages", "usages", "quotas"),
+  "no user id": renamed("me", "user_id", "uid"),
+  "another status for a bearer on me": (standIn) => {
     standIn.failAlways(
       "me",
       { kind: "status", status: 403, body: { error: { type: "forbidden", message: "no" } } },
       { when: ({ bearer }) => bearer?.startsWith("made-up") === true },
     );
   },
-  "reasoning is not needed": (standIn) => {
-    standIn.failAlways("chat", TAKEN, { when: hasLostReasoning });
-  },
-  "another usages shape": (standIn) => {
-    standIn.failAlways("usages", { kind: "mutateReply", fn: renamed("usages", "quotas") });
-  },
-  "no user id": (standIn) => {
-    standIn.failAlways("me", { kind: "mutateReply", fn: renamed("user_id", "uid") });
-  },
-  "search results under another name": (standIn) => {
-    standIn.failAlways("search", { kind: "mutateReply", fn: renamed("search_results", "results") });
-  },
-  "a page in JSON": (standIn) => {
-    standIn.failAlways("fetch", { kind: "status", status: 200, body: { markdown: "# Page" } });
-  },
-  "no upload": (standIn) => {
-    standIn.failAlways("files", { kind: "status", ...NOT_FOUND_HTML });
-  },
-  "the identity is refused on chat": (standIn) => {
-    standIn.failAlways("chat", { kind: "status", ...IDENTITY_REFUSED });
-  },
-  "the identity is refused on messages": (standIn) => {
-    standIn.failAlways("messages", { kind: "status", ...anthropicShape(IDENTITY_REFUSED) });
-  },
-} satisfies Record<string, (standIn: StandIn) => void>;
+  "search results under another name": renamed("search", "search_results", "results"),
+  "a page in JSON": answered("fetch", { status: 200, body: { markdown: "# Page" } }),
+  "no upload": answered("files", NOT_FOUND_HTML),
+} satisfies Record<string, Change>;
 
 /** The name of a deviation. */
 export type Deviation = keyof typeof DEVIATIONS;

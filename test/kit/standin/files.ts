@@ -1,4 +1,5 @@
 /** `POST /files`: what the Kimi Code CLI uploads for a message, named `ms://<id>` there. */
+import { randomBytes } from "node:crypto";
 import { withAccount } from "./api.ts";
 import { NO_MEMBERSHIP, badRequest } from "./bodies.ts";
 import { answerReply, jsonReply } from "./http.ts";
@@ -35,6 +36,6 @@ export const files = withAccount((world, request, account) => {
   if (account.membership === "none") {
     return answerReply(NO_MEMBERSHIP);
   }
-  const id = `standin-file-${String(world.violations.length)}-${String(request.body.length)}`;
+  const id = `standin-file-${randomBytes(4).toString("hex")}`;
   return jsonReply(200, { id, object: "file", purpose, status: "ok" });
 });
