@@ -43,6 +43,8 @@ export interface Check {
   readonly id: string;
   readonly fact: string;
   readonly expected: string;
+  /** True where nothing is known, and the plugin counts on it or works either way. */
+  readonly assumed?: boolean;
   /** Requests at most; 0 for one that looks at an answer that is there already. */
   readonly requests: number;
   /** How many of them a model answers. */

@@ -39,7 +39,7 @@ export function markdown(rows: readonly Row[]): string {
     const shown = verdict === "differs" ? "**differs**" : verdict;
     const cells = [
       `${cell(check.fact)} (\`${check.id}\`)`,
-      cell(check.expected),
+      cell(`${check.expected}${check.assumed === true ? " (assumed)" : ""}`),
       cell(seen),
       shown,
     ];

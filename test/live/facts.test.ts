@@ -34,6 +34,7 @@ afterEach(async () => {
 
 interface Fact {
   readonly fact: string;
+  readonly source: string;
   readonly heldBy: string;
   readonly live: string;
 }
@@ -47,8 +48,8 @@ async function facts(): Promise<Fact[]> {
       ?.split("\n")
       .filter((line) => line.startsWith("| ")) ?? [];
   return rows.slice(2).map((line) => {
-    const [fact = "", , heldBy = "", seenLive = ""] = line.slice(2, -2).split(" | ");
-    return { fact, heldBy, live: seenLive };
+    const [fact = "", source = "", heldBy = "", seenLive = ""] = line.slice(2, -2).split(" | ");
+    return { fact, source, heldBy, live: seenLive };
   });
 }
 
@@ -82,6 +83,17 @@ describe("the table of facts", () => {
   it("has a row for each check", async () => {
     const named = (await facts()).flatMap(idsIn);
     expect(named.toSorted()).toEqual([...new Set(known)].toSorted());
+  });
+
+  it("says which are not known, and so do the checks", async () => {
+    const rows = await facts();
+    const unknown = rows.filter(({ source }) => source.startsWith("not known")).flatMap(idsIn);
+    expect(unknown.length).toBeGreaterThan(3);
+    expect(
+      CHECKS.filter(({ assumed }) => assumed === true)
+        .map(({ id }) => id)
+        .toSorted(),
+    ).toEqual(unknown.toSorted());
   });
 
   it("says the same numbers as the checks", async () => {

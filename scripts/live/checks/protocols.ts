@@ -67,6 +67,7 @@ export const PROTOCOL_CHECKS: readonly Check[] = [
     id: "identity.chat",
     fact: "`POST /chat/completions` serves this plugin under its own name",
     expected: "200, a stream of events",
+    assumed: true,
     requests: 1,
     calls: 1,
     run: async (live) => {
@@ -85,6 +86,7 @@ export const PROTOCOL_CHECKS: readonly Check[] = [
     id: "identity.messages",
     fact: "`POST /messages` serves this plugin under its own name",
     expected: "200, a stream of events",
+    assumed: true,
     requests: 1,
     calls: 1,
     run: async ({ kimi, rows }) => {
@@ -96,6 +98,7 @@ export const PROTOCOL_CHECKS: readonly Check[] = [
     id: "identity.responses",
     fact: "`POST /responses` serves this plugin under its own name",
     expected: "200, a stream of events",
+    assumed: true,
     requests: 1,
     calls: 1,
     run: async ({ kimi, rows }) => {

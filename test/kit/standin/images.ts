@@ -3,7 +3,10 @@ import { isRecord } from "../../../src/json.ts";
 import { badRequest } from "./bodies.ts";
 import type { Answer } from "./bodies.ts";
 
-/** Both CLIs keep what they send inline below it; the refusal's text is the recorded one. */
+/**
+ * Not known of Kimi: both CLIs keep what they send inline below it. The text is that of Anthropic's API (gptme/gptme#185),
+ * whose form one of Kimi's routes has, and which the plugin and OpenClaw read.
+ */
 const MAX_IMAGE_BYTES = 5 * 1024 * 1024;
 
 function bytesOf(base64: string): number {
