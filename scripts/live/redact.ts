@@ -46,14 +46,18 @@ function textsIn(value: unknown, skip: ReadonlySet<string>): string[] {
     : [];
 }
 
+/** Paths as the shell has them, without the user's name. */
+export function withShortPaths(text: string): string {
+  const home = os.homedir();
+  return home.length < LEAST_LENGTH ? text : text.replaceAll(home, "~");
+}
+
 /** The values that must not be printed, as they become known. */
 export class Redactor {
   readonly #secrets = new Set<string>();
 
   constructor() {
-    for (const own of [os.hostname(), os.homedir()]) {
-      this.add(own);
-    }
+    this.add(os.hostname());
   }
 
   /** Hides a value from now on. */
@@ -82,7 +86,7 @@ export class Redactor {
 
   /** The text without secrets. */
   clean(text: string): string {
-    let clean = text;
+    let clean = withShortPaths(text);
     // The long ones first: one may be part of another.
     for (const secret of [...this.#secrets].toSorted((a, b) => b.length - a.length)) {
       const plain = secret.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`);

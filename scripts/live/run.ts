@@ -1,6 +1,5 @@
 /** One run: agree, sign in, refresh, check, print. */
 
-import os from "node:os";
 import { PLUGIN_VERSION } from "../../src/constants.ts";
 import { deviceId } from "../../src/host/installation.ts";
 import type { Home } from "../../src/logins/homes.ts";
@@ -15,7 +14,7 @@ import type { Check, Live, Seen } from "./check.ts";
 import { CHECKS, GROUPS, SPEND_GROUP } from "./checks/index.ts";
 import { MAX_SEARCH } from "./checks/tools.ts";
 import { isPassing, Kimi, Unavailable } from "./kimi.ts";
-import { Redactor } from "./redact.ts";
+import { Redactor, withShortPaths } from "./redact.ts";
 import { deviceLogin, existingLogin, newLoginEndpoints, Scratch } from "./sign-in.ts";
 import { counts, markdown, type Row, summary } from "./table.ts";
 import type { WireReply } from "./wire.ts";
@@ -79,10 +78,7 @@ function plan(options: LiveOptions, login: string): string {
 }
 
 function shownHome(home: Home): string {
-  const file = home.file.startsWith(`${os.homedir()}/`)
-    ? `~${home.file.slice(os.homedir().length)}`
-    : home.file;
-  return `${OWNERS[home.kind]} (${regionLabel(home.endpoints)}, ${file})`;
+  return `${OWNERS[home.kind]} (${regionLabel(home.endpoints)}, ${withShortPaths(home.file)})`;
 }
 
 /** Prepares what the checks share. */
@@ -155,7 +151,6 @@ export async function runLive(options: LiveOptions, io: LiveIo): Promise<number>
   try {
     const endpoints = newLoginEndpoints(io.env, options);
     home = options.device ? undefined : existingLogin(io.env, options);
-    // The path and the address help the user here, and are not part of the table.
     const login = home === undefined ? `a new login at ${regionLabel(endpoints)}` : shownHome(home);
     io.tell(plan(options, login));
     if (!options.yes && (await io.confirm?.("Go on? (y/N) ")) !== true) {

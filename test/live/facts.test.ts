@@ -174,6 +174,7 @@ describe("against a stand-in that is as Kimi is known to be", () => {
         ["token.reuse-ends", "not checked"],
       ]);
       expect(run.code).toBe(EXIT.match);
+      expect(run.told).toContain(`${home.slot}.json`);
       const refreshes = standIn
         .tokenRequests("refresh_token")
         .filter(({ form }) => form?.["refresh_token"]?.startsWith("made-up") === false);

@@ -193,6 +193,7 @@ describe("hiding", () => {
   it.each([
     ["a value of the account", "user abcd!", "user [hidden]!"],
     ["a number of the account", "call 5550142", "call [hidden]"],
+    ["the user's folder", `in ${os.homedir()}/.kimi`, "in ~/.kimi"],
     ["a JWT", "x eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.sig y", "x [hidden] y"],
     ["a mail address", "to a.b@c.example", "to [hidden]"],
     [
