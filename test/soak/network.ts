@@ -107,6 +107,8 @@ export class Network extends Dispatcher {
         deadGrantStatus: 400,
         revokeOldAccessOnRefresh: false,
         reuseEndsLogin: false,
+        rotatesRefreshToken: true,
+        takesUsedRefreshToken: false,
       },
       () => account,
     );

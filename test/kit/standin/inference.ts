@@ -15,6 +15,7 @@ import {
 import type { Answer } from "./bodies.ts";
 import { answerReply } from "./http.ts";
 import type { Reply } from "./http.ts";
+import { imageFault } from "./images.ts";
 import { limited, tokensOf } from "./output.ts";
 import type { FullTurn } from "./script.ts";
 import type { RecordedRequest } from "./types.ts";
@@ -109,6 +110,7 @@ export function inference<T>(protocol: Protocol<T>): Handler {
     const call = { body: parsed.data, model, request, world };
     const bad =
       sizeFault(request.json, model.context_length) ??
+      imageFault(request.json) ??
       (world.checksCalls ? protocol.check(call) : undefined);
     if (bad !== undefined) {
       return refuse(bad);

@@ -1,5 +1,6 @@
-/** Runs a stand-in in the foreground: `node test/kit/standin/main.ts [--port N] [--auto-approve] [--lifetime S]`. */
+/** Runs a stand-in in the foreground: `node test/kit/standin/main.ts [--port N] [--auto-approve] [--lifetime S] [--deviate NAME]`. */
 import { parseArgs } from "node:util";
+import { ALL_DEVIATIONS, deviate } from "./deviations.ts";
 import { startStandIn } from "./server.ts";
 
 const { values } = parseArgs({
@@ -10,6 +11,8 @@ const { values } = parseArgs({
     "auto-approve": { type: "boolean", default: false },
     /** Seconds an access token lives. */
     lifetime: { type: "string", default: "900" },
+    /** A way in which it differs from what is known of Kimi; see `deviations.ts`. */
+    deviate: { type: "string", multiple: true, default: [] },
   },
 });
 
@@ -22,6 +25,13 @@ const standIn = await startStandIn({
     );
   },
 });
+for (const name of values.deviate) {
+  const known = ALL_DEVIATIONS.find((deviation) => deviation === name);
+  if (known === undefined) {
+    throw new Error(`no such deviation; there are: ${ALL_DEVIATIONS.join("; ")}`);
+  }
+  deviate(standIn, known);
+}
 standIn.device.outcome = values["auto-approve"] ? "approve" : "manual";
 
 console.log(`stand-in for Kimi at ${standIn.origin}, Ctrl-C ends it`);

@@ -13,6 +13,7 @@ const PATHS: ReadonlyMap<string, { route: Route; method: string }> = new Map([
   ["/coding/v1/me", { route: "me", method: "GET" }],
   ["/coding/v1/search", { route: "search", method: "POST" }],
   ["/coding/v1/fetch", { route: "fetch", method: "POST" }],
+  ["/coding/v1/files", { route: "files", method: "POST" }],
   ["/coding/v1/chat/completions", { route: "chat", method: "POST" }],
   ["/coding/v1/messages", { route: "messages", method: "POST" }],
   ["/coding/v1/responses", { route: "responses", method: "POST" }],

@@ -10,6 +10,7 @@ import { chat } from "./chat.ts";
 import { createClock } from "./clock.ts";
 import { DeviceBook } from "./devices.ts";
 import type { DeviceSettings } from "./devices.ts";
+import { files } from "./files.ts";
 import { FaultPlan, answerWithFault } from "./faults.ts";
 import { answerReply, readBody, sendReply } from "./http.ts";
 import type { Reply } from "./http.ts";
@@ -50,6 +51,7 @@ const HANDLERS: Readonly<Record<Exclude<Route, "other">, Handler>> = {
   me,
   search,
   fetch: fetchPage,
+  files,
   chat,
   messages,
   responses,
@@ -108,6 +110,8 @@ function createWorld(options: StandInOptions): World {
     deadGrantStatus: options.deadGrantStatus ?? 400,
     revokeOldAccessOnRefresh: options.revokeOldAccessOnRefresh ?? false,
     reuseEndsLogin: options.reuseEndsLogin ?? false,
+    rotatesRefreshToken: options.rotatesRefreshToken ?? true,
+    takesUsedRefreshToken: options.takesUsedRefreshToken ?? false,
   };
   const device: DeviceSettings = {
     pendingPolls: 1,

@@ -18,6 +18,10 @@ export interface TokenSettings {
   revokeOldAccessOnRefresh: boolean;
   /** A spent refresh token that comes back ends the whole login; default false. */
   reuseEndsLogin: boolean;
+  /** A refresh gives a new refresh token and ends the one before it; default true, as both CLIs count on. */
+  rotatesRefreshToken: boolean;
+  /** A spent refresh token works again; default false. */
+  takesUsedRefreshToken: boolean;
 }
 
 /** The token route's reply, exactly as on the wire. */
@@ -106,12 +110,12 @@ export class TokenBook {
     if (login === undefined) {
       return undefined;
     }
-    if (login.refreshToken !== refreshToken) {
+    const isUsed = login.refreshToken !== refreshToken;
+    if (isUsed) {
       this.reused += 1;
       login.ended ||= this.#settings.reuseEndsLogin;
-      return undefined;
     }
-    if (!this.isLiveRefresh(refreshToken)) {
+    if (isUsed ? !this.#settings.takesUsedRefreshToken : !this.isLiveRefresh(refreshToken)) {
       return undefined;
     }
     if (this.#settings.revokeOldAccessOnRefresh) {
@@ -188,7 +192,9 @@ export class TokenBook {
           exp: iat + lifetimeS,
         })
       : `standin-access-${tail}`;
-    login.refreshToken = `standin-refresh-${tail}`;
+    if (login.refreshToken === "" || this.#settings.rotatesRefreshToken) {
+      login.refreshToken = `standin-refresh-${tail}`;
+    }
     login.refreshExpiresAtMs = nowMs + this.#settings.refreshTokenLifetimeS * 1000;
     this.#access.set(login.accessToken, {
       login,

@@ -18,6 +18,7 @@ export type Route =
   | "me"
   | "search"
   | "fetch"
+  | "files"
   | "chat"
   | "messages"
   | "responses"
