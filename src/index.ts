@@ -35,6 +35,15 @@ function runtime(): typeof import("./runtime.ts") {
   return load(runtimeFile) as typeof import("./runtime.ts");
 }
 
+const CLI_LOGIN_LABEL = "Kimi Code (use the Kimi CLI's login)";
+const DEVICE_LABEL = "Kimi Code (sign in with a browser)";
+/** The group of Moonshot's providers, as in the manifest. */
+const GROUP = {
+  groupId: "moonshot",
+  groupLabel: "Moonshot AI (Kimi)",
+  groupHint: "Kimi Code subscription or API key",
+};
+
 export default definePluginEntry({
   id: PLUGIN_ID,
   name: "Kimi Code OAuth",
@@ -50,20 +59,23 @@ export default definePluginEntry({
       auth: [
         {
           id: CLI_LOGIN_METHOD_ID,
-          label: "Kimi Code (use the Kimi CLI's login)",
+          label: CLI_LOGIN_LABEL,
           hint: "Shares the login of `kimi login`; no API key",
           kind: "oauth",
           starterModel: DEFAULT_MODEL_REF,
+          // Hosts before 2026.9.5 find the choice here and not by the manifest.
+          wizard: { ...GROUP, choiceId: "kimi-code-oauth", choiceLabel: CLI_LOGIN_LABEL },
           run: async (ctx) => await runtime().runCliLogin(ctx),
           runNonInteractive: async (ctx) => await runtime().runCliLoginNonInteractive(ctx),
           validateNonInteractive: async (ctx) => await runtime().checkCliLoginNonInteractive(ctx),
         },
         {
           id: DEVICE_CODE_METHOD_ID,
-          label: "Kimi Code (sign in with a browser)",
+          label: DEVICE_LABEL,
           hint: "Device code, on any device; needs no Kimi CLI",
           kind: "device_code",
           starterModel: DEFAULT_MODEL_REF,
+          wizard: { ...GROUP, choiceId: "kimi-code-device", choiceLabel: DEVICE_LABEL },
           matchesPersonalAccount: isSameAccount,
           run: async (ctx) => await runtime().runDeviceCode(ctx),
           runNonInteractive: async (ctx) => await runtime().runDeviceCodeNonInteractive(ctx),

@@ -7,8 +7,9 @@ import { fileURLToPath } from "node:url";
 /** Folder of this package. */
 export const projectDir = fileURLToPath(new URL("../../../", import.meta.url));
 
-/** The OpenClaw command of the development dependency. */
-export const openclawEntry = join(projectDir, "node_modules", "openclaw", "openclaw.mjs");
+/** The OpenClaw command: of the development dependency, or of another release (`npm run test:hosts`). */
+export const openclawEntry =
+  process.env.OPENCLAW_UNDER_TEST ?? join(projectDir, "node_modules", "openclaw", "openclaw.mjs");
 
 /** Memory as a file system, where Linux has it. */
 const MEMORY = "/dev/shm";

@@ -123,19 +123,19 @@ async function installPlugin(archive: string, root: string): Promise<string> {
   // Without a memory plugin a turn spends a third less time, and none of what is tested here concerns it.
   const config = { logging: { file: layout.logFile }, plugins: { slots: { memory: "none" } } };
   await writeFile(layout.configFile, JSON.stringify(config), { mode: 0o600 });
-  const args = [
-    openclawEntry,
-    "plugins",
-    "install",
-    `npm-pack:${archive}`,
-    "--force",
-    "--accept-capabilities",
-  ];
-  await mustRun({
-    file: process.execPath,
-    args,
-    cwd: root,
-    env: hostEnvironment(layout, installEnvironment()),
+  const install = async (...consent: string[]): Promise<unknown> =>
+    await mustRun({
+      file: process.execPath,
+      args: [openclawEntry, "plugins", "install", `npm-pack:${archive}`, "--force", ...consent],
+      cwd: root,
+      env: hostEnvironment(layout, installEnvironment()),
+    });
+  await install("--accept-capabilities").catch(async (error: unknown) => {
+    // Releases of 2026.7 and before ask for no consent.
+    if (!(error instanceof Error) || !error.message.includes("does not recognize option")) {
+      throw error;
+    }
+    await install();
   });
   return root;
 }
