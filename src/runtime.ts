@@ -17,3 +17,5 @@ export { wrapStream } from "./inference/stream.ts";
 export { refreshKimiCodeOAuth } from "./kimi-code-oauth.ts";
 export { runCliLogin, runCliLoginNonInteractive } from "./onboarding/cli-login.ts";
 export { runDeviceCode } from "./onboarding/device-code.ts";
+export { webFetchTool } from "./web/fetch.ts";
+export { setUpWebSearch, webSearchTool } from "./web/search.ts";

@@ -8,6 +8,8 @@ import { createRequire } from "node:module";
 type ProviderAuthSdk = typeof import("openclaw/plugin-sdk/provider-auth");
 type StatePathsSdk = typeof import("openclaw/plugin-sdk/state-paths");
 type AgentScopeSdk = typeof import("openclaw/plugin-sdk/agent-scope-runtime");
+type SsrfSdk = typeof import("openclaw/plugin-sdk/ssrf-runtime");
+type SecuritySdk = typeof import("openclaw/plugin-sdk/security-runtime");
 
 // Synchronous, because the host's `register` cannot wait; the host has these modules loaded.
 const load = createRequire(import.meta.url);
@@ -34,4 +36,14 @@ export function statePathsSdk(): StatePathsSdk {
 /** Which agents a config has, and where each keeps its state. */
 export function agentScopeSdk(): AgentScopeSdk {
   return sdk("agent-scope-runtime") as AgentScopeSdk;
+}
+
+/** Which addresses are private, by number and by name. */
+export function ssrfSdk(): SsrfSdk {
+  return sdk("ssrf-runtime") as SsrfSdk;
+}
+
+/** How content from outside is marked. */
+export function securitySdk(): SecuritySdk {
+  return sdk("security-runtime") as SecuritySdk;
 }
