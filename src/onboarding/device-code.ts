@@ -29,6 +29,7 @@ import { accountIdOf } from "../protocol/account-id.ts";
 import { KimiError } from "../protocol/errors.ts";
 import { pluginStateDir } from "../host/state.ts";
 import { showCode, waitingText } from "./device-code-view.ts";
+import { offerWeb } from "./offer-web.ts";
 import { chooseEndpoints } from "./region.ts";
 import { isPersonalAccount } from "./surface.ts";
 
@@ -155,11 +156,13 @@ export async function runDeviceCode(
   if (!personal) {
     await keep(home, credential, ctx.agentDir, checkpoint);
   }
+  const { notes = [], ...web } = await offerWeb(ctx);
   return {
     profiles: [
       { profileId: DEFAULT_PROFILE_ID, credential: profileFor(home, credential, accountId) },
     ],
     ...(ctx.credentialOnly === true || personal ? {} : { defaultModel: DEFAULT_MODEL_REF }),
-    notes: [say.ownLoginNow(regionLabel(endpoints))],
+    ...web,
+    notes: [say.ownLoginNow(regionLabel(endpoints)), ...notes],
   };
 }
