@@ -151,6 +151,7 @@ const FACTS: { readonly [K in Id]: readonly (readonly [...Parameters<Table[K]>])
   ownLoginNow: [["kimi.ai"]],
   offerWeb: [[]],
   webOn: [[]],
+  webChosen: [[]],
   whichSite: [[]],
   askingForCode: [[]],
   codeSent: [[]],
@@ -238,7 +239,7 @@ describe("every sentence for users", () => {
     expect(text).toMatch(/^(?:[A-Z]|auth\.|api\.)/u);
     // A full stop, a question, or a command that can be copied; a way in brackets.
     expect(text).toMatch(
-      /(?:[.?:)]|kimi-code|--device-code|--refresh|--usage|restart|doctor|status|--section web)$/u,
+      /(?:[.?:)]|kimi-code|--device-code|--refresh|--usage|restart|doctor|status|--section web|search\.provider)$/u,
     );
     expect(text).not.toMatch(/\.\.|\s\s|undefined|;\s*$|\s$/u);
   });

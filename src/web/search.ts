@@ -158,13 +158,13 @@ export function webSearchTool(ctx: ToolContext): ReturnType<Provider["createTool
   };
 }
 
-/** Says after the choice of this provider that it needs a sign-in, where there is none yet. */
+/** Says what follows from the choice of this provider, and that a sign-in is missing where there is none yet. */
 export async function setUpWebSearch({
   config,
   prompter,
 }: SetupContext): Promise<SetupContext["config"]> {
-  if (bindLogin(undefined, undefined, config) === undefined) {
-    await prompter.note(say.noProfile(), "Kimi Code");
-  }
+  const isMissing = bindLogin(undefined, undefined, config) === undefined;
+  const lines = [say.webChosen(), ...(isMissing ? [say.noProfile()] : [])];
+  await prompter.note(lines.join("\n"), "Kimi Code");
   return config;
 }
