@@ -22,7 +22,6 @@ export interface WebRuntime {
 /** There is no key, so there is no place for one. */
 const WITHOUT_KEY = {
   requiresCredential: false,
-  envVars: [],
   placeholder: "(sign in to Kimi Code)",
   signupUrl: "https://www.kimi.com/code",
   credentialPath: "",

@@ -52,7 +52,8 @@ function filterIn(args: Payload): string | undefined {
 }
 
 function countOf(wanted: unknown, fallback: unknown): number {
-  const count = [wanted, fallback].find(
+  const isText = typeof wanted === "string" && wanted.trim() !== "";
+  const count = [isText ? Number(wanted) : wanted, fallback].find(
     (value) => typeof value === "number" && Number.isFinite(value),
   );
   return Math.max(1, Math.min(MAX_COUNT, Math.floor(Number(count ?? DEFAULT_COUNT))));

@@ -13,9 +13,9 @@ import {
 import type { Gateway } from "../kit/openclaw/gateway.ts";
 import { createHost, type Host } from "../kit/openclaw/host.ts";
 import type { JsonObject } from "../kit/openclaw/layout.ts";
-import { type RefusingProxy, startRefusingProxy } from "../kit/openclaw/refusing-proxy.ts";
+import { REFUSAL, type RefusingProxy, startRefusingProxy } from "../kit/openclaw/refusing-proxy.ts";
 import { defaultModels } from "../kit/standin/accounts.ts";
-import { PAGE_REFUSED, QUOTA_WEEKLY } from "../kit/standin/bodies.ts";
+import { PAGE_REFUSED, QUOTA_WEEKLY, SERVER_ERROR } from "../kit/standin/bodies.ts";
 import { type StandIn, startStandIn } from "../kit/standin/server.ts";
 
 const CHAT = "kimi-code/kimi-for-coding";
@@ -116,7 +116,7 @@ describe("web tools on the Kimi login", () => {
       };
     });
     gateway = await host.startGateway();
-  }, 240_000);
+  }, 360_000);
 
   afterAll(async () => {
     await gateway?.kill();
@@ -130,7 +130,7 @@ describe("web tools on the Kimi login", () => {
     standIn.heal();
     standIn.clear();
     standIn.violations.length = 0;
-    proxy.redirectTo = undefined;
+    proxy.answer = REFUSAL;
     otherTurns = [];
   });
 
@@ -195,8 +195,28 @@ describe("web tools on the Kimi login", () => {
     expect(sent).toContain("Kimi will not fetch this page because it considers it unsafe");
   });
 
+  it("a page that OpenClaw can read is not asked of Kimi", async () => {
+    const text = "A sentence that is long enough to be taken for the article of a page. ".repeat(
+      20,
+    );
+    const body = `<html><head><title>Read here</title></head><body><article><p>${text}</p></article></body></html>`;
+    proxy.answer = { status: 200, body };
+    const sent = await turnWith(CHAT, [{ name: "web_fetch", arguments: { url: newPage() } }]);
+    expect(sent).toContain("A sentence that is long enough");
+    expect(standIn.count("fetch")).toBe(0);
+  });
+
+  it("OpenClaw makes do with its own poor reading when Kimi fails, too", async () => {
+    // Nested too deeply for OpenClaw's reader of articles.
+    proxy.answer = { status: 200, body: `<html><body>${"<div>".repeat(3_500)}poor reading` };
+    standIn.failNext("fetch", { kind: "status", ...SERVER_ERROR });
+    const sent = await turnWith(CHAT, [{ name: "web_fetch", arguments: { url: newPage() } }]);
+    expect(standIn.count("fetch")).toBe(1);
+    expect(sent).toContain("poor reading");
+  });
+
   it("no private address reaches Kimi, not by a redirect either", async () => {
-    proxy.redirectTo = "http://127.0.0.1:9/secret";
+    proxy.answer = { status: 302, location: "http://127.0.0.1:9/secret" };
     const sent = await turnWith(CHAT, [
       { name: "web_fetch", arguments: { url: "http://127.0.0.1:9/" } },
       { name: "web_fetch", arguments: { url: "http://[::ffff:10.0.0.1]/" } },

@@ -86,6 +86,9 @@ describe("a search", () => {
     [0, undefined, 1],
     [99, undefined, 10],
     [2.9, undefined, 2],
+    ["4", undefined, 4],
+    ["many", 3, 3],
+    ["", undefined, 5],
   ])("asks for count %s, setting %s: %s hits", async (count, maxResults, wanted) => {
     found(...Array.from({ length: 20 }, (_, n) => ({ title: "t", url: `https://a.example/${n}` })));
     const payload = await webSearch({ query: "kimi", count }, { maxResults });

@@ -7,39 +7,51 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Variables } from "./layout.ts";
 
+/** What is answered in the place of a site. */
+export interface SiteAnswer {
+  readonly status: number;
+  readonly location?: string;
+  /** HTML. */
+  readonly body?: string;
+}
+
 /** The proxy, and what was asked of it. */
 export interface RefusingProxy extends AsyncDisposable {
   /** Hosts that were asked for, in order. */
   readonly asked: readonly string[];
-  /** Where the next requests are redirected to, in place of a refusal. */
-  redirectTo: string | undefined;
+  /** The next answers; a refusal unless a test sets another. */
+  answer: SiteAnswer;
   /** Variables that send a host's requests here, but for those to loopback. */
   readonly env: Variables;
+}
+
+/** What a site that cannot be had answers. */
+export const REFUSAL: SiteAnswer = { status: 503 };
+
+function headersOf({ location, body = "" }: SiteAnswer): Record<string, string> {
+  return {
+    "content-type": "text/html; charset=utf-8",
+    "content-length": String(Buffer.byteLength(body)),
+    connection: "close",
+    ...(location === undefined ? {} : { location }),
+  };
 }
 
 /** Starts the proxy. */
 export async function startRefusingProxy(): Promise<RefusingProxy> {
   const asked: string[] = [];
   const server = createServer((request, response) => {
-    const { redirectTo } = proxy;
     asked.push(new URL(request.url ?? "", "http://nobody").host);
-    if (redirectTo === undefined) {
-      response.writeHead(503);
-    } else {
-      response.writeHead(302, { location: redirectTo });
-    }
-    response.end("refused");
+    response.writeHead(proxy.answer.status, headersOf(proxy.answer));
+    response.end(proxy.answer.body);
   });
   server.on("connect", (request, socket) => {
-    const { redirectTo } = proxy;
-    asked.push((request.url ?? "").replace(/:80$/, ""));
-    if (redirectTo === undefined) {
-      socket.end("HTTP/1.1 503 Refused\r\n\r\n");
-      return;
-    }
+    asked.push((request.url ?? "").replace(/:80$/u, ""));
     socket.write("HTTP/1.1 200 Connected\r\n\r\n");
     socket.once("data", () => {
-      socket.end(`HTTP/1.1 302 Found\r\nlocation: ${redirectTo}\r\ncontent-length: 0\r\n\r\n`);
+      const { status, body = "" } = proxy.answer;
+      const headers = Object.entries(headersOf(proxy.answer)).map((pair) => pair.join(": "));
+      socket.end([`HTTP/1.1 ${String(status)} Answer`, ...headers, "", body].join("\r\n"));
     });
   });
   server.listen(0, "127.0.0.1");
@@ -48,7 +60,7 @@ export async function startRefusingProxy(): Promise<RefusingProxy> {
   const address = `http://127.0.0.1:${String(port)}`;
   const proxy: RefusingProxy = {
     asked,
-    redirectTo: undefined,
+    answer: REFUSAL,
     env: { HTTP_PROXY: address, HTTPS_PROXY: address, NO_PROXY: "127.0.0.1,localhost" },
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
