@@ -93,7 +93,7 @@ describe("web search in a fresh host", () => {
     await terminal.waitFor(/● Kimi Code/, 30_000);
     terminal.send(keys.enter);
     await terminal.waitFor("Kimi Code works without an API key.", 30_000);
-    await terminal.waitFor("openclaw config unset tools.web.search.provider", 30_000);
+    await terminal.waitFor("Before you remove this plugin, run:", 30_000);
     // Nobody has signed in on this host yet.
     await terminal.waitFor("OpenClaw has no Kimi login yet.", 30_000);
     await terminal.waitFor("Enable the web_fetch tool?", 30_000);

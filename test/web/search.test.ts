@@ -44,7 +44,7 @@ describe("a search", () => {
     const { search } = registeredWebProviders();
     expect(search).toMatchObject({ id: "kimi-code", requiresCredential: false, envVars: [] });
     expect(search.getCredentialValue({ apiKey: "sk" })).toBeUndefined();
-    // Without this the host would pick it for whoever has signed in.
+    // With this the host would pick it for every user who has signed in.
     expect(search.authProviderId).toBeUndefined();
   });
 
