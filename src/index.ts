@@ -22,6 +22,7 @@ import {
 } from "./host/lifetime.ts";
 import { unwatchHomes, watchHomes } from "./host/home-watch.ts";
 import { isSameAccount } from "./host/profile-shape.ts";
+import { registerWebProviders } from "./host/web-providers.ts";
 
 // This module and that one have the same ending: `.ts` in the sources, `.js` in the package.
 const runtimeFile = `./runtime${path.extname(import.meta.filename)}`;
@@ -113,6 +114,7 @@ export default definePluginEntry({
       resolveUsageAuth: (ctx) => runtime().resolveUsageAuth(ctx),
       fetchUsageSnapshot: async (ctx) => await runtime().fetchUsageSnapshot(ctx),
     });
+    registerWebProviders(api, runtime);
     // Each copy of the plugin in this process may have a refresh under way.
     api.lifecycle?.onDispose?.(settleBeforeEnd);
     if (api.registrationMode === "full") {

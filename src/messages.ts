@@ -6,7 +6,7 @@
  * endings and ways out, and against OpenClaw's own readers of these texts.
  */
 
-import { ago, connectionTrouble, longWait, obstacle, shortWait } from "./words.ts";
+import { ago, connectionTrouble, counted, longWait, obstacle, shortWait } from "./words.ts";
 
 const SIGN_IN = "openclaw models auth login --provider kimi-code";
 const DEVICE_SIGN_IN = `${SIGN_IN} --device-code`;
@@ -232,6 +232,61 @@ export const answers = {
     "Kimi's server refused the request for a reason this plugin does not recognize; you are still signed in. Try another model, or check your plan's weekly usage limit with: openclaw status --usage",
 } as const;
 
+/** A web tool of OpenClaw's. */
+export type WebTool = "search" | "fetch";
+
+const WEB_TOOLS: Readonly<Record<WebTool, string>> = {
+  search: "web search",
+  fetch: "page fetching",
+};
+
+const OTHER_PROVIDER = "choose another provider with: openclaw configure --section web";
+
+/** Facts about an answer to a web tool's request. */
+export interface WebAnswerFacts extends AnswerFacts {
+  readonly tool: WebTool;
+}
+
+function notInPlan({ tool, site }: WebAnswerFacts): string {
+  return `Your Kimi plan does not include ${WEB_TOOLS[tool]} ${NOT_THE_LIMIT}. Upgrade at ${site}/code, or ${OTHER_PROVIDER}`;
+}
+
+function notTaken({ tool }: WebAnswerFacts): string {
+  return tool === "search"
+    ? "Kimi did not accept this search. Try it in other words."
+    : "Kimi did not accept this page's address. Try another page.";
+}
+
+function blocked(what: string, { tool }: WebAnswerFacts): string {
+  return tool === "search"
+    ? `${what} this search. Try it in other words.`
+    : `${what} this page. Try another page.`;
+}
+
+/** Answers that mean something else to a web tool than to a model call; {@link answers} has the rest. */
+export const webAnswers = {
+  no_access: notInPlan,
+  no_long_context: notInPlan,
+  unknown_model: notInPlan,
+  page_refused: (facts: WebAnswerFacts) =>
+    facts.tool === "fetch"
+      ? answers.page_refused()
+      : blocked("Kimi considers the results unsafe and blocked", facts),
+  content_policy: (facts: WebAnswerFacts) => blocked("Kimi's content policy blocked", facts),
+  overloaded: ({ tool, retryAfterMs }: WebAnswerFacts) =>
+    `Kimi's ${WEB_TOOLS[tool]} is overloaded right now. Try again ${waitOr(retryAfterMs, "in a moment")}.`,
+  context_overflow: notTaken,
+  image_too_large: notTaken,
+  bad_schema: notTaken,
+  bad_request: notTaken,
+  server_error: (facts: WebAnswerFacts) =>
+    facts.tool === "search"
+      ? answers.server_error(facts)
+      : `Kimi could not fetch this page${http(facts.status)}. Try again ${waitOr(facts.retryAfterMs, "in a moment")}, or try another page; you are still signed in.`,
+  refused: ({ tool, status }: WebAnswerFacts) =>
+    `Kimi's server refused ${WEB_TOOLS[tool]}${http(status)} for a reason this plugin does not recognize; you are still signed in. Check your plan's limits with \`openclaw status --usage\`, or ${OTHER_PROVIDER}`,
+} as const satisfies Partial<Record<keyof typeof answers, (facts: WebAnswerFacts) => string>>;
+
 /** Everything else, grouped by the error's code; what is not an error comes last. */
 export const say = {
   // login_missing
@@ -431,6 +486,28 @@ export const say = {
     "The sign-in was canceled. Nothing was stored; sign in again when you are ready.",
   siteUnknown: () =>
     `Kimi has two sites, and nothing says which one your account is on. Set region to mainland-cn (kimi.com) or global (kimi.ai), then sign in again: openclaw config set plugins.entries.kimi-code-oauth.config.region global`,
+  // Web search and fetch
+  webTimeout: ({ tool, seconds }: { readonly tool: WebTool; readonly seconds: number }) =>
+    `Kimi's ${WEB_TOOLS[tool]} did not answer within ${counted(seconds, "second")}. Try again; you are still signed in.`,
+  notSearchResults: ({ host }: { readonly host: string }) =>
+    `${host} answered with something other than search results. Check the network or proxy and try again; you are still signed in.`,
+  notPageText: ({ host }: { readonly host: string }) =>
+    `${host} answered with something other than a page's text. Check the network or proxy and try again; you are still signed in.`,
+  noQuery: () => "This search has no words to search for. Try again with a query.",
+  noSuchFilter: ({ filter }: { readonly filter: string }) =>
+    `Kimi's web search has no filter for ${filter}. Try again without ${filter}, and put what matters into the query.`,
+  nothingFound: () => "Kimi found nothing for this search. Try it in other words.",
+  pageEmpty: () => "Kimi found no text on this page. Try another page.",
+  pageCut: ({ characters }: { readonly characters: number }) =>
+    `The page is longer than what was taken over: its text was cut after ${String(characters)} characters.`,
+  notAPage: () =>
+    "Kimi fetches only pages with an http or https address. Check the address and try again.",
+  pageWithPassword: () =>
+    "The address holds a user name or password, so it was not sent to Kimi. Try again without them.",
+  privatePage: () =>
+    "The address leads to a private or local network, so it was not sent to Kimi. Try a public page.",
+  pageUnknown: ({ host }: { readonly host: string }) =>
+    `The name ${host} could not be resolved here, so it was not sent to Kimi. Check the address and try again.`,
 
   // endpoint_invalid, aborted
   invalidEndpoint: (source: string, reason: string) =>
@@ -479,6 +556,12 @@ export const say = {
   loginUnusable: () => "The Kimi CLI login could not be used",
   sharedNow: () =>
     "OpenClaw and the Kimi CLI now share one login. When one refreshes it, the other picks up the new tokens.",
+  offerWeb: () =>
+    "Let agents search the web with this Kimi login too? Their searches, and the addresses of pages that OpenClaw cannot read itself, then go to Kimi.",
+  webOn: () =>
+    "Agents now search the web with this Kimi login. To end that, which you must do before you remove this plugin: openclaw config unset tools.web.search.provider",
+  webChosen: () =>
+    "Searches of your agents now go to Kimi. Before you remove this plugin, run: openclaw config unset tools.web.search.provider",
   ownLoginNow: (site: string) =>
     `OpenClaw now has its own Kimi login (${site}). Signing in or out of a Kimi CLI does not affect it.`,
   whichSite: () => "Where is your Kimi account?",

@@ -25,3 +25,5 @@ export {
   checkDeviceCodeNonInteractive,
   runDeviceCodeNonInteractive,
 } from "./onboarding/device-code-unattended.ts";
+export { webFetchTool } from "./web/fetch.ts";
+export { setUpWebSearch, webSearchTool } from "./web/search.ts";

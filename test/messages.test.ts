@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { answers, ofProfile, ownerLabel, type Passing, say } from "../src/messages.ts";
+import { answers, ofProfile, ownerLabel, type Passing, say, webAnswers } from "../src/messages.ts";
 
 type Table = typeof say;
 type Id = keyof Table;
@@ -110,6 +110,18 @@ const FACTS: { readonly [K in Id]: readonly (readonly [...Parameters<Table[K]>])
   siteUnknown: [[]],
   handoverLost: [[]],
   unknownCode: [[]],
+  webTimeout: [[{ tool: "search", seconds: 30 }], [{ tool: "fetch", seconds: 1 }]],
+  notSearchResults: [[{ host: "api.kimi.com" }]],
+  notPageText: [[{ host: "api.kimi.com" }]],
+  noQuery: [[]],
+  noSuchFilter: [[{ filter: "dates" }]],
+  nothingFound: [[]],
+  pageEmpty: [[]],
+  pageCut: [[{ characters: 1_000_000 }]],
+  notAPage: [[]],
+  pageWithPassword: [[]],
+  privatePage: [[]],
+  pageUnknown: [[{ host: "nowhere.example" }]],
   invalidEndpoint: [["KIMI_CODE_BASE_URL", "does not use https"]],
   invalidProxy: [["HTTPS_PROXY"]],
   canceled: [[]],
@@ -148,6 +160,9 @@ const FACTS: { readonly [K in Id]: readonly (readonly [...Parameters<Table[K]>])
   loginUnusable: [[]],
   sharedNow: [[]],
   ownLoginNow: [["kimi.ai"]],
+  offerWeb: [[]],
+  webOn: [[]],
+  webChosen: [[]],
   whichSite: [[]],
   askingForCode: [[]],
   codeSent: [[]],
@@ -191,6 +206,8 @@ const COMPLETE: ReadonlySet<Id> = new Set([
   "usingOneOfSeveral",
   "sharedNow",
   "ownLoginNow",
+  "offerWeb",
+  "pageCut",
 ]);
 /** What a user can do: a command, a file to change, a wait, another try, an answer to give. */
 const WAY_OUT =
@@ -254,6 +271,11 @@ describe("every sentence for users", () => {
   const all = [
     ...sentences(),
     ...Object.entries(answers).map(([kind, tell]) => [kind, tell(API_FACTS)] as const),
+    ...(["search", "fetch"] as const).flatMap((tool) =>
+      Object.entries(webAnswers).map(
+        ([kind, tell]) => [`${tool}: ${kind}`, tell({ ...API_FACTS, tool })] as const,
+      ),
+    ),
   ];
   const told = all.filter(([id]) => !LABELS.has(id as Id));
 
@@ -266,7 +288,7 @@ describe("every sentence for users", () => {
     expect(text).toMatch(/^(?:[A-Z]|auth\.|api\.)/u);
     // A full stop, a question, or a command that can be copied; a way in brackets.
     expect(text).toMatch(
-      /(?:[.?:)]|kimi-code|region global|--device-code|--refresh|--usage|restart|doctor|status)$/u,
+      /(?:[.?:)]|kimi-code|region global|--device-code|--refresh|--usage|restart|doctor|status|--section web|search\.provider)$/u,
     );
     expect(text).not.toMatch(/\.\.|\s\s|undefined|;\s*$|\s$/u);
   });

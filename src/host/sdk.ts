@@ -9,6 +9,8 @@ type ProviderAuthSdk = typeof import("openclaw/plugin-sdk/provider-auth");
 type StatePathsSdk = typeof import("openclaw/plugin-sdk/state-paths");
 type MediaSdk = typeof import("openclaw/plugin-sdk/media-runtime");
 type AgentScopeSdk = typeof import("openclaw/plugin-sdk/agent-scope-runtime");
+type SsrfSdk = typeof import("openclaw/plugin-sdk/ssrf-runtime");
+type SecuritySdk = typeof import("openclaw/plugin-sdk/security-runtime");
 
 // Synchronous, because the host's `register` cannot wait; the host has these modules loaded.
 const load = createRequire(import.meta.url);
@@ -40,4 +42,14 @@ export function agentScopeSdk(): AgentScopeSdk {
 /** QR codes, among much else: for sign-ins only. */
 export function mediaSdk(): MediaSdk {
   return sdk("media-runtime") as MediaSdk;
+}
+
+/** Which addresses are private, by number and by name. */
+export function ssrfSdk(): SsrfSdk {
+  return sdk("ssrf-runtime") as SsrfSdk;
+}
+
+/** How content from outside is marked. */
+export function securitySdk(): SecuritySdk {
+  return sdk("security-runtime") as SecuritySdk;
 }

@@ -20,6 +20,7 @@ import {
 } from "./find-logins.ts";
 import { profileForLogin } from "./login-profile.ts";
 import { reportFailure, saveUnattended, type UnattendedCheck } from "./unattended.ts";
+import { offerWeb } from "./offer-web.ts";
 
 /**
  * Signs in where the user cannot be asked.
@@ -115,10 +116,12 @@ export async function runCliLogin(ctx: ProviderAuthContext): Promise<ProviderAut
   try {
     const credential = await profileForLogin(login.home, ctx.signal);
     progress.stop(say.usingLogin(describeLogin(login)));
+    const { notes = [], ...web } = await offerWeb(ctx);
     return {
       profiles: [{ profileId: DEFAULT_PROFILE_ID, credential }],
       ...(ctx.credentialOnly === true ? {} : { defaultModel: DEFAULT_MODEL_REF }),
-      notes: [say.sharedNow()],
+      ...web,
+      notes: [say.sharedNow(), ...notes],
     };
   } catch (error) {
     progress.stop(say.loginUnusable());

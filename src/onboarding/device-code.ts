@@ -30,6 +30,7 @@ import { KimiError } from "../protocol/errors.ts";
 import type { OAuthProfile } from "../host/profile-shape.ts";
 import { pluginStateDir } from "../host/state.ts";
 import { showCode, waitingText } from "./device-code-view.ts";
+import { offerWeb } from "./offer-web.ts";
 import { chooseEndpoints } from "./region.ts";
 import { isPersonalAccount } from "./surface.ts";
 
@@ -185,9 +186,11 @@ export async function runDeviceCode(
     nowMs: deps.now(),
     checkpoint,
   });
+  const { notes = [], ...web } = await offerWeb(ctx);
   return {
     profiles: [{ profileId: DEFAULT_PROFILE_ID, credential: profile }],
     ...(ctx.credentialOnly === true || personal ? {} : { defaultModel: DEFAULT_MODEL_REF }),
-    notes: [say.ownLoginNow(regionLabel(endpoints))],
+    ...web,
+    notes: [say.ownLoginNow(regionLabel(endpoints)), ...notes],
   };
 }

@@ -6,6 +6,7 @@ import * as bodies from "../kit/standin/bodies.ts";
 import { type StandIn, startStandIn } from "../kit/standin/server.ts";
 import { type ChatWindow, openChatWindow } from "../kit/openclaw/chat-window.ts";
 import { createHost, type Gateway, type Host } from "../kit/openclaw/host.ts";
+import { keys } from "../kit/openclaw/pty.ts";
 import { kimiVariables } from "../kit/kimi/kimi-cli.ts";
 
 const HOME = "kimi-code:default";
@@ -23,6 +24,11 @@ describe("two accounts", () => {
     const terminal = host.terminal([...LOGIN, ...more]);
     await terminal.waitFor("Waiting for your approval", 60_000);
     standIn.approveDevice(userCode, account);
+    if (more.includes("--set-default")) {
+      // The first sign-in offers web search.
+      await terminal.waitFor("Let agents search the web", 30_000);
+      terminal.send(keys.enter);
+    }
     const { code } = await terminal.exited;
     expect([code, terminal.screen()]).toEqual([0, expect.stringContaining("Approved")]);
   }

@@ -52,6 +52,8 @@ it("signs in from a terminal without any Kimi CLI, answers, refreshes, and asks 
   expect(terminal.screen()).toContain("Code: FAKE-0002");
   standIn.approveDevice("FAKE-0002");
   await terminal.waitFor("Approved", 30_000);
+  await terminal.waitFor("Let agents search the web", 30_000);
+  terminal.send(keys.enter);
   expect((await terminal.exited).code).toBe(0);
 
   const [file = ""] = await ownHomes();

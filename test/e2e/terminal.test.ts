@@ -51,6 +51,8 @@ it("asks in a terminal which of several logins to use, and stores the chosen one
   terminal.send(keys.down);
   terminal.send(keys.enter);
   await terminal.waitFor("Using the login of the Kimi Code CLI", 60_000);
+  await terminal.waitFor("Let agents search the web", 30_000);
+  terminal.send(keys.enter);
   const { code } = await terminal.exited;
 
   expect(code).toBe(0);

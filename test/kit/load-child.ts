@@ -45,6 +45,8 @@ const { default: entry } = (await import(url)) as Entry;
 entry.register({
   registrationMode: "full",
   registerProvider: () => undefined,
+  registerWebSearchProvider: () => undefined,
+  registerWebFetchProvider: () => undefined,
   registerService: () => undefined,
 });
 const ms = performance.now() - start;

@@ -47,10 +47,15 @@ export class AgentRuns implements AsyncDisposable {
     return new AgentRuns(folder);
   }
 
-  /** Signs in at a stand-in, as the account with this id. */
-  async signIn(standIn: StandIn, profileId = "kimi-code:default", account?: string): Promise<void> {
+  /** Signs in at a stand-in, as the account with this id; the tokens were issued `ageMs` ago. */
+  async signIn(
+    standIn: StandIn,
+    profileId = "kimi-code:default",
+    account?: string,
+    ageMs = 0,
+  ): Promise<void> {
     const home = homeFor("kimi-code-cli", path.join(this.#folder, profileId), standIn);
-    await writeLogin(home, standIn.issueLogin(account));
+    await writeLogin(home, standIn.issueLogin(account), { issuedAtMs: Date.now() - ageMs });
     upsertAuthProfile({
       profileId,
       credential: {

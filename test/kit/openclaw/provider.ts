@@ -24,6 +24,29 @@ export function registeredProvider(): ProviderPlugin {
   return provider;
 }
 
+type Api = Parameters<NonNullable<typeof entry.register>>[0];
+
+/** The web tools that the plugin registers. */
+export interface WebProviders {
+  readonly search: Parameters<Api["registerWebSearchProvider"]>[0];
+  readonly fetch: Parameters<Api["registerWebFetchProvider"]>[0];
+}
+
+/** Registers the plugin as a discovery load does, and gives its web tools. */
+export function registeredWebProviders(): WebProviders {
+  const found: Partial<Record<keyof WebProviders, unknown>> = {};
+  const api = new Proxy(
+    {
+      registrationMode: "discovery",
+      registerWebSearchProvider: (provider: unknown) => void (found.search = provider),
+      registerWebFetchProvider: (provider: unknown) => void (found.fetch = provider),
+    },
+    { get: (target, name) => Reflect.get(target, name) ?? (() => undefined) },
+  );
+  entry.register?.(api as unknown as Api);
+  return found as unknown as WebProviders;
+}
+
 /** What a non-interactive sign-in said and did. */
 export interface SignInOutcome {
   readonly config: unknown;

@@ -2,7 +2,13 @@
 import { z } from "zod";
 import { usagesShapeA, usagesShapeB } from "./accounts.ts";
 import type { Account } from "./accounts.ts";
-import { INVALID_BEARER, INVALID_BEARER_ANTHROPIC, NO_MEMBERSHIP, badRequest } from "./bodies.ts";
+import {
+  INVALID_BEARER,
+  INVALID_BEARER_ANTHROPIC,
+  NO_MEMBERSHIP,
+  PAGE_REFUSED,
+  badRequest,
+} from "./bodies.ts";
 import { answerReply, jsonReply } from "./http.ts";
 import type { Reply } from "./http.ts";
 import type { RecordedRequest, WebContent } from "./types.ts";
@@ -61,6 +67,10 @@ export const usages = withAccount((world, _request, account) => {
 /** `GET /me`. */
 export const me = withAccount((_world, _request, account) => jsonReply(200, account.me));
 
+/**
+ * Members: MoonshotAI/kimi-cli src/kimi_cli/tools/web/search.py, with the bounds of its own parameters. The Kimi Code
+ * CLI 2.1.0 sends `text_query` alone. What the server does with others is not known, so there are none.
+ */
 const searchBody = z.strictObject({
   text_query: z.string().min(1),
   limit: z.int().min(1).max(20).optional(),
@@ -68,7 +78,11 @@ const searchBody = z.strictObject({
   timeout_seconds: z.number().positive().optional(),
 });
 
+/** Both CLIs send the address alone (kimi-cli tools/web/fetch.py; `MoonshotFetchURLProvider` of the Kimi Code CLI). */
 const fetchBody = z.strictObject({ url: z.url({ protocol: /^https?$/u }) });
+
+/** Hosts that no page of the web has, in the URL parser's notation. */
+const PRIVATE_PAGE = /^(?:localhost$|127\.|10\.|192\.168\.|169\.254\.|\[(?:::|f[cde]))/u;
 
 /** Results and pages until a test sets its own. */
 export function defaultWebContent(): WebContent {
@@ -104,6 +118,7 @@ export const search = withAccount((world, request, account) => {
   if (account.membership === "none") {
     return answerReply(NO_MEMBERSHIP);
   }
+  // Five is the Python CLI's default, and pages are in the reply only when it asks to crawl them.
   const wanted = world.web.searchResults.slice(0, parsed.data.limit ?? 5);
   const crawled = parsed.data.enable_page_crawling === true;
   return jsonReply(200, {
@@ -119,6 +134,15 @@ export const fetchPage = withAccount((world, request, account) => {
   }
   if (account.membership === "none") {
     return answerReply(NO_MEMBERSHIP);
+  }
+  // Both CLIs ask for it; what comes without it is not known.
+  if (request.headers["accept"] !== "text/markdown") {
+    violation(world, request, "no Accept: text/markdown");
+  }
+  // Made up: which pages are a risk. A client that protects its user's network never gets here.
+  if (PRIVATE_PAGE.test(new URL(parsed.data.url).hostname)) {
+    violation(world, request, "a private address was sent");
+    return answerReply(PAGE_REFUSED);
   }
   const headers = { "content-type": "text/markdown; charset=utf-8" };
   return { status: 200, headers, body: world.web.page(parsed.data.url) };

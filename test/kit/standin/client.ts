@@ -51,7 +51,7 @@ export function getJson(standIn: StandIn, path: string, accessToken: string): Pr
   return call(`${standIn.apiBase}${path}`, bearer(accessToken));
 }
 
-/** POST of JSON under the API base. */
+/** POST of JSON under the API base, with the headers of both CLIs. */
 export function postJson(
   standIn: StandIn,
   path: string,
@@ -59,7 +59,11 @@ export function postJson(
   accessToken: string,
 ): Promise<Got> {
   return call(`${standIn.apiBase}${path}`, {
-    headers: { authorization: `Bearer ${accessToken}`, "content-type": "application/json" },
+    headers: {
+      authorization: `Bearer ${accessToken}`,
+      "content-type": "application/json",
+      ...(path === "/fetch" && { accept: "text/markdown" }),
+    },
     body: JSON.stringify(body),
   });
 }

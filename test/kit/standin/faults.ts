@@ -1,6 +1,6 @@
 /** Faults: what a network or a server can do to a request, on demand. */
 import type { ServerResponse } from "node:http";
-import { answerReply, sendBroken, sendHalf, sendHuge, sendReply } from "./http.ts";
+import { answerReply, sendBroken, sendDrip, sendHalf, sendHuge, sendReply } from "./http.ts";
 import type { Reply } from "./http.ts";
 import { realDelay } from "./clock.ts";
 import type { JsonObject, RecordedRequest, RequestFilter, Route } from "./types.ts";
@@ -32,6 +32,8 @@ export type Fault =
   | { kind: "redirect"; location: string; status?: 301 | 302 | 303 | 307 | 308 }
   /** A valid JSON body of this size. */
   | { kind: "huge"; bytes: number }
+  /** Sends a good head, and then a byte each `everyMs` ms, without an end. */
+  | { kind: "drip"; everyMs: number }
   | { kind: "rawBody"; status: number; contentType: string; body: string }
   /** Handles the request and changes the JSON of the reply. */
   | { kind: "mutateReply"; fn: (reply: JsonObject) => unknown }
@@ -135,6 +137,9 @@ export async function answerWithFault(
       return;
     case "huge":
       await sendHuge(res, fault.bytes);
+      return;
+    case "drip":
+      await sendDrip(res, fault.everyMs);
       return;
     case "reset":
       res.socket?.resetAndDestroy();

@@ -180,3 +180,12 @@ export async function sendHuge(res: ServerResponse, bytes: number): Promise<void
   // A client that has read enough and leaves is just what this is for.
   await pipeline(Readable.from(padding(bytes)), res).catch(() => undefined);
 }
+
+/** Sends a head, and then one byte after another until the client has had enough. */
+export async function sendDrip(res: ServerResponse, everyMs: number): Promise<void> {
+  res.writeHead(200, { "content-type": "text/plain; charset=utf-8" });
+  while (!res.destroyed) {
+    res.write(" ");
+    await realDelay(everyMs);
+  }
+}

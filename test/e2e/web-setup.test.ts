@@ -1,0 +1,156 @@
+import { rm } from "node:fs/promises";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { kimiVariables, signInWithCliLogin, succeed, writeCliLogin } from "../kit/kimi/kimi-cli.ts";
+import { createHost, type Host, packPlugin } from "../kit/openclaw/host.ts";
+import type { JsonObject } from "../kit/openclaw/layout.ts";
+import { packOlder } from "../kit/openclaw/older-plugin.ts";
+import { keys } from "../kit/openclaw/pty.ts";
+import { installEnvironment } from "../kit/openclaw/template.ts";
+import { type StandIn, startStandIn } from "../kit/standin/server.ts";
+
+const LOGIN = ["models", "auth", "login", "--provider", "kimi-code", "--method", "cli-login"];
+const QUESTION = "Let agents search the web with this Kimi login too?";
+const CHOSEN = { provider: "kimi-code" };
+const CHOOSE = ["config", "set", "tools.web.search.provider", "kimi-code"];
+
+let standIn: StandIn;
+
+beforeEach(async () => {
+  standIn = await startStandIn();
+});
+
+afterEach(async () => {
+  await standIn?.close();
+});
+
+/** The host's settings of web tools. */
+async function webSettings(host: Host): Promise<JsonObject | undefined> {
+  return ((await host.config())["tools"] as { web?: JsonObject } | undefined)?.web;
+}
+
+describe("web search in a fresh host", () => {
+  let host: Host;
+
+  beforeEach(async () => {
+    host = await createHost({ env: kimiVariables(standIn) });
+    await writeCliLogin(host, standIn, standIn.issueLogin());
+  }, 180_000);
+
+  afterEach(async () => {
+    await host?.dispose();
+  });
+
+  /** Signs in, answers the question, and gives what was shown. */
+  const signIn = async (answer: string): Promise<string> => {
+    const terminal = host.terminal(LOGIN);
+    await terminal.waitFor(QUESTION, 60_000);
+    terminal.send(answer);
+    expect((await terminal.exited).code).toBe(0);
+    expect(host.readAuthProfiles()).toHaveProperty("kimi-code:default");
+    return terminal.screen();
+  };
+
+  it("is offered after a sign-in, and set up by a yes", { timeout: 180_000 }, async () => {
+    expect(await signIn("y")).toContain("Agents now search the web with this Kimi login.");
+    expect(await webSettings(host)).toEqual({ search: CHOSEN, fetch: CHOSEN });
+    // Where one is set, nobody asks.
+    const again = host.terminal(LOGIN);
+    expect((await again.exited).code).toBe(0);
+    expect(again.screen()).not.toContain(QUESTION);
+  });
+
+  it.each([
+    ["Enter alone", keys.enter],
+    ["Ctrl-C", keys.ctrlC],
+  ])(
+    "is not forced on anybody: %s signs in and sets nothing",
+    { timeout: 180_000 },
+    async (_what, answer) => {
+      await signIn(answer);
+      expect(await webSettings(host)).toBeUndefined();
+      standIn.script([{ toolCalls: [{ name: "web_search", arguments: { query: "kimi" } }] }]);
+      await host.agentTurn("look it up", { model: "kimi-code/kimi-for-coding" });
+      expect(standIn.count("chat")).toBeGreaterThan(0);
+      expect(standIn.count("search")).toBe(0);
+    },
+  );
+
+  it("is asked about once: a no is remembered", { timeout: 180_000 }, async () => {
+    await signIn("n");
+    const again = host.terminal(LOGIN);
+    expect((await again.exited).code).toBe(0);
+    expect(again.screen()).not.toContain(QUESTION);
+    expect(await webSettings(host)).toBeUndefined();
+  });
+
+  it("is in the list of `configure --section web`", { timeout: 180_000 }, async () => {
+    const terminal = host.terminal(["configure", "--section", "web"]);
+    await terminal.waitFor("Enable the web_search tool?", 60_000);
+    terminal.send(keys.enter);
+    await terminal.waitFor(/● Skip for now/, 60_000);
+    expect(terminal.screen()).toContain("Kimi Code (Uses your Kimi Code sign-in · key-free)");
+    terminal.send("Kimi Code");
+    await terminal.waitFor(/● Kimi Code/, 30_000);
+    terminal.send(keys.enter);
+    await terminal.waitFor("Kimi Code works without an API key.", 30_000);
+    await terminal.waitFor("Before you remove this plugin, run:", 30_000);
+    // Nobody has signed in on this host yet.
+    await terminal.waitFor("OpenClaw has no Kimi login yet.", 30_000);
+    await terminal.waitFor("Enable the web_fetch tool?", 30_000);
+    terminal.send(keys.enter);
+    expect((await terminal.exited).code).toBe(0);
+    expect(await webSettings(host)).toMatchObject({ search: { ...CHOSEN, enabled: true } });
+  });
+
+  it(
+    "is chosen by a script, and given back before the plugin goes",
+    { timeout: 240_000 },
+    async () => {
+      await signInWithCliLogin(host, standIn);
+      await succeed(host.run(CHOOSE));
+      await succeed(host.run(["config", "set", "tools.web.fetch.provider", "kimi-code"]));
+      await succeed(host.run(["config", "unset", "tools.web.search.provider"]));
+      await succeed(host.run(["config", "unset", "tools.web.fetch.provider"]));
+      await succeed(host.run(["plugins", "uninstall", "kimi-code-oauth", "--force"]));
+      expect((await host.run(["config", "validate"])).code).toBe(0);
+    },
+  );
+});
+
+describe("an update from the version without web tools", () => {
+  it(
+    "needs consent, which a script gives with a flag; the login stays",
+    { timeout: 400_000 },
+    async () => {
+      const archive = await packPlugin();
+      const older = await packOlder(archive, { usageProviders: ["kimi-code"] });
+      const host = await createHost({ env: kimiVariables(standIn), plugin: older.archive });
+      try {
+        await signInWithCliLogin(host, standIn);
+        const version = async (): Promise<unknown> => {
+          const { stdout } = await host.run(["plugins", "inspect", "kimi-code-oauth", "--json"]);
+          return (JSON.parse(stdout) as { plugin: { version: string } }).plugin.version;
+        };
+        expect(await version()).toBe("0.0.9");
+        expect((await host.run(CHOOSE)).code).toBe(1);
+
+        const update = ["plugins", "install", `npm-pack:${archive}`, "--force"];
+        const env = installEnvironment();
+        const refused = await host.run(update, { env });
+        expect(refused.code).toBe(1);
+        expect(refused.stdout + refused.stderr).toMatch(
+          /requires capability consent\. The plugin was not updated\..*--accept-capabilities/s,
+        );
+        expect(await version()).toBe("0.0.9");
+
+        await succeed(host.run([...update, "--accept-capabilities"], { env }));
+        expect(await version()).not.toBe("0.0.9");
+        await succeed(host.run(CHOOSE));
+        expect(await host.agentTurn("hi")).toMatchObject({ ok: true, text: "pong" });
+      } finally {
+        await host.dispose();
+        await rm(older.folder, { recursive: true, force: true });
+      }
+    },
+  );
+});
