@@ -7,7 +7,9 @@ import { createServer as createHttpsServer } from "node:https";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import * as undici from "undici";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { routeTo } from "../../src/protocol/connection.ts";
 import { isKimiError } from "../../src/protocol/errors.ts";
 import { exchange } from "../../src/protocol/http.ts";
 import { proxyFor } from "../../src/protocol/proxy-env.ts";
@@ -317,6 +319,11 @@ describe("proxyFor", () => {
     [{ HTTPS_PROXY: "proxy.corp:3128" }, "http proxy.corp:3128 HTTPS_PROXY"],
     [{ HTTPS_PROXY: "user:pw@proxy.corp:3128" }, "http proxy.corp:3128 HTTPS_PROXY"],
     [{ HTTPS_PROXY: "https://proxy.corp" }, "http proxy.corp:443 HTTPS_PROXY"],
+    [{ HTTPS_PROXY: "http://proxy.corp" }, "http proxy.corp:80 HTTPS_PROXY"],
+    [{ HTTPS_PROXY: "proxy.corp" }, "http proxy.corp:80 HTTPS_PROXY"],
+    [{ HTTPS_PROXY: "SOCKS5://s" }, "socks5 s:1080 HTTPS_PROXY"],
+    [{ ALL_PROXY: "socks5://s:1", HTTPS_PROXY: "socks5://t:1" }, "socks5 s:1 ALL_PROXY"],
+    [{ HTTP_PROXY: "socks5://s:9", HTTPS_PROXY: "socks4://t:9" }, "socks4 t:9 HTTPS_PROXY"],
     [{ HTTPS_PROXY: "http://[::1]:3128" }, "http [::1]:3128 HTTPS_PROXY"],
     [{ ALL_PROXY: "socks5h://s" }, "socks5 s:1080 ALL_PROXY"],
     [{ HTTPS_PROXY: "socks4://s:9" }, "socks4 s:9 HTTPS_PROXY"],
@@ -340,6 +347,12 @@ describe("proxyFor", () => {
     ["localhost,127.0.0.1", false],
     ["imi.com", false],
     ["kimi.com.evil.example", false],
+    ["auth.kimi.com.", true],
+    ["auth.kimi.com:https", false],
+    ["auth.kimi.com:443x", false],
+    ["x.*.kimi.com", false],
+    [",,kimi.com", true],
+    ["a.example,\tkimi.com", true],
     ["", false],
   ])("lets NO_PROXY=%s take Kimi out: %s", (value, exempt) => {
     expect(proxyFor(KIMI, { HTTPS_PROXY: "http://a:1", NO_PROXY: value }) === undefined).toBe(
@@ -355,5 +368,108 @@ describe("proxyFor", () => {
     expect(
       proxyFor(new URL(url), { HTTP_PROXY: "http://a:1", no_proxy: "", NO_PROXY: value }),
     ).toBeUndefined();
+  });
+
+  it.each([
+    ["http://auth.kimi.com/", "auth.kimi.com:80", true],
+    ["http://auth.kimi.com/", "auth.kimi.com:443", false],
+    ["http://auth.kimi.com:8080/", "auth.kimi.com:8080", true],
+    ["http://auth.kimi.com./", "kimi.com", true],
+    ["http://[::1]:8080/", "[::1]:80", false],
+    ["http://[::1]:8080/", "::2", false],
+  ])("takes %s out with NO_PROXY=%s: %s", (url, value, exempt) => {
+    const proxy = proxyFor(new URL(url), { HTTP_PROXY: "http://a:1", NO_PROXY: value });
+    expect(proxy === undefined).toBe(exempt);
+  });
+});
+
+describe("the dispatcher that OpenClaw shares", () => {
+  let before: undici.Dispatcher;
+
+  beforeEach(() => {
+    before = undici.getGlobalDispatcher();
+  });
+
+  afterEach(async () => {
+    const own = undici.getGlobalDispatcher();
+    undici.setGlobalDispatcher(before);
+    await own.close();
+  });
+
+  it("is used where it is one of OpenClaw's own, whatever the environment says", async () => {
+    const { port, asked } = await httpProxy();
+    vi.stubEnv("HTTP_PROXY", "http://127.0.0.1:1");
+    undici.setGlobalDispatcher(
+      new undici.ProxyAgent({ uri: `http://127.0.0.1:${String(port)}`, proxyTunnel: true }),
+    );
+    expect(await ask()).toBe(401);
+    expect(asked).toEqual([new URL(standIn.origin).host]);
+  });
+
+  it("is used for the HTTP proxy of the environment, and the proxy is named when it fails", async () => {
+    const { port, asked } = await httpProxy(503);
+    vi.stubEnv("HTTP_PROXY", `http://127.0.0.1:${String(port)}`);
+    undici.setGlobalDispatcher(new undici.EnvHttpProxyAgent({ proxyTunnel: true }));
+    const { message } = await failure();
+    expect(message).toContain(`The proxy 127.0.0.1:${String(port)} `);
+    expect(asked).toHaveLength(1);
+  });
+
+  it("is used where the environment names no proxy", async () => {
+    const shared = new undici.EnvHttpProxyAgent();
+    const dispatch = vi.spyOn(shared, "dispatch");
+    undici.setGlobalDispatcher(shared);
+    expect(await ask()).toBe(401);
+    expect(dispatch).toHaveBeenCalledOnce();
+  });
+
+  it("gives way to the SOCKS proxy of the environment, which it does not know", async () => {
+    const { port, asked } = await socksProxy();
+    undici.setGlobalDispatcher(new undici.EnvHttpProxyAgent());
+    vi.stubEnv("ALL_PROXY", `socks5://127.0.0.1:${String(port)}`);
+    expect(await ask()).toBe(401);
+    expect(asked).toEqual(["socks5 127.0.0.1"]);
+  });
+});
+
+describe("a SOCKS proxy", () => {
+  it.each([
+    ["http://kimi.test/", "80"],
+    ["http://kimi.test:8080/", "8080"],
+    ["https://kimi.test/", "443"],
+    ["https://kimi.test:8443/", "8443"],
+  ])("is asked for %s at port %s, and resolves the name", async (url, port) => {
+    const proxy = await socksProxy({ refuse: true });
+    vi.stubEnv("ALL_PROXY", `socks4a://127.0.0.1:${String(proxy.port)}`);
+    await failure(url);
+    expect(proxy.asked[0]).toMatch(new RegExp(`^socks4 ${port} .*kimi\\.test`, "u"));
+  });
+
+  it("has the server's certificate checked at the end of the tunnel", async () => {
+    const { port } = await socksProxy();
+    vi.stubEnv("ALL_PROXY", `socks5://127.0.0.1:${String(port)}`);
+    // The tunnel ends at the stand-in, which speaks no TLS.
+    const { message, mayHaveReachedServer } = await failure("https://kimi.test/");
+    expect(message).toContain("no secure connection could be made");
+    expect(mayHaveReachedServer).toBe(false);
+  });
+
+  it("that lies on an IPv6 address is reached there", async () => {
+    vi.stubEnv("ALL_PROXY", "socks5://[::1]:1");
+    const { message } = await failure();
+    expect(message).toContain("The proxy [::1]:1 could not be reached");
+  });
+
+  it("has one dispatcher, so that connections are used again", () => {
+    vi.stubEnv("ALL_PROXY", "socks5://127.0.0.1:1");
+    const first = routeTo(undici, KIMI);
+    expect(routeTo(undici, KIMI).dispatcher).toBe(first.dispatcher);
+    expect(first.proxy?.label).toBe("127.0.0.1:1");
+    vi.stubEnv("ALL_PROXY", "socks5://127.0.0.1:2");
+    expect(routeTo(undici, KIMI).dispatcher).not.toBe(first.dispatcher);
+    setProxyMode("direct");
+    const direct = routeTo(undici, KIMI);
+    expect(direct.proxy).toBeUndefined();
+    expect(routeTo(undici, KIMI).dispatcher).toBe(direct.dispatcher);
   });
 });
