@@ -19,12 +19,10 @@ const REPORTS = ".cache/mutants";
 /** Tests of each source file, as patterns below `test/`; by default the test with the file's name. */
 const TESTS = {
   "protocol/decode": ["protocol/replies", "protocol/refresh-grant"],
-  "protocol/errors": ["protocol/errors"],
-  "protocol/http": ["protocol/{connection,http,refresh-grant,proxy}"],
-  "protocol/connection": ["protocol/{connection,proxy}"],
-  "protocol/identity": ["protocol/identity"],
-  "protocol/proxy-env": ["protocol/{proxy,proxy-env,connection}"],
-  "protocol/proxy-mode": ["protocol/{proxy,proxy-env,connection}"],
+  "protocol/http": ["protocol/{connection,http,refresh-grant}"],
+  "protocol/connection": ["protocol/connection"],
+  "protocol/proxy-env": ["protocol/connection"],
+  "protocol/proxy-mode": ["protocol/connection"],
   "protocol/refresh-grant": ["protocol/{refresh-grant,replies}"],
   "protocol/token-response": ["protocol/{refresh-grant,replies,device-token}"],
   "protocol/transport-error": ["protocol/{transport-error,connection}"],
@@ -35,30 +33,22 @@ const TESTS = {
     "logins/{home-file,home-replace,last-look,home-not-writable,login-failures}",
   ],
   "logins/login": ["logins/{login,login-failures,login-owner,odd-files,last-look}"],
-  "logins/open-logins": ["logins/open-logins"],
-  "logins/openclaw-home": ["logins/openclaw-home", "profiles/home-sweep"],
-  "logins/openclaw-home-notes": ["logins/openclaw-home", "profiles/home-sweep"],
-  "logins/openclaw-home-removal": ["logins/openclaw-home", "profiles/home-sweep"],
-  "logins/openclaw-slots": ["logins/openclaw-home", "profiles/home-sweep"],
-  "logins/personal-home": ["logins/personal-home"],
-  "logins/process-mark": ["logins/process-mark"],
-  "logins/refusals": ["logins/{refusals,login-failures,login}"],
-  "logins/replaceable": ["logins/{replaceable,home-not-writable}"],
-  "logins/successor": ["logins/{home-crash,last-look,successor}"],
+  "logins/openclaw-home-notes": ["logins/openclaw-home"],
+  "logins/openclaw-home-removal": ["logins/openclaw-home"],
+  "logins/openclaw-slots": ["logins/openclaw-home"],
+  "logins/personal-home": ["logins/openclaw-home"],
+  "logins/refusals": ["logins/{refusals,login-failures}"],
+  "logins/replaceable": ["logins/replaceable"],
+  "logins/successor": ["logins/{last-look,successor}"],
   "logins/transaction": ["logins/{login,last-look,login-failures,login-owner,transaction}"],
   "logins/locks/directory-lock": ["logins/{directory-lock,locks}"],
   "logins/locks/file-lock": ["logins/{file-lock,locks}"],
-  "logins/locks/home-lock": ["logins/{locks,lock-states,home-lock}"],
-  "logins/locks/owner": ["logins/{lock-states,directory-lock,file-lock}"],
+  "logins/locks/home-lock": ["logins/{locks,home-lock}"],
+  "logins/locks/owner": ["logins/{directory-lock,file-lock}"],
 };
 
-/** Nothing to kill, or nothing that runs here (Windows). */
-const LEFT_OUT = new Set([
-  "logins/locks/koffi",
-  "logins/locks/types",
-  "logins/locks/windows-range-lock",
-  "logins/login-deps",
-]);
+/** Nothing to kill. */
+const LEFT_OUT = new Set(["logins/locks/koffi", "logins/locks/types", "logins/login-deps"]);
 
 const wanted = process.argv.slice(2);
 const sources = globSync("src/{protocol,logins}/**/*.ts")
@@ -77,7 +67,7 @@ const sources = globSync("src/{protocol,logins}/**/*.ts")
  * @returns {Mutant[] | undefined} `undefined` when the tests did not run
  */
 function mutantsOf(name) {
-  const patterns = TESTS[name] ?? [`*/${path.basename(name)}`];
+  const patterns = TESTS[name] ?? [`{protocol,logins}/${path.basename(name)}`];
   const tests = patterns.flatMap((pattern) => globSync(`test/${pattern}.test.ts`));
   const report = `${REPORTS}/${name.replaceAll("/", "-")}.json`;
   rmSync(report, { force: true });
