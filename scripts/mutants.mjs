@@ -41,8 +41,6 @@ const TESTS = {
   "logins/replaceable": ["logins/replaceable"],
   "logins/successor": ["logins/{last-look,successor}"],
   "logins/transaction": ["logins/{login,last-look,login-failures,login-owner,transaction}"],
-  "logins/locks/directory-lock": ["logins/{directory-lock,locks}"],
-  "logins/locks/file-lock": ["logins/{file-lock,locks}"],
   "logins/locks/home-lock": ["logins/{locks,home-lock}"],
   "logins/locks/owner": ["logins/{directory-lock,file-lock}"],
 };

@@ -1,7 +1,9 @@
 /** `flock` when the system answers oddly, and a lock file that is replaced at the wrong moment. */
 import fs, { existsSync } from "node:fs";
-import { chmod, chown, mkdir, readdir, rename, stat, writeFile } from "node:fs/promises";
+import { once } from "node:events";
+import { chmod, chown, mkdir, readdir, rename, stat, symlink, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { createServer } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -13,6 +15,7 @@ type FileLock = typeof import("../../src/logins/locks/file-lock.ts");
 type Koffi = typeof import("koffi");
 
 const { errno } = os.constants;
+const server = createServer();
 let file: string;
 
 beforeEach(async () => {
@@ -129,6 +132,7 @@ describe.skipIf(process.platform === "win32")("flock", () => {
 
 describe.skipIf(process.platform === "win32")("the lock file", () => {
   it("is made for its owner only, and excludes everyone until it is given back", async () => {
+    const before = await openFiles();
     const lock = tryFileLock(file);
     expect((await stat(file)).mode & 0o777).toBe(0o600);
     expect(tryFileLock(file)).toBeUndefined();
@@ -136,6 +140,7 @@ describe.skipIf(process.platform === "win32")("the lock file", () => {
     await lock?.release();
     expect(isFileLocked(file)).toBe(false);
     expect(existsSync(file)).toBe(true);
+    expect(await openFiles()).toBe(before);
   });
 
   it("that is renamed or gone is not held any more", async () => {
@@ -164,9 +169,18 @@ describe.skipIf(process.platform === "win32")("the lock file", () => {
     expect(() => tryFileLock(path.join(file, "below"))).toThrow("ENOTDIR");
   });
 
-  it("in whose place a folder lies counts as free", async () => {
-    await mkdir(file);
+  it.each<[string, string, () => unknown]>([
+    ["a link to nowhere", "it is a link", () => symlink("/nowhere", file)],
+    ["a link to a file", "it is a link", () => symlink("/etc/hostname", file)],
+    ["a folder", "it is not a file", () => mkdir(file)],
+    ["a socket", "it is not a file", () => once(server.listen(file), "listening")],
+  ])("in whose place %s lies is named, and counts as free", async (_what, why, make) => {
+    await make();
+    expect(() => tryFileLock(file)).toThrow(
+      expect.objectContaining({ name: "LockBlockedError", file, why }),
+    );
     expect(isFileLocked(file)).toBe(false);
+    server.close();
   });
 
   it.skipIf(!isRoot)(
