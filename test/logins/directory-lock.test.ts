@@ -96,10 +96,11 @@ describe("taking the folder lock", () => {
   );
 
   it("takes over what was last renewed five seconds ago, and nothing younger", async () => {
-    await abandoned(4_900);
+    vi.spyOn(Date, "now").mockReturnValue(Date.now());
+    await abandoned(4_999);
     expect(isDirectoryLockLive(target)).toBe(true);
     expect(await tryDirectoryLock(target)).toBeUndefined();
-    await abandoned(5_100);
+    await abandoned(5_001);
     expect(isDirectoryLockLive(target)).toBe(false);
     const held = await tryDirectoryLock(target);
     expect(held?.isHeld()).toBe(true);
@@ -174,12 +175,13 @@ describe("a folder lock that is held", () => {
   });
 
   it.each([
-    [4_400, true],
-    [4_600, false],
+    [4_500, true],
+    [4_501, false],
   ])("is trusted %i ms after its last renewal by the monotonic clock: %s", async (ms, isHeld) => {
+    let nowMs = 1_000;
+    vi.spyOn(performance, "now").mockImplementation(() => nowMs);
     const held = await tryDirectoryLock(target);
-    const now = performance.now.bind(performance);
-    vi.spyOn(performance, "now").mockImplementation(() => now() + ms);
+    nowMs += ms;
     expect(held?.isHeld()).toBe(isHeld);
     await held?.release();
   });
@@ -187,7 +189,7 @@ describe("a folder lock that is held", () => {
   it("is not held any more when its date is five seconds ago, as after a sleep of the machine", async () => {
     const held = await tryDirectoryLock(target);
     const now = Date.now.bind(Date);
-    const clock = vi.spyOn(Date, "now").mockImplementation(() => now() + 4_000);
+    const clock = vi.spyOn(Date, "now").mockImplementation(() => now() + 3_000);
     expect(held?.isHeld()).toBe(true);
     clock.mockImplementation(() => now() + 6_100);
     expect(held?.isHeld()).toBe(false);
@@ -271,9 +273,10 @@ describe("a lock without a holder", () => {
   });
 
   it("is not live, however far ahead its date is, nor where nothing can be seen", async () => {
-    await abandoned(-5_100);
+    vi.spyOn(Date, "now").mockReturnValue(Date.now());
+    await abandoned(-5_000);
     expect(isDirectoryLockLive(target)).toBe(false);
-    await abandoned(-4_900);
+    await abandoned(-4_999);
     expect(isDirectoryLockLive(target)).toBe(true);
     await rm(path.dirname(target), { recursive: true });
     expect(isDirectoryLockLive(target)).toBe(false);

@@ -63,7 +63,7 @@ describe("while the system is in trouble", () => {
     let rounds = 0;
     const work = waitForHomeLock(home, () => {
       rounds += 1;
-      laterMs = rounds === 1 ? 4_900 : 5_100;
+      laterMs = rounds === 1 ? 4_000 : 5_100;
       return undefined;
     });
     const error = await failureOf(work);
@@ -156,7 +156,7 @@ describe("a lock that another one holds", () => {
     let rounds = 0;
     const outcome = await waitForHomeLock(home, () => {
       rounds += 1;
-      laterMs += 5_900;
+      laterMs += 5_000;
       if (rounds < 4) {
         const then = new Date(Date.now() + 10_000 * rounds);
         fs.utimesSync(lock, then, then);
