@@ -75,10 +75,12 @@ function mutantsOf(name) {
       "node_modules/@stryker-mutator/core/bin/stryker.js",
       "run",
       `--mutate=src/${name}.ts`,
-      `--testFiles=${tests.join(",")}`,
       "--logLevel=error",
     ],
-    { stdio: "inherit", env: { ...process.env, MUTANTS_REPORT: report } },
+    {
+      stdio: "inherit",
+      env: { ...process.env, MUTANTS_REPORT: report, MUTANTS_TESTS: tests.join(",") },
+    },
   );
   try {
     const { files } = JSON.parse(readFileSync(report, "utf8"));
