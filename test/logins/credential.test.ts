@@ -167,6 +167,23 @@ describe("new tokens", () => {
     });
   });
 
+  it.each([
+    ["kimi-code-cli", 1_795_428_400_000],
+    ["kimi-cli", 1_795_428_400_707],
+  ] as const)("end in memory when the %s file says so", (style, expiresAtMs) => {
+    expect(withNewTokens({}, tokens, style, 1_795_427_500_707)).toMatchObject({
+      accessToken: "at-2",
+      refreshToken: "rt-2",
+      expiresInS: 900,
+      expiresAtMs,
+    });
+  });
+
+  it("do not keep a scope or a type that is no text", () => {
+    const { members } = withNewTokens({ scope: 7, token_type: null }, tokens, "kimi-cli", 0);
+    expect(members).toMatchObject({ scope: "", token_type: "Bearer" });
+  });
+
   it("complete a file that lacks members, in the CLIs' order", () => {
     const bare = '{"note": 1, "expires_at": 1, "refresh_token": "rt-1", "access_token": "at-1"}';
     const keys = Object.keys(JSON.parse(rotated(bare, "kimi-code-cli")) as object);
