@@ -47,7 +47,7 @@ function isInKeychain(home: Home): boolean {
   try {
     const config = readFileSync(path.join(home.dir, "config.toml"), "utf8");
     // A member of the file itself stands before the first table.
-    const [top = ""] = config.split(/^\s*\[/m, 1);
+    const top = config.replace(/^\s*\[.*/ms, "");
     return /^\s*credentials_store\s*=\s*["'](?:keyring|keychain)["']/m.test(top);
   } catch {
     return false;

@@ -51,7 +51,7 @@ function isDangling(file: string): boolean {
 export function readHome(home: Pick<Home, "file">): HomeState {
   let fd: number;
   try {
-    fd = openSync(home.file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    fd = openSync(home.file, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (error) {
     const code = systemErrorCode(error);
     return code === "ENOENT"

@@ -259,7 +259,7 @@ export function overwrite(home: Home, text: string): boolean {
   let fd: number | undefined;
   try {
     const { size } = statSync(home.file);
-    fd = openSync(home.file, constants.O_WRONLY | (constants.O_NOFOLLOW ?? 0));
+    fd = openSync(home.file, constants.O_WRONLY | constants.O_NOFOLLOW);
     const padded = Buffer.concat([bytes, Buffer.alloc(Math.max(0, size - bytes.byteLength), " ")]);
     if (writeSync(fd, padded, 0, padded.byteLength, 0) !== padded.byteLength) {
       return false;

@@ -44,7 +44,8 @@ export interface PrivateFileOptions {
   readonly owner?: FileOwner | undefined;
 }
 
-const FLAGS = constants.O_CREAT | constants.O_EXCL | constants.O_RDWR | (constants.O_NOFOLLOW ?? 0);
+// `O_NOFOLLOW` is undefined on Windows, which counts as 0 here.
+const FLAGS = constants.O_CREAT | constants.O_EXCL | constants.O_RDWR | constants.O_NOFOLLOW;
 /** The end of a temporary file's name: random part, and tag where there is one. */
 const TEMP_ENDING = /^[0-9a-f]{16}(?:\.([0-9a-z]+))?$/;
 
@@ -106,8 +107,8 @@ export class PrivateFile {
   }
 
   /** Replaces the whole content. */
-  write(content: string | Uint8Array): void {
-    const bytes = typeof content === "string" ? Buffer.from(content, "utf8") : content;
+  write(content: string): void {
+    const bytes = Buffer.from(content, "utf8");
     let done = 0;
     while (done < bytes.byteLength) {
       // An almost full disk takes a part without calling it an error.
@@ -177,7 +178,7 @@ export class PrivateFile {
       linkSync(this.#path, this.target);
       return true;
     } catch (error) {
-      if (errorCode(error) === "EEXIST") {
+      if (error instanceof Error && "code" in error && error.code === "EEXIST") {
         return false;
       }
       // Without hard links (vfat, exFAT, some network disks): look, then rename.
@@ -224,10 +225,6 @@ export class PrivateFile {
 
 function tempPath(target: string, tag: string | undefined): string {
   return `${target}.tmp.${randomBytes(8).toString("hex")}${tag === undefined ? "" : `.${tag}`}`;
-}
-
-function errorCode(error: unknown): unknown {
-  return error instanceof Error && "code" in error ? error.code : undefined;
 }
 
 function leadsTo(file: string, fd: number): boolean {

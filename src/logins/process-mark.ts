@@ -34,11 +34,12 @@ function processSpace(): string {
 /** When a process was started, in the system's own unit; ids are used again. */
 function startOf(pid: number): string {
   // The name before it may hold spaces and brackets; the start is the 20th field after it (proc(5)).
-  return tryRead(
-    () =>
-      readFileSync(`/proc/${String(pid)}/stat`, "utf8")
-        .replace(/^.*\)/s, "")
-        .split(" ")[20] ?? "",
+  return tryRead(() =>
+    readFileSync(`/proc/${String(pid)}/stat`, "utf8")
+      .replace(/^.*\)/s, "")
+      .split(" ")
+      .slice(20, 21)
+      .join(),
   );
 }
 
@@ -55,7 +56,7 @@ export function processMark(): string {
 export function isGone(text: string): boolean {
   let mark;
   try {
-    mark = markSchema.parse(JSON.parse(text.split("\n", 1)[0] ?? ""));
+    mark = markSchema.parse(JSON.parse(text.replace(/\n.*$/s, "")));
   } catch {
     return false;
   }

@@ -12,9 +12,9 @@ import { KimiError } from "../protocol/errors.ts";
 
 /** How long a failure answers for those who ask right after it, in ms. */
 const SHARED_MS = 2_000;
-/** Waits after a refusal that is not about the token: the first, the second, every further one, in ms. */
-const REFUSAL_WAITS_MS = [60_000, 120_000, 300_000] as const;
-/** Longest wait that a server is granted, in ms. */
+/** Waits after the first and the second refusal that is not about the token, in ms. */
+const REFUSAL_WAITS_MS: readonly number[] = [60_000, 120_000];
+/** Longest wait, also one that a server is granted, in ms. */
 const MAX_WAIT_MS = 300_000;
 /** Most refreshes of one login in {@link WINDOW_MS}. */
 const MAX_REFRESHES = 4;
@@ -139,8 +139,7 @@ export class Refusals {
     if (error.code !== "refused") {
       return 0;
     }
-    const waitMs =
-      REFUSAL_WAITS_MS[Math.min(this.#refusals, REFUSAL_WAITS_MS.length - 1)] ?? MAX_WAIT_MS;
+    const waitMs = REFUSAL_WAITS_MS[this.#refusals] ?? MAX_WAIT_MS;
     this.#refusals += 1;
     return waitMs;
   }

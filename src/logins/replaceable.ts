@@ -58,13 +58,16 @@ export function obstacleTo(file: string): Obstacle | undefined {
     rmdirSync(file);
     return "ENOENT";
   } catch (error) {
-    const code = systemErrorCode(error) ?? "";
-    return code === "EPERM" ||
-      code === "EACCES" ||
-      code === "EROFS" ||
-      code === "EBUSY" ||
-      code === "ENOENT"
-      ? code
-      : undefined;
+    const code = systemErrorCode(error);
+    switch (code) {
+      case "EPERM":
+      case "EACCES":
+      case "EROFS":
+      case "EBUSY":
+      case "ENOENT":
+        return code;
+      default:
+        return undefined;
+    }
   }
 }

@@ -127,10 +127,7 @@ export async function isBeingRenewed(
 async function headOf(file: string): Promise<string> {
   let handle: fs.FileHandle | undefined;
   try {
-    handle = await fs.open(
-      file,
-      constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0),
-    );
+    handle = await fs.open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     const { buffer, bytesRead } = await handle.read(
       Buffer.alloc(MAX_MARK_BYTES),
       0,
@@ -160,7 +157,7 @@ export async function adoptSuccessor(
 ): Promise<AdoptResult> {
   let handle: fs.FileHandle | undefined;
   try {
-    handle = await fs.open(file, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+    handle = await fs.open(file, constants.O_RDONLY | constants.O_NOFOLLOW);
     // They read back whole; a disk that cannot sync is no reason to lose them.
     await handle.sync().catch(() => undefined);
     // From here on in one turn of the event loop.

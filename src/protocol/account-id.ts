@@ -7,7 +7,6 @@
 import { z } from "zod";
 import { parseJson } from "../json.ts";
 import type { Endpoints } from "./endpoints.ts";
-import { isKimiError } from "./errors.ts";
 import { exchange } from "./http.ts";
 
 const accountId = z.string().min(1).max(256).optional().catch(undefined);
@@ -19,8 +18,8 @@ const claimsSchema = z.object({ user_id: accountId, sub: accountId });
  * @returns `undefined` for an opaque token
  */
 export function accountIdFromToken(accessToken: string): string | undefined {
-  const [, payload, ...signature] = accessToken.split(".");
-  if (payload === undefined || signature.length !== 1) {
+  const [, payload, signature, ...more] = accessToken.split(".");
+  if (payload === undefined || signature === undefined || more.length > 0) {
     return undefined;
   }
   const claims = claimsSchema.safeParse(
@@ -107,11 +106,8 @@ export async function accountOf(request: AccountRequest): Promise<Account> {
   try {
     const account = await fetchAccount(request);
     return { id: id ?? account.id, name: account.name };
-  } catch (error) {
+  } catch {
     request.signal?.throwIfAborted();
-    if (isKimiError(error)) {
-      return { id, name: undefined };
-    }
-    throw error;
+    return { id, name: undefined };
   }
 }

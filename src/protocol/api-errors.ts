@@ -174,10 +174,7 @@ export function classifyAnswer(
   const fits = ([statuses]: readonly [readonly number[], RegExp, AnswerKind]): boolean =>
     status === undefined || statuses.includes(status);
   const byText = BY_TEXT.find((row) => fits(row) && row[1].test(parts.message));
-  const byType =
-    parts.type === undefined
-      ? undefined
-      : BY_TYPE.find((row) => fits(row) && row[1].test(parts.type ?? ""));
+  const byType = BY_TYPE.find((row) => fits(row) && row[1].test(parts.type ?? ""));
   return (byText ?? byType)?.[2] ?? classifyStatus(parts);
 }
 

@@ -57,7 +57,14 @@ export function parseRetryAfter(value: string | undefined, nowMs: number): numbe
     return undefined;
   }
   const text = value.trim();
-  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - nowMs;
+  if (/^\d+$/.test(text)) {
+    return capped(Number(text) * 1000);
+  }
+  // Each form of an HTTP date starts with a day's name; `Date.parse` finds a date in "1.5" too.
+  return /^[A-Z][a-z]{2,8},? /.test(text) ? capped(Date.parse(text) - nowMs) : undefined;
+}
+
+function capped(ms: number): number | undefined {
   return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS) : undefined;
 }
 

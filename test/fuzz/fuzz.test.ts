@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type Dispatcher, getGlobalDispatcher, setGlobalDispatcher } from "undici";
@@ -112,7 +113,7 @@ describe(`whatever comes (FUZZ_SEED=${String(seed)})`, () => {
       const text =
         kind === "kimi-cli" ? JSON.stringify(LOGIN) : `${JSON.stringify(LOGIN, null, 2)}\n`;
       const bytes = mutateBytes(text, random);
-      await writeFile(home.file, bytes);
+      writeFileSync(home.file, bytes);
       const login = new Login(
         { ...home, kind, style: kind === "kimi-cli" ? "kimi-cli" : "kimi-code-cli" },
         deps,
@@ -123,7 +124,7 @@ describe(`whatever comes (FUZZ_SEED=${String(seed)})`, () => {
       if (outcome === "result" && index % 20 === 0) {
         await checked(() => login.access());
       }
-      if (!bytes.equals(await readFile(home.file))) {
+      if (!bytes.equals(readFileSync(home.file))) {
         throw new Error(`file ${String(index)} was written to`);
       }
     }

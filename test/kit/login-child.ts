@@ -12,14 +12,18 @@ import { Login } from "../../src/logins/login.ts";
 import type { Order, Result } from "./login-processes.ts";
 
 const [homeText = "", mode] = process.argv.slice(2);
-const login = new Login(JSON.parse(homeText) as Home, {
-  headers: async () => ({ "User-Agent": "kimi-code-oauth-test/1" }),
-  notice: () => undefined,
-  now: Date.now,
-  sleep: async (ms) => {
-    await sleep(ms);
-  },
-});
+let login = open(JSON.parse(homeText) as Home);
+
+function open(home: Home): Login {
+  return new Login(home, {
+    headers: async () => ({ "User-Agent": "kimi-code-oauth-test/1" }),
+    notice: () => undefined,
+    now: Date.now,
+    sleep: async (ms) => {
+      await sleep(ms);
+    },
+  });
+}
 
 if (mode === "stop-at-rename") {
   // The new tokens are written and not yet in place: the worst moment to die.
@@ -44,6 +48,9 @@ async function call(order: Order): Promise<Result> {
 }
 
 async function run(order: Order): Promise<void> {
+  if (order.home !== undefined) {
+    login = open(order.home);
+  }
   process.send?.(await Promise.all(Array.from({ length: order.callers }, () => call(order))));
 }
 

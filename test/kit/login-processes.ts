@@ -11,6 +11,8 @@ import type { Home } from "../../src/logins/homes.ts";
 export interface Order {
   readonly callers: number;
   readonly rejectedAccessToken?: string | undefined;
+  /** Another home from now on; a process is slow to start, and knows nothing of the one before. */
+  readonly home?: Home;
   /** Instead: keeps the event loop from turning for that long, in ms; it has no result. */
   readonly blockMs?: number;
 }

@@ -1,8 +1,8 @@
 /** Whose login it is, where the access token does not tell. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Home } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
-import type { AccountMemory } from "../../src/logins/login-deps.ts";
+import type { AccountMemory, LoginDeps } from "../../src/logins/login-deps.ts";
 import { startStandIn } from "../kit/standin/server.ts";
 import type { StandIn } from "../kit/standin/server.ts";
 import {
@@ -98,6 +98,16 @@ describe("tokens that this plugin has renewed", () => {
     expect(standIn.count("token")).toBe(3);
   });
 
+  it("stay known however often that happens", async () => {
+    const login = new Login(await mine("openclaw"), deps);
+    for (let round = 0; round < 20; round += 1) {
+      await login.access({ accountId: "mine" });
+      standIn.clock.advance(LIFETIME_MS);
+    }
+    expect(standIn.count("me")).toBe(1);
+    expect(standIn.count("token")).toBe(19);
+  });
+
   it("are known to the next process too", async () => {
     const home = await mine();
     const accounts = memory();
@@ -135,6 +145,30 @@ describe("while Kimi does not tell whose login it is", () => {
       });
     },
   );
+
+  it("because the request could not be made, the caller learns of that fault", async () => {
+    const home = await mine();
+    const headers = vi.fn<LoginDeps["headers"]>().mockRejectedValue(new TypeError("a fault"));
+    const login = new Login(home, { ...deps, headers });
+    await expect(login.access({ accountId: "mine" })).rejects.toThrow("a fault");
+  });
+
+  it("many callers wait for one answer", async () => {
+    const login = new Login(await mine(), deps);
+    await Promise.all(Array.from({ length: 5 }, () => login.access({ accountId: "mine" })));
+    expect(standIn.count("me")).toBe(1);
+  });
+
+  it("what cannot be remembered is asked about again", async () => {
+    const accounts: AccountMemory = {
+      recall: () => Promise.reject(new Error("no memory")),
+      remember: () => Promise.reject(new Error("no memory")),
+    };
+    const home = await mine();
+    await new Login(home, { ...deps, accounts }).access({ accountId: "mine" });
+    await new Login(home, { ...deps, accounts }).access({ accountId: "mine" });
+    expect(standIn.count("me")).toBe(2);
+  });
 
   it("a profile without an account asks nothing", async () => {
     await new Login(await mine(), deps).access();

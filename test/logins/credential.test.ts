@@ -4,7 +4,9 @@ import { afterEach, describe, expect, it } from "vitest";
 import {
   fingerprint,
   formatCredential,
+  keyOf,
   parseCredential,
+  tagOf,
   withNewTokens,
 } from "../../src/logins/credential.ts";
 import type { Credential, CredentialStyle } from "../../src/logins/credential.ts";
@@ -57,6 +59,11 @@ const TS_RICH = `{
 `;
 const PYTHON_RICH =
   '{"access_token": "at-1", "refresh_token": "rt-1", "expires_at": 1795427500.0, "scope": "", "token_type": "Bearer", "expires_in": 900.0, "serial": 12345678901234567890, "ratio": 1.10, "whole": 7, "nested": {"list": [1.0, "two", null, true, {}, []], "__proto__": {"polluted": true}}, "__proto__": {"deep": 1.50}, "constructor": "kept", "text": "\u4f60\u597d \\u0007 \\" \\\\"}';
+
+/** A list in a list, that many of them. */
+function nested(depth: number): string {
+  return `${"[".repeat(depth)}${"]".repeat(depth)}`;
+}
 
 function valid(text: string): Credential {
   const state = parseCredential(text);
@@ -158,6 +165,23 @@ describe("new tokens", () => {
       scope: "kimi-code",
       token_type: "Bearer",
     });
+  });
+
+  it.each([
+    ["kimi-code-cli", 1_795_428_400_000],
+    ["kimi-cli", 1_795_428_400_707],
+  ] as const)("end in memory when the %s file says so", (style, expiresAtMs) => {
+    expect(withNewTokens({}, tokens, style, 1_795_427_500_707)).toMatchObject({
+      accessToken: "at-2",
+      refreshToken: "rt-2",
+      expiresInS: 900,
+      expiresAtMs,
+    });
+  });
+
+  it("do not keep a scope or a type that is no text", () => {
+    const { members } = withNewTokens({ scope: 7, token_type: null }, tokens, "kimi-cli", 0);
+    expect(members).toMatchObject({ scope: "", token_type: "Bearer" });
   });
 
   it("complete a file that lacks members, in the CLIs' order", () => {
@@ -290,6 +314,67 @@ describe("what a home holds", () => {
       changed("refresh_token", '"rt\\u007f"'),
       { state: "corrupt", reason: refresh },
     ],
+    [
+      "null as refresh token",
+      changed("refresh_token", "null"),
+      { state: "valid", credential: { refreshToken: "" } },
+    ],
+    [
+      "a number as refresh token",
+      changed("refresh_token", "7"),
+      { state: "corrupt", reason: refresh },
+    ],
+    [
+      "a refresh token that only begins well",
+      changed("refresh_token", '"rt 1"'),
+      { state: "corrupt", reason: refresh },
+    ],
+    [
+      "an access token that only ends well",
+      changed("access_token", '" at"'),
+      { state: "corrupt", reason: access },
+    ],
+    [
+      "an access token of 16 kB",
+      changed("access_token", `"${"a".repeat(16_384)}"`),
+      { state: "valid", credential: { accessToken: "a".repeat(16_384) } },
+    ],
+    [
+      "an access token of a byte more",
+      changed("access_token", `"${"a".repeat(16_385)}"`),
+      { state: "corrupt", reason: access },
+    ],
+    [
+      "an empty access token beside a refresh token",
+      changed("access_token", '""'),
+      { state: "corrupt", reason: access },
+    ],
+    [
+      "an expiry as text with blanks",
+      changed("expires_at", '" 1795427500 "'),
+      { state: "valid", credential: { expiresAtMs: 1795427500000 } },
+    ],
+    [
+      "an empty text as expiry",
+      changed("expires_at", '""'),
+      { state: "valid", credential: { expiresAtMs: 0 } },
+    ],
+    [
+      "a member nested as deep as may be",
+      TS_FILE.replace('"expires_in": 900', `"expires_in": 900, "deep": ${nested(63)}`),
+      { state: "valid" },
+    ],
+    [
+      "a member nested one deeper",
+      TS_FILE.replace('"expires_in": 900', `"expires_in": 900, "deep": ${nested(64)}`),
+      { state: "corrupt", reason: "it is nested too deeply" },
+    ],
+    ["exactly 64 kB", TS_FILE.padEnd(64 * 1024), { state: "valid" }],
+    [
+      "a byte more than 64 kB",
+      TS_FILE.padEnd(64 * 1024 + 1),
+      { state: "corrupt", reason: "it is too large to be a login" },
+    ],
     ["no expiry", without("expires_at"), { state: "valid", credential: { expiresAtMs: 0 } }],
     [
       "an expiry of 0",
@@ -342,6 +427,14 @@ describe("what a home holds", () => {
       });
     },
   );
+});
+
+describe("what a login is known by", () => {
+  it("is its refresh token, or without one its access token", () => {
+    expect(keyOf({ refreshToken: "rt-1", accessToken: "at-1" })).toBe(fingerprint("rt-1"));
+    expect(keyOf({ refreshToken: "", accessToken: "at-1" })).toBe(fingerprint("at-1"));
+    expect(tagOf("rt-1")).toBe(fingerprint("rt-1").slice(0, 8));
+  });
 });
 
 describe("a fingerprint", () => {

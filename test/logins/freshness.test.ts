@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isAlive, judge, refreshThresholdMs } from "../../src/logins/freshness.ts";
+import { isAlive, isYoung, judge, refreshThresholdMs } from "../../src/logins/freshness.ts";
 
 const NOW = Date.UTC(2030, 0, 1);
 
@@ -53,8 +53,36 @@ describe("a token is taken for alive", () => {
   it.each([
     [6_000, true],
     [5_000, false],
+    [5_001, true],
     [-1, false],
   ])("with %d ms left: %s", (leftMs, alive) => {
     expect(isAlive({ expiresAtMs: NOW + leftMs }, NOW)).toBe(alive);
+  });
+});
+
+describe("a token whose file does not tell its expiry", () => {
+  it("is left to the server", () => {
+    expect(isAlive({ expiresAtMs: 0 }, NOW)).toBe(true);
+    expect(isAlive({ expiresAtMs: 1 }, NOW)).toBe(false);
+  });
+});
+
+describe("a token is taken for young", () => {
+  it.each([
+    [0, 900, true],
+    [29_999, 900, true],
+    [30_000, 900, false],
+    // Issued by a clock that is ahead.
+    [-29_999, 900, true],
+    [-30_000, 900, false],
+    [0, 0, false],
+  ])("%d ms after its issue, for a life of %d s: %s", (ageMs, expiresInS, young) => {
+    const expiresAtMs = NOW - ageMs + expiresInS * 1000;
+    expect(isYoung({ expiresAtMs, expiresInS }, NOW)).toBe(young);
+  });
+
+  it("never without an expiry, also near the beginning of time", () => {
+    expect(isYoung({ expiresAtMs: 0, expiresInS: 900 }, -900_000)).toBe(false);
+    expect(isYoung({ expiresAtMs: 1, expiresInS: 900 }, -899_999)).toBe(true);
   });
 });

@@ -58,6 +58,16 @@ describe("a login that cannot be used any more", () => {
     expect(await refusal(login)).toMatch(/ Run `kimi login`, then try again\.$/u);
   });
 
+  it("because its owner moved it names the folder of the same login elsewhere", async () => {
+    await writeLogin(code, standIn.issueLogin());
+    const moved = makeHome("kimi-code-cli", "/moved/.kimi-code", code.slot, code.endpoints);
+    expect(homeError(moved, { state: "missing", dangling: false }).message).toContain(code.dir);
+    // Another login needs no folder to be told apart.
+    expect(homeError(python, { state: "missing", dangling: false }).message).not.toContain(
+      code.dir,
+    );
+  });
+
   it("because its owner signed in to the other region names that region", async () => {
     const global = makeHome(
       "kimi-code-cli",

@@ -10,6 +10,7 @@ import type { Home, HomeKind } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
 import { startStandIn } from "../kit/standin/server.ts";
 import type { StandIn } from "../kit/standin/server.ts";
+import { systemError, withFs } from "../kit/fs-faults.ts";
 import { endProcesses, startReader } from "../kit/login-processes.ts";
 import {
   giveAway,
@@ -104,6 +105,42 @@ describe("reading a home", () => {
       state: "unreadable",
       reason: "a part of its path is not a folder",
     });
+  });
+
+  it.each([
+    ["EMFILE", "unavailable", "this process has too many open files"],
+    ["EIO", "unavailable", "the disk reported an error"],
+    ["EPERM", "unreadable", "permission denied"],
+    ["EINVAL", "unreadable", "reading it failed"],
+  ])(
+    "that the system refuses with %s, at once or in the middle, says so",
+    async (code, state, reason) => {
+      const { home } = await signedIn(standIn, "kimi-code-cli");
+      const refuse = (): never => {
+        throw systemError(code);
+      };
+      const before = (await readdir("/proc/self/fd").catch(() => [])).length;
+      {
+        using _fault = withFs({ openSync: refuse });
+        expect(readHome(home)).toEqual({ state, reason });
+      }
+      {
+        using _fault = withFs({ readFileSync: refuse });
+        expect(readHome(home)).toEqual({ state, reason });
+      }
+      expect((await readdir("/proc/self/fd").catch(() => [])).length).toBe(before);
+    },
+  );
+
+  it("whose link cannot be looked at is missing", async () => {
+    const home = await emptyHome();
+    await symlink(path.join(home.dir, "gone.json"), home.file);
+    using _fault = withFs({
+      lstatSync: () => {
+        throw systemError("EIO");
+      },
+    });
+    expect(readHome(home)).toEqual({ state: "missing", dangling: false });
   });
 
   it.skipIf(windows)("that this user may not read says so", async () => {

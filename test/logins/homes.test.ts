@@ -1,3 +1,4 @@
+import os from "node:os";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { REGIONS } from "../../src/protocol/endpoints.ts";
@@ -18,6 +19,13 @@ const PYTHON = path.join(USER, ".kimi");
 const GLOBAL_SLOT = "kimi-code-env-0e4f99c69cc27850";
 
 describe("the homes of the Kimi CLIs", () => {
+  it("are in the folder of the system's user where HOME names none", () => {
+    for (const env of [{}, { HOME: "" }]) {
+      expect(ownerDir("kimi-cli", env)).toBe(path.join(os.homedir(), ".kimi"));
+      expect(ownerDir("kimi-code-cli", env)).toBe(path.join(os.homedir(), ".kimi-code"));
+    }
+  });
+
   it("are both regions of the Kimi Code CLI and the one slot of the Python CLI, each with its owner's lock", () => {
     expect(cliHomes(ENV)).toEqual([
       {

@@ -1,21 +1,28 @@
 /** A lock is waited for only while it lives; what can never pass is told at once, with its path. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { chmod, chown, mkdir, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  chown,
+  mkdir,
+  mkdtemp,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import type { Home } from "../../src/logins/homes.ts";
+import { type Home, makeHome } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
+import { REGIONS } from "../../src/protocol/endpoints.ts";
 import { startStandIn } from "../kit/standin/server.ts";
 import type { StandIn } from "../kit/standin/server.ts";
-import {
-  endProcesses,
-  kill,
-  runTogether,
-  startProcess,
-  startProcesses,
-} from "../kit/login-processes.ts";
+import type { LoginProcess } from "../kit/login-processes.ts";
+import { kill, runTogether, startProcesses } from "../kit/login-processes.ts";
 import {
   failureOf,
   giveAway,
@@ -23,7 +30,6 @@ import {
   LIFETIME_MS,
   NOBODY,
   removeScratch,
-  scratch,
   signedIn,
   stopWatching,
   testDeps,
@@ -41,7 +47,6 @@ beforeEach(async () => {
 afterEach(async () => {
   vi.restoreAllMocks();
   stopWatching();
-  await endProcesses();
   await standIn.close();
   await removeScratch();
 });
@@ -265,7 +270,13 @@ int flock(int fd, int op) {
   ssize_t n = readlink(link, path, sizeof path - 1);
   if (n > 0) {
     path[n] = 0;
-    if (strstr(path, "kimi-logins-")) { errno = atoi(getenv("FLOCK_ERRNO")); return -1; }
+    if (strstr(path, "kimi-logins-")) {
+      char code[8] = "38";
+      FILE *file = fopen(getenv("FLOCK_ERRNO_FILE"), "r");
+      if (file) { if (!fgets(code, sizeof code, file)) code[0] = 0; fclose(file); }
+      errno = atoi(code);
+      return -1;
+    }
   }
   return ((int (*)(int, int))dlsym(RTLD_NEXT, "flock"))(fd, op);
 }
@@ -273,25 +284,28 @@ int flock(int fd, int op) {
 const hasCompiler = process.platform === "linux" && spawnSync("gcc", ["--version"]).status === 0;
 
 describe.skipIf(!hasCompiler)("a file system without flock (needs a C compiler)", () => {
-  let library = "";
+  let folder = "";
+  let answer = "";
+  let processes: LoginProcess[] = [];
 
   beforeAll(async () => {
-    const folder = await scratch();
-    library = path.join(folder, "shim.so");
-    await writeFile(path.join(folder, "shim.c"), SHIM);
-    execFileSync("gcc", ["-shared", "-fPIC", "-o", library, path.join(folder, "shim.c"), "-ldl"]);
-    const kept = path.join(path.dirname(folder), `flock-shim-${String(process.pid)}.so`);
-    execFileSync("cp", [library, kept]);
-    library = kept;
+    folder = await mkdtemp(path.join(tmpdir(), "flock-shim-"));
+    const [source, library] = [path.join(folder, "shim.c"), path.join(folder, "shim.so")];
+    answer = path.join(folder, "errno");
+    await writeFile(source, SHIM);
+    execFileSync("gcc", ["-shared", "-fPIC", "-o", library, source, "-ldl"]);
+    Object.assign(process.env, { LD_PRELOAD: library, FLOCK_ERRNO_FILE: answer });
+    try {
+      processes = await startProcesses(makeHome("kimi-cli", folder, "unused", REGIONS.global), 4);
+    } finally {
+      delete process.env.LD_PRELOAD;
+      delete process.env.FLOCK_ERRNO_FILE;
+    }
   });
 
   afterAll(async () => {
-    await rm(library, { force: true });
-  });
-
-  afterEach(() => {
-    delete process.env.LD_PRELOAD;
-    delete process.env.FLOCK_ERRNO;
+    await Promise.all(processes.map(({ child }) => kill(child)));
+    await rm(folder, { recursive: true, force: true });
   });
 
   it.each([
@@ -303,10 +317,9 @@ describe.skipIf(!hasCompiler)("a file system without flock (needs a C compiler)"
     "that answers %s still excludes every process of this plugin: one refresh for four of them",
     async (_name, errno) => {
       const { home, pair } = await signedIn(standIn, "kimi-cli", { ageMs: LIFETIME_MS });
-      Object.assign(process.env, { LD_PRELOAD: library, FLOCK_ERRNO: errno });
-      const processes = await startProcesses(home, 4);
+      await writeFile(answer, errno);
       standIn.failNext("token", { kind: "delay", ms: 200, at: "after" });
-      const results = await runTogether(processes, { callers: 5 });
+      const results = await runTogether(processes, { home, callers: 5 });
       const renewed = standIn.login(pair.refresh_token);
       expect(results).toEqual(
         Array.from({ length: 20 }, () => ({ accessToken: renewed?.accessToken })),
@@ -318,22 +331,22 @@ describe.skipIf(!hasCompiler)("a file system without flock (needs a C compiler)"
 
   it("excludes a process for which flock works", async () => {
     const { home, pair } = await signedIn(standIn, "kimi-cli", { ageMs: LIFETIME_MS });
-    Object.assign(process.env, { LD_PRELOAD: library, FLOCK_ERRNO: "37" });
-    const without = await startProcess(home);
-    delete process.env.LD_PRELOAD;
+    await writeFile(answer, "37");
+    const [without] = processes;
     const gate = Promise.withResolvers<void>();
     standIn.failNext("token", { kind: "gate", gate: gate.promise, at: "after" });
-    const first = without.access();
+    const first = without?.results();
+    without?.send({ home, callers: 1 });
     await standIn.waitFor("token");
+    expect(existsSync(path.join(path.dirname(home.file), `${home.slot}.openclaw.lock`))).toBe(true);
     const tried = watchTries(home);
     const second = access(home);
     await tried(3);
     gate.resolve();
     const { accessToken } = standIn.login(pair.refresh_token) ?? {};
-    expect(await first).toEqual({ accessToken });
+    expect(await first).toEqual([{ accessToken }]);
     expect(await second).toMatchObject({ accessToken });
     expect(standIn.tokenRequests()).toHaveLength(1);
-    await kill(without.child);
   });
 });
 

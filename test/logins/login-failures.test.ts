@@ -366,6 +366,18 @@ describe.skipIf(process.platform === "win32")("new tokens that cannot be written
     expect(standIn.reusedRefreshTokens).toBe(0);
   });
 
+  it("are written in the background where nobody has to wait for the disk", async () => {
+    const { home, login, renewed } = await unsaved({ ageMs: LIFETIME_MS, rejected: false });
+    await chmod(path.dirname(home.file), 0o700);
+    expect(await login.access({ background: true })).toMatchObject({
+      accessToken: renewed.accessToken,
+    });
+    expect(login.isBusy).toBe(true);
+    await login.settled;
+    expect(await stored(home)).toMatchObject({ refresh_token: renewed.refreshToken });
+    expect(login.isBusy).toBe(false);
+  });
+
   it("are forgotten when the owner signs in anew", async () => {
     const { home, login } = await unsaved({ ageMs: LIFETIME_MS, rejected: false });
     await chmod(path.dirname(home.file), 0o700);

@@ -1,12 +1,14 @@
 import fs, { existsSync } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import path from "node:path";
+import workers from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Home } from "../../src/logins/homes.ts";
 import { tryHomeLock } from "../../src/logins/locks/home-lock.ts";
 import { Login } from "../../src/logins/login.ts";
 import { startStandIn } from "../kit/standin/server.ts";
 import type { StandIn } from "../kit/standin/server.ts";
+import { systemError, withFs } from "../kit/fs-faults.ts";
 import {
   failureOf,
   KINDS,
@@ -126,6 +128,48 @@ describe("a fresh token", () => {
   });
 });
 
+describe("a file whose dates cannot be seen", () => {
+  it("is read each time, and served", async () => {
+    const { home, pair } = await signedIn(standIn, "kimi-code-cli");
+    const login = open(home);
+    using _fault = withFs({
+      statSync: () => {
+        throw systemError("ESTALE");
+      },
+    });
+    expect((await login.access()).accessToken).toBe(pair.access_token);
+    const peer = standIn.issueLogin();
+    await writeLogin(home, peer, { issuedAtMs: standIn.clock.now() });
+    expect((await login.access()).accessToken).toBe(peer.access_token);
+  });
+});
+
+/** What the main thread of a process looks like to code in one of its workers. */
+function asWorker(): Disposable {
+  Object.assign(workers, { isMainThread: false });
+  syncBuiltinESMExports();
+  return {
+    [Symbol.dispose]: () => {
+      Object.assign(workers, { isMainThread: true });
+      syncBuiltinESMExports();
+    },
+  };
+}
+
+describe("a thread that is not the main one (threads.test.ts has real ones)", () => {
+  it("takes what lives, and spends nothing", async () => {
+    const { home, pair } = await signedIn(standIn, "kimi-code-cli", { ageMs: LIFETIME_MS / 2 });
+    using _worker = asWorker();
+    const login = open(home);
+    expect((await login.access()).accessToken).toBe(pair.access_token);
+    const error = await failureOf(login.access({ rejectedAccessToken: pair.access_token }));
+    expect(error).toMatchObject({ code: "home_busy", transient: true });
+    standIn.clock.advance(LIFETIME_MS);
+    expect(await failureOf(login.access())).toMatchObject({ code: "home_busy" });
+    expect(standIn.requests).toEqual([]);
+  });
+});
+
 describe("an aging token", () => {
   it("is refreshed first in a process that may end soon", async () => {
     const { home, pair } = await signedIn(standIn, "kimi-code-cli", {
@@ -209,6 +253,27 @@ describe("a token that Kimi has just refused", () => {
     standIn.clock.advance(25_000);
     await login.access();
     expect(standIn.login(pair.refresh_token)?.refreshCount).toBe(5);
+  });
+
+  it("of a login that was renewed too often serves while it lives", async () => {
+    const { home, pair } = await signedIn(standIn, "kimi-code-cli", { ageMs: 60_000 });
+    const lifetimeS = standIn.settings.accessTokenLifetimeS;
+    standIn.settings.accessTokenLifetimeS = 10;
+    const login = open(home);
+    await login.access({ rejectedAccessToken: pair.access_token });
+    for (const seconds of [10, 10, lifetimeS]) {
+      standIn.settings.accessTokenLifetimeS = seconds;
+      standIn.clock.advance(9_000);
+      await login.access();
+    }
+    const { accessToken } = login.current();
+    standIn.clock.advance(31_000);
+    const rejected = await login.access({ rejectedAccessToken: accessToken });
+    expect(rejected.accessToken).toBe(accessToken);
+    expect(standIn.login(pair.refresh_token)?.refreshCount).toBe(4);
+    standIn.clock.advance(3_000);
+    const next = await login.access({ rejectedAccessToken: accessToken });
+    expect(next.accessToken).not.toBe(accessToken);
   });
 
   it("is refreshed again when the next one is refused too", async () => {

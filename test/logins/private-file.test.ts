@@ -1,5 +1,5 @@
-import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import fs, { existsSync } from "node:fs";
+import { mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -9,6 +9,7 @@ import {
   tempTagOf,
   writePrivateFile,
 } from "../../src/logins/private-file.ts";
+import { refuse, systemError, withFs } from "../kit/fs-faults.ts";
 
 let folder: string;
 let target: string;
@@ -95,6 +96,84 @@ describe("PrivateFile", () => {
     expect(await readdir(folder)).toEqual(["login.json"]);
   });
 
+  it("can be written and read by its owner, whatever the umask takes away", async () => {
+    const umask = process.umask(0o777);
+    try {
+      const file = PrivateFile.create(target);
+      expect((await stat(file.path)).mode & 0o777).toBe(0o600);
+      file.discard();
+    } finally {
+      process.umask(umask);
+    }
+  });
+
+  it("is gone again when it cannot be given the rights or the owner that it must have", async () => {
+    const umask = process.umask(0o777);
+    try {
+      using _fault = withFs({ fchmodSync: refuse("EPERM") });
+      expect(() => PrivateFile.create(target)).toThrow("EPERM");
+    } finally {
+      process.umask(umask);
+    }
+    using _fault = withFs({ fchownSync: refuse("EPERM") });
+    expect(() => PrivateFile.create(target, { owner: { uid: 1, gid: 1 } })).toThrow("EPERM");
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it("is written whole by a disk that takes it in parts", async () => {
+    const { writeSync } = fs;
+    using _fault = withFs({
+      writeSync: ((fd: number, bytes: Buffer, offset: number, length: number, at: number) =>
+        writeSync(fd, bytes, offset, Math.min(length, 7), at)) as typeof writeSync,
+    });
+    const file = PrivateFile.create(target);
+    file.write("a content that takes several writes, with ümläuts");
+    file.write("a shorter one, then");
+    expect(file.place()).toBe(true);
+    expect(await readFile(target, "utf8")).toBe("a shorter one, then");
+  });
+
+  it("has its own name and leaves nothing more behind when a rehearsal fails", async () => {
+    const file = PrivateFile.create(target);
+    const before = file.path;
+    await rm(file.path);
+    expect(() => {
+      file.rehearse();
+    }).toThrow("ENOENT");
+    expect(file.path).toBe(before);
+    expect(file.isOurs).toBe(false);
+    file.discard();
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it("stays where it is when it is kept, and cannot be put in place any more", async () => {
+    const file = PrivateFile.create(target);
+    file.write("kept");
+    file.keep();
+    file.keep();
+    expect(file.isOurs).toBe(false);
+    expect(file.place()).toBe(false);
+    file.discard();
+    expect(await readFile(file.path, "utf8")).toBe("kept");
+  });
+
+  it("throws nothing when it can be neither removed nor closed", () => {
+    const { closeSync } = fs;
+    const file = PrivateFile.create(target);
+    using _fault = withFs({
+      closeSync: (fd) => {
+        closeSync(fd);
+        throw systemError("EIO");
+      },
+      rmSync: () => {
+        throw systemError("EBUSY");
+      },
+    });
+    file.discard();
+    expect(file.isOurs).toBe(false);
+    expect(existsSync(file.path)).toBe(true);
+  });
+
   it("leaves nothing behind when its folder is gone", async () => {
     await rm(folder, { recursive: true });
     expect(() => PrivateFile.create(target)).toThrow("ENOENT");
@@ -108,6 +187,59 @@ describe("createPrivateFile", () => {
     expect(wins).toEqual([true, ...Array.from({ length: 19 }, () => false)]);
     expect(await readFile(target, "utf8")).toBe("0");
     expect(await readdir(folder)).toEqual(["login.json"]);
+  });
+});
+
+describe("createPrivateFile where the disk knows no hard links", () => {
+  let noLinks: Disposable;
+
+  beforeEach(() => {
+    noLinks = withFs({
+      linkSync: () => {
+        throw systemError("EPERM");
+      },
+    });
+  });
+
+  afterEach(() => {
+    noLinks[Symbol.dispose]();
+  });
+
+  it("makes a file that is not there, for its owner only", async () => {
+    expect(createPrivateFile(target, "new", { durable: true })).toBe(true);
+    expect(await readFile(target, "utf8")).toBe("new");
+    expect((await stat(target)).mode & 0o777).toBe(0o600);
+    expect(await readdir(folder)).toEqual(["login.json"]);
+  });
+
+  it("leaves a file that is there as it is, also a link to nowhere", async () => {
+    await writeFile(target, "old");
+    expect(createPrivateFile(target, "new")).toBe(false);
+    expect(await readFile(target, "utf8")).toBe("old");
+    await rm(target);
+    await symlink("/nowhere", target);
+    expect(createPrivateFile(target, "new")).toBe(false);
+    expect(await readdir(folder)).toEqual(["login.json"]);
+  });
+});
+
+describe("a file that must be on the disk", () => {
+  it.each([
+    ["replaced", writePrivateFile],
+    ["made", createPrivateFile],
+  ])("is not %s when the disk fails to sync, and nothing is left behind", async (_what, write) => {
+    const syncs: number[] = [];
+    using _fault = withFs({
+      fsyncSync: (fd) => {
+        syncs.push(fd);
+        throw systemError("EIO");
+      },
+    });
+    expect(() => write(target, "new", { durable: true })).toThrow("EIO");
+    expect(await readdir(folder)).toEqual([]);
+    write(target, "new");
+    expect(await readFile(target, "utf8")).toBe("new");
+    expect(syncs).toHaveLength(1);
   });
 });
 

@@ -4,10 +4,12 @@ import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
-import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
-import { tmpdir } from "node:os";
+import net, { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import os, { tmpdir } from "node:os";
 import path from "node:path";
+import * as undici from "undici";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { routeTo } from "../../src/protocol/connection.ts";
 import { isKimiError } from "../../src/protocol/errors.ts";
 import { exchange } from "../../src/protocol/http.ts";
 import { proxyFor } from "../../src/protocol/proxy-env.ts";
@@ -22,6 +24,8 @@ const VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"].flatMap
 const KIMI = new URL("https://auth.kimi.com/api/oauth/token");
 
 let standIn: StandIn;
+/** Where the proxies lead: to the stand-in, unless a test has another server. */
+let upstreamPort: number;
 const servers: (Server | HttpServer)[] = [];
 const sockets = new Set<Socket>();
 
@@ -30,6 +34,7 @@ beforeEach(async () => {
     vi.stubEnv(name, undefined);
   }
   standIn = await startStandIn();
+  upstreamPort = Number(new URL(standIn.origin).port);
 });
 
 afterEach(async () => {
@@ -71,9 +76,7 @@ async function httpProxy(answer?: number): Promise<{ port: number; asked: string
   server.on("connect", (request, client: Socket) => {
     asked.push(`${String(request.url)} ${request.headers["proxy-authorization"] ?? ""}`.trim());
     if (answer === undefined) {
-      join(client, Number(new URL(standIn.origin).port), () =>
-        client.write("HTTP/1.1 200 OK\r\n\r\n"),
-      );
+      join(client, upstreamPort, () => client.write("HTTP/1.1 200 OK\r\n\r\n"));
     } else {
       client.end(`HTTP/1.1 ${String(answer)} No\r\nContent-Length: 0\r\n\r\n`);
     }
@@ -94,7 +97,7 @@ async function socksProxy({ refuse = false }: { refuse?: boolean } = {}): Promis
         const domain = data.subarray(8).toString("latin1").split("\0").filter(Boolean).join(" ");
         asked.push(`socks4 ${String(data.readUInt16BE(2))} ${domain}`.trim());
         client.off("data", onData);
-        join(client, Number(new URL(standIn.origin).port), () =>
+        join(client, upstreamPort, () =>
           client.write(Buffer.from([0, refuse ? 0x5b : 0x5a, 0, 0, 0, 0, 0, 0])),
         );
       } else if (step === 0) {
@@ -123,7 +126,7 @@ async function socksProxy({ refuse = false }: { refuse?: boolean } = {}): Promis
           client.write(Buffer.from([5, 2, 0, 1, 0, 0, 0, 0, 0, 0]));
           client.end();
         } else {
-          join(client, Number(new URL(standIn.origin).port), () =>
+          join(client, upstreamPort, () =>
             client.write(Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0])),
           );
         }
@@ -131,6 +134,38 @@ async function socksProxy({ refuse = false }: { refuse?: boolean } = {}): Promis
     });
   });
   return { port: await listen(server), asked };
+}
+
+/** A key and a certificate that nobody knows. */
+function makeCertificate(): { key: Buffer; cert: Buffer } {
+  const folder = mkdtempSync(path.join(tmpdir(), "kimi-tls-"));
+  try {
+    const [key, cert] = [path.join(folder, "key.pem"), path.join(folder, "cert.pem")];
+    execFileSync(
+      "openssl",
+      [
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-keyout",
+        key,
+        "-out",
+        cert,
+        "-days",
+        "1",
+        "-subj",
+        "/CN=localhost",
+      ],
+      { stdio: "ignore" },
+    );
+    return { key: readFileSync(key), cert: readFileSync(cert) };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 async function ask(url = `${standIn.apiBase}/models`): Promise<number> {
@@ -267,41 +302,12 @@ describe("a message about a failed request", () => {
   );
 
   it("names what to set for a certificate that is not known", async () => {
-    const folder = mkdtempSync(path.join(tmpdir(), "kimi-tls-"));
-    try {
-      const [key, cert] = [path.join(folder, "key.pem"), path.join(folder, "cert.pem")];
-      execFileSync(
-        "openssl",
-        [
-          "req",
-          "-x509",
-          "-newkey",
-          "ec",
-          "-pkeyopt",
-          "ec_paramgen_curve:prime256v1",
-          "-nodes",
-          "-keyout",
-          key,
-          "-out",
-          cert,
-          "-days",
-          "1",
-          "-subj",
-          "/CN=localhost",
-        ],
-        { stdio: "ignore" },
-      );
-      const port = await listen(
-        createHttpsServer({ key: readFileSync(key), cert: readFileSync(cert) }),
-      );
-      const { message, mayHaveReachedServer } = await failure(`https://localhost:${String(port)}/`);
-      expect(message).toBe(
-        `Kimi's server localhost:${String(port)} could not be reached: its certificate could not be verified. If your network has a certificate of its own, set NODE_EXTRA_CA_CERTS to its file, or NODE_USE_SYSTEM_CA=1, and try again; you are still signed in.`,
-      );
-      expect(mayHaveReachedServer).toBe(false);
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
+    const port = await listen(createHttpsServer(makeCertificate()));
+    const { message, mayHaveReachedServer } = await failure(`https://localhost:${String(port)}/`);
+    expect(message).toBe(
+      `Kimi's server localhost:${String(port)} could not be reached: its certificate could not be verified. If your network has a certificate of its own, set NODE_EXTRA_CA_CERTS to its file, or NODE_USE_SYSTEM_CA=1, and try again; you are still signed in.`,
+    );
+    expect(mayHaveReachedServer).toBe(false);
   });
 });
 
@@ -317,6 +323,11 @@ describe("proxyFor", () => {
     [{ HTTPS_PROXY: "proxy.corp:3128" }, "http proxy.corp:3128 HTTPS_PROXY"],
     [{ HTTPS_PROXY: "user:pw@proxy.corp:3128" }, "http proxy.corp:3128 HTTPS_PROXY"],
     [{ HTTPS_PROXY: "https://proxy.corp" }, "http proxy.corp:443 HTTPS_PROXY"],
+    [{ HTTPS_PROXY: "http://proxy.corp" }, "http proxy.corp:80 HTTPS_PROXY"],
+    [{ HTTPS_PROXY: "proxy.corp" }, "http proxy.corp:80 HTTPS_PROXY"],
+    [{ HTTPS_PROXY: "SOCKS5://s" }, "socks5 s:1080 HTTPS_PROXY"],
+    [{ ALL_PROXY: "socks5://s:1", HTTPS_PROXY: "socks5://t:1" }, "socks5 s:1 ALL_PROXY"],
+    [{ HTTP_PROXY: "socks5://s:9", HTTPS_PROXY: "socks4://t:9" }, "socks4 t:9 HTTPS_PROXY"],
     [{ HTTPS_PROXY: "http://[::1]:3128" }, "http [::1]:3128 HTTPS_PROXY"],
     [{ ALL_PROXY: "socks5h://s" }, "socks5 s:1080 ALL_PROXY"],
     [{ HTTPS_PROXY: "socks4://s:9" }, "socks4 s:9 HTTPS_PROXY"],
@@ -340,6 +351,12 @@ describe("proxyFor", () => {
     ["localhost,127.0.0.1", false],
     ["imi.com", false],
     ["kimi.com.evil.example", false],
+    ["auth.kimi.com.", true],
+    ["auth.kimi.com:https", false],
+    ["auth.kimi.com:443x", false],
+    ["x.*.kimi.com", false],
+    [",,kimi.com", true],
+    ["a.example,\tkimi.com", true],
     ["", false],
   ])("lets NO_PROXY=%s take Kimi out: %s", (value, exempt) => {
     expect(proxyFor(KIMI, { HTTPS_PROXY: "http://a:1", NO_PROXY: value }) === undefined).toBe(
@@ -355,5 +372,158 @@ describe("proxyFor", () => {
     expect(
       proxyFor(new URL(url), { HTTP_PROXY: "http://a:1", no_proxy: "", NO_PROXY: value }),
     ).toBeUndefined();
+  });
+
+  it.each([
+    ["http://auth.kimi.com/", "auth.kimi.com:80", true],
+    ["http://auth.kimi.com/", "auth.kimi.com:443", false],
+    ["http://auth.kimi.com:8080/", "auth.kimi.com:8080", true],
+    ["http://auth.kimi.com./", "kimi.com", true],
+    ["http://[::1]:8080/", "[::1]:80", false],
+    ["http://[::1]:8080/", "::2", false],
+  ])("takes %s out with NO_PROXY=%s: %s", (url, value, exempt) => {
+    const proxy = proxyFor(new URL(url), { HTTP_PROXY: "http://a:1", NO_PROXY: value });
+    expect(proxy === undefined).toBe(exempt);
+  });
+});
+
+describe("the dispatcher that OpenClaw shares", () => {
+  let before: undici.Dispatcher;
+
+  beforeEach(() => {
+    before = undici.getGlobalDispatcher();
+  });
+
+  afterEach(async () => {
+    const own = undici.getGlobalDispatcher();
+    undici.setGlobalDispatcher(before);
+    await own.close();
+  });
+
+  it("is used where it is one of OpenClaw's own, whatever the environment says", async () => {
+    const { port, asked } = await httpProxy();
+    vi.stubEnv("ALL_PROXY", "socks5://127.0.0.1:1");
+    undici.setGlobalDispatcher(
+      new undici.ProxyAgent({ uri: `http://127.0.0.1:${String(port)}`, proxyTunnel: true }),
+    );
+    expect(await ask()).toBe(401);
+    expect(asked).toEqual([new URL(standIn.origin).host]);
+  });
+
+  it("is used for the HTTP proxy of the environment, and the proxy is named when it fails", async () => {
+    const { port, asked } = await httpProxy(503);
+    vi.stubEnv("HTTP_PROXY", `http://127.0.0.1:${String(port)}`);
+    const shared = new undici.EnvHttpProxyAgent({ proxyTunnel: true });
+    const dispatch = vi.spyOn(shared, "dispatch");
+    undici.setGlobalDispatcher(shared);
+    const { message } = await failure();
+    expect(dispatch).toHaveBeenCalledOnce();
+    expect(message).toContain(`The proxy 127.0.0.1:${String(port)} `);
+    expect(asked).toHaveLength(1);
+  });
+
+  it("is used where the environment names no proxy", async () => {
+    const shared = new undici.EnvHttpProxyAgent();
+    const dispatch = vi.spyOn(shared, "dispatch");
+    undici.setGlobalDispatcher(shared);
+    expect(await ask()).toBe(401);
+    expect(dispatch).toHaveBeenCalledOnce();
+  });
+
+  it("gives way to the SOCKS proxy of the environment, which it does not know", async () => {
+    const { port, asked } = await socksProxy();
+    undici.setGlobalDispatcher(new undici.EnvHttpProxyAgent());
+    vi.stubEnv("ALL_PROXY", `socks5://127.0.0.1:${String(port)}`);
+    expect(await ask()).toBe(401);
+    expect(asked).toEqual(["socks5 127.0.0.1"]);
+  });
+});
+
+describe("a SOCKS proxy", () => {
+  it.each([
+    ["http://kimi.test/", "80"],
+    ["http://kimi.test:8080/", "8080"],
+    ["https://kimi.test/", "443"],
+    ["https://kimi.test:8443/", "8443"],
+  ])("is asked for %s at port %s, and resolves the name", async (url, port) => {
+    const proxy = await socksProxy({ refuse: true });
+    vi.stubEnv("ALL_PROXY", `socks4a://127.0.0.1:${String(proxy.port)}`);
+    await failure(url);
+    expect(proxy.asked[0]).toMatch(new RegExp(`^socks4 ${port} .*kimi\\.test`, "u"));
+  });
+
+  it("has the server's certificate checked at the end of the tunnel", async () => {
+    const { port } = await socksProxy();
+    vi.stubEnv("ALL_PROXY", `socks5://127.0.0.1:${String(port)}`);
+    // The tunnel ends at the stand-in, which speaks no TLS.
+    const { message, mayHaveReachedServer } = await failure("https://kimi.test/");
+    expect(message).toContain("no secure connection could be made");
+    expect(mayHaveReachedServer).toBe(false);
+  });
+
+  it("that lies on an IPv6 address is reached there", async () => {
+    vi.stubEnv("ALL_PROXY", "socks5://[::1]:1");
+    const { message } = await failure();
+    expect(message).toContain("The proxy [::1]:1 could not be reached");
+    expect(message).not.toContain("resolved");
+  });
+
+  it("has one dispatcher, so that connections are used again", () => {
+    vi.stubEnv("ALL_PROXY", "socks5://127.0.0.1:1");
+    const first = routeTo(undici, KIMI);
+    expect(routeTo(undici, KIMI).dispatcher).toBe(first.dispatcher);
+    expect(first.proxy?.label).toBe("127.0.0.1:1");
+    vi.stubEnv("ALL_PROXY", "socks5://127.0.0.1:2");
+    expect(routeTo(undici, KIMI).dispatcher).not.toBe(first.dispatcher);
+    setProxyMode("direct");
+    const direct = routeTo(undici, KIMI);
+    expect(direct.proxy).toBeUndefined();
+    expect(routeTo(undici, KIMI).dispatcher).toBe(direct.dispatcher);
+  });
+});
+
+describe("a connection of one's own", () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+    net.setDefaultAutoSelectFamily(true);
+  });
+
+  it.each([
+    ["on Linux", "6.1.0-18-amd64", true, true],
+    ["on WSL2, where IPv6 leads nowhere", "5.15.90.1-microsoft-standard-WSL2", true, false],
+    ["on a kernel of one's own for WSL2", "6.6.0-custom-wsl2", true, false],
+    ["where the process says so", "6.1.0-18-amd64", false, false],
+  ])("tries both kinds of addresses as OpenClaw does %s", async (_what, release, allowed, both) => {
+    vi.spyOn(os, "release").mockReturnValue(release);
+    net.setDefaultAutoSelectFamily(allowed);
+    const connected = vi.spyOn(net, "connect");
+    vi.resetModules();
+    const fresh = await import("../../src/protocol/connection.ts");
+    const url = new URL(`${standIn.apiBase}/models`);
+    const { dispatcher } = fresh.routeTo(undici, url);
+    const reply = await undici.request(url, { dispatcher });
+    await reply.body.dump();
+    expect(connected.mock.calls[0]?.[0]).toMatchObject({
+      autoSelectFamily: process.platform === "linux" ? both : allowed,
+      autoSelectFamilyAttemptTimeout: 300,
+    });
+    await dispatcher.close();
+  });
+
+  it("offers HTTP/1.1 only, directly and through each kind of proxy", async () => {
+    const offered: string[][] = [];
+    const ALPNCallback = ({ protocols }: { protocols: string[] }): undefined => {
+      offered.push(protocols);
+      return undefined;
+    };
+    upstreamPort = await listen(createHttpsServer({ ...makeCertificate(), ALPNCallback }));
+    const url = `https://localhost:${String(upstreamPort)}/`;
+    await failure(url);
+    const { port } = await httpProxy();
+    vi.stubEnv("HTTPS_PROXY", `http://127.0.0.1:${String(port)}`);
+    await failure(url);
+    vi.stubEnv("HTTPS_PROXY", `socks5://127.0.0.1:${String((await socksProxy()).port)}`);
+    await failure(url);
+    expect(offered).toEqual([["http/1.1"], ["http/1.1"], ["http/1.1"]]);
   });
 });

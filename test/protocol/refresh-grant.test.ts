@@ -446,6 +446,11 @@ describe("a connection", () => {
 
 describe("Retry-After", () => {
   const NOW = Date.UTC(2030, 0, 1);
+  // It names no zone, and is read in this machine's.
+  const THIRD_FORM_MS = Math.min(
+    Math.max(new Date(2030, 0, 1, 0, 0, 30).getTime() - NOW, 0),
+    300_000,
+  );
 
   it.each<[string, string | undefined, number | undefined]>([
     ["that is absent", undefined, undefined],
@@ -457,6 +462,15 @@ describe("Retry-After", () => {
     ["of a day", "86400", 300_000],
     ["of centuries", "99999999999", 300_000],
     ["of 400 digits", "9".repeat(400), undefined],
+    ["of five minutes", "300", 300_000],
+    ["of less than nothing", "-5", undefined],
+    ["of a second and a half", "1.5", undefined],
+    ["that came twice", "5, 6", undefined],
+    ["with a unit", "5 minutes", undefined],
+    ["with words before a number", "in 5", undefined],
+    ["with a date in the second form", "Tuesday, 01-Jan-30 00:00:30 GMT", 30_000],
+    ["with a date in the third form", "Tue Jan  1 00:00:30 2030", THIRD_FORM_MS],
+    ["with a day and no date", "Tue, soon", undefined],
     ["with a date to come", "Tue, 01 Jan 2030 00:00:30 GMT", 30_000],
     ["with a date gone by", "Mon, 31 Dec 2029 23:59:00 GMT", 0],
     ["with a date far away", "Sun, 01 Jan 2040 00:00:00 GMT", 300_000],

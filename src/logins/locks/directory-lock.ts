@@ -142,7 +142,8 @@ class LockFolder {
       return false;
     }
     // The monotonic clock stands still while the machine sleeps; the stamp's age does not.
-    return this.#isOurs() && Date.now() - (this.#stampMs ?? 0) < STALE_MS;
+    const stampMs = this.#stampMs;
+    return stampMs !== undefined && this.#isOurs() && Date.now() - stampMs < STALE_MS;
   }
 
   #isOurs(): boolean {

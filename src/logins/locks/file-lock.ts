@@ -4,6 +4,7 @@
  */
 
 import { closeSync, constants, existsSync, fstatSync, lstatSync, openSync } from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import { lockTrouble } from "../../words.ts";
 import { systemErrorCode } from "../../protocol/errors.ts";
@@ -17,12 +18,12 @@ const LOCK_NB = 4;
 const LOCK_UN = 8;
 /** Calls of `flock` that a signal or a busy lock daemon may interrupt, before it counts as missing. */
 const MAX_CALLS = 5;
+const { errno: ERRNO } = os.constants;
+const PASSING: ReadonlySet<number> = new Set([ERRNO.EINTR, ERRNO.ENOLCK]);
 
 interface FlockApi {
   flock(fd: number, operation: number): number;
   errno(): number;
-  readonly wouldBlock: number;
-  readonly passing: readonly (number | undefined)[];
 }
 
 let flockApi: FlockApi | undefined;
@@ -32,12 +33,9 @@ function loadFlock(): FlockApi {
     const koffi = loadKoffi();
     // The C library is part of the running program.
     const flock = koffi.load(null).func("int flock(int fd, int operation)");
-    const { errno } = koffi.os;
     flockApi = {
       flock: (fd, operation) => flock(fd, operation) as number,
       errno: () => koffi.errno(),
-      wouldBlock: errno.EWOULDBLOCK ?? errno.EAGAIN ?? 11,
-      passing: [errno.EINTR, errno.ENOLCK],
     };
   }
   return flockApi;
@@ -106,11 +104,11 @@ function tryFlock(file: string): HeldLock | undefined {
   const fd = openLockFile(file);
   for (let call = 1; api.flock(fd, LOCK_EX | LOCK_NB) !== 0; call += 1) {
     const errno = api.errno();
-    if (call < MAX_CALLS && api.passing.includes(errno)) {
+    if (call < MAX_CALLS && PASSING.has(errno)) {
       continue;
     }
     closeSync(fd);
-    if (errno === api.wouldBlock) {
+    if (errno === ERRNO.EWOULDBLOCK) {
       return undefined;
     }
     throw new LockUnsupportedError(`flock failed with error ${String(errno)}`);
