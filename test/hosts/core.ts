@@ -38,14 +38,17 @@ const setup = {
   env: kimiVariables(standIn),
   ...(plugin === undefined ? {} : { plugin }),
 };
+const begun = performance.now();
 const host = await createHost(setup).catch((error: unknown) => {
   const text = error instanceof Error ? error.message : String(error);
   process.stdout.write(`${JSON.stringify({ step: "install", ok: false, text })}\n`);
   process.exit(1);
 });
+const installedAt = performance.now();
 const file = credentialFile(host, standIn);
 
 const work: Record<StepName, () => Promise<void>> = {
+  // Done above, because the other steps need the host.
   install: async () => {},
   onboard: async () => {
     await writeCliLogin(host, standIn, standIn.issueLogin(), 900);
@@ -91,10 +94,11 @@ const work: Record<StepName, () => Promise<void>> = {
 let failed = false;
 try {
   for (const step of STEPS) {
-    const begun = performance.now();
+    const start = step === "install" ? begun : performance.now();
     try {
       await work[step]();
-      const seconds = (performance.now() - begun) / 1_000;
+      const end = step === "install" ? installedAt : performance.now();
+      const seconds = (end - start) / 1_000;
       process.stdout.write(`${JSON.stringify({ step, ok: true, seconds })}\n`);
     } catch (error) {
       failed = true;
