@@ -1,170 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { answers, ofProfile, ownerLabel, type Passing, say } from "../src/messages.ts";
-
-type Table = typeof say;
-type Id = keyof Table;
-
-const FILE = "/home/someone/.kimi-code/credentials/kimi-code.json";
-const HOST = "auth.kimi.com";
-const PROXY = { label: "proxy.example:3128", variable: "HTTPS_PROXY" } as const;
-const LOGIN = { owner: "kimi-code-cli", file: FILE } as const;
-const OTHER = {
-  owner: "kimi-cli",
-  file: FILE,
-  other: { owner: "kimi-code-cli", site: "kimi.ai", folder: "/home/someone/.kimi-code" },
-} as const;
-const OWN = { owner: "openclaw", file: FILE } as const;
-const LOGINS = [[LOGIN], [OTHER], [OWN]] as const;
-const REASON = "permission denied";
-
-/** At least one set of facts for every sentence: a sentence without one does not compile. */
-const FACTS: { readonly [K in Id]: readonly (readonly [...Parameters<Table[K]>])[] } = {
-  signedOut: LOGINS,
-  danglingLink: LOGINS,
-  inKeychain: [[]],
-  noCliLogin: [[]],
-  profileWithoutLogin: [[]],
-  profileOfOtherAddress: [[]],
-  revoked: LOGINS,
-  unreadable: [[{ ...LOGIN, reason: REASON }], [{ ...OTHER, reason: REASON }]],
-  corrupt: [[{ ...LOGIN, reason: "it is empty" }], [{ ...OWN, reason: "it is empty" }]],
-  ended: LOGINS.flatMap(([facts]) => [
-    [{ ...facts, replyLost: false }] as const,
-    [{ ...facts, replyLost: true }] as const,
-  ]),
-  endedByKimi: [[]],
-  notRenewable: LOGINS,
-  accountChanged: [[{ owner: "openclaw" }], [{ owner: "kimi-cli" }]],
-  mountedAlone: [[{ file: FILE, folder: "/home/someone/.kimi-code" }]],
-  tokensNotSaved: ["ENOSPC", "EROFS", "ENOENT", "EPERM", undefined].map((code) => [
-    { folder: "/home/someone/.kimi-code/credentials", code },
-  ]),
-  lockBlocked: [[{ file: `${FILE}.lock`, reason: "it is a link" }]],
-  lockNotWritable: [[{ lock: `${FILE}.lock` }]],
-  newLoginNotSaved: [[{ folder: "/home/someone/.openclaw/kimi-code-oauth" }]],
-  personalNotSaved: [[{ folder: "/home/someone/.openclaw/kimi-code-oauth" }]],
-  profilesNotWritable: [[]],
-  unavailable: [[{ ...LOGIN, reason: "the disk is busy" }]],
-  refreshUnavailable: [[{ reason: "the disk is busy" }]],
-  lockHeld: [[{ owner: "kimi-code-cli", lock: `${FILE}.lock` }]],
-  alwaysOvertaken: [[]],
-  renewedElsewhere: [[]],
-  renewedByCli: [[]],
-  renewedWithNextMessage: [[]],
-  proxyNeedsPassword: [
-    [PROXY, true],
-    [PROXY, false],
-  ],
-  proxyRefused: [
-    [PROXY, HOST, 403, true],
-    [PROXY, HOST, undefined, false],
-  ],
-  proxyUnreached: [[PROXY, "ECONNREFUSED", true]],
-  certificateNotVerified: [
-    [HOST, PROXY, true],
-    [HOST, undefined, false],
-  ],
-  serverUnreached: ["ENOTFOUND", "ETIMEDOUT", "ECONNRESET", "EPROTO", "EWHATEVER"].map((code) => [
-    HOST,
-    PROXY,
-    code,
-    true,
-  ]),
-  serverLimits: [
-    [HOST, true],
-    [HOST, false],
-  ],
-  serverFailed: [
-    [HOST, 502, true],
-    [HOST, 502, false],
-  ],
-  redirected: [
-    [HOST, true],
-    [HOST, false],
-  ],
-  refreshRefused: [[HOST, 403]],
-  notTokens: [
-    [HOST, true],
-    [HOST, false],
-  ],
-  tooLarge: [
-    [HOST, true],
-    [HOST, false],
-  ],
-  refreshedOften: [[4]],
-  nextTry: [
-    ["Kimi's server auth.kimi.com is limiting sign-in requests.", 1_000],
-    ["Kimi's server auth.kimi.com is limiting sign-in requests.", 300_000],
-  ],
-  notModels: [[{ host: "api.kimi.com" }]],
-  notUsage: [[]],
-  signInRefused: [[HOST, 418]],
-  notACode: [[HOST]],
-  loginNotRenewable: [[HOST]],
-  foreignLink: [[HOST]],
-  codeEndsTooSoon: [[HOST]],
-  signInDenied: [[]],
-  signInExpired: [[]],
-  codeNotUsed: [["30 minutes"]],
-  signInCanceled: [[]],
-  siteUnknown: [[]],
-  handoverLost: [[]],
-  unknownCode: [[]],
-  invalidEndpoint: [["KIMI_CODE_BASE_URL", "does not use https"]],
-  invalidProxy: [["HTTPS_PROXY"]],
-  canceled: [[]],
-  unexpected: [[]],
-  keptInMemory: [[FILE]],
-  login: [
-    [
-      {
-        owner: "openclaw",
-        account: "Ada",
-        site: "kimi.com",
-        file: "/home/someone/.openclaw/kimi-code-oauth/credentials/login-1.json",
-      },
-    ],
-    [{ ...LOGIN, site: "kimi.com", refreshedAgoMs: 10_000 }],
-    [{ ...OWN, site: "kimi.ai", refreshedAgoMs: 3 * 60_000 }],
-    [{ ...OWN, site: "kimi.ai", refreshedAgoMs: 5 * 3_600_000 }],
-    [{ ...OWN, site: "kimi.ai", refreshedAgoMs: 50 * 3_600_000 }],
-    [{ ...OWN, site: "kimi.ai" }],
-  ],
-  copyLocked: [[]],
-  fine: [[]],
-  outOfDate: [[]],
-  noProfile: [[]],
-  profileUnusable: [[]],
-  severalLogins: [[]],
-  usingOneOfSeveral: [
-    ["latest", "Kimi Code CLI, kimi.com (/home/someone/.kimi-code)"],
-    ["preferred", "Kimi Code CLI, kimi.com (/home/someone/.kimi-code)"],
-  ],
-  oneLogin: [["kimi-cli", "kimi.com", FILE]],
-  signInHereInstead: [[]],
-  signInInstead: [["The Kimi CLI is signed out."]],
-  readingLogin: [[]],
-  usingLogin: [["Kimi Code CLI, kimi.com"]],
-  loginUnusable: [[]],
-  sharedNow: [[]],
-  ownLoginNow: [["kimi.ai"]],
-  whichSite: [[]],
-  askingForCode: [[]],
-  codeSent: [[]],
-  codeSentAgain: [[]],
-  noCode: [[]],
-  codeExpired: [[]],
-  approved: [[]],
-  notSignedIn: [[]],
-  waitingFor: [["kimi.com", "14 minutes"]],
-  compareCode: [["kimi.com"]],
-  code: [["ABCD-EFGH"]],
-  codeValid: [["15 minutes"]],
-  openElsewhere: [[]],
-  openHere: [[]],
-  openUnattended: [["kimi.com"]],
-  scan: [[]],
-};
+import { ofProfile, ownerLabel, type Passing, say } from "../src/messages.ts";
+import { answerSentences, FACTS, type Id, sentences } from "./kit/sentences.ts";
 
 /** What says where things stand on a screen, and asks or offers nothing. */
 const LABELS: ReadonlySet<Id> = new Set([
@@ -195,24 +31,6 @@ const COMPLETE: ReadonlySet<Id> = new Set([
 /** What a user can do: a command, a file to change, a wait, another try, an answer to give. */
 const WAY_OUT =
   /openclaw |kimi login|try again|sign in again|Sign in |next try|Fix |Correct it|Delete it|Check |Add |Mount |Make |Free |Bring |Update |[Oo]pen this link|Approve it|approve the sign-in|Switch |upgrade|Activate|Contact|Wait |Shorten|Try |report it|use another provider|Turn |Say it |Start a |scan |Run `|\?$/u;
-
-function sentences(): readonly (readonly [Id, string])[] {
-  return (Object.keys(FACTS) as Id[]).flatMap((id) =>
-    FACTS[id].map((facts) => {
-      const told = (say[id] as (...args: readonly unknown[]) => string | Passing)(...facts);
-      return [id, typeof told === "string" ? told : told.message] as const;
-    }),
-  );
-}
-
-const API_FACTS = {
-  model: "kimi-for-coding-highspeed",
-  status: 403,
-  window: "5h",
-  resetsInMs: 47 * 3_600_000,
-  site: "https://www.kimi.com",
-  owner: "openclaw",
-} as const;
 
 describe("a sentence about one of several profiles", () => {
   const work = {
@@ -251,10 +69,7 @@ describe("a sentence about one of several profiles", () => {
 });
 
 describe("every sentence for users", () => {
-  const all = [
-    ...sentences(),
-    ...Object.entries(answers).map(([kind, tell]) => [kind, tell(API_FACTS)] as const),
-  ];
+  const all = [...sentences(), ...answerSentences()];
   const told = all.filter(([id]) => !LABELS.has(id as Id));
 
   it.each(told)("%s is at most 400 characters without its paths: %s", (_id, text) => {
