@@ -97,14 +97,16 @@ const START = /(?:^|[\s("'`])(?:openclaw|openclaw-cli) +(?=[a-z-])/gu;
 /** The words of a command up to its end, which is a comment, another command or a place for more. */
 function wordsOf(command: string): string[] {
   const words: string[] = [];
-  for (const [word] of command.matchAll(/"[^"]*"|'[^']*'|[^\s"']+/gu)) {
+  // A program's output that a document shows has marks around a command.
+  const [bounded = ""] = command.split("`");
+  for (const [word] of bounded.matchAll(/"[^"]*"|'[^']*'|[^\s"']+/gu)) {
     if (/^(?:#|;|&&|\|\|?|>|…)/u.test(word)) {
       break;
     }
     // What may be left out stands in brackets.
     const bare = /^["']/u.test(word) ? word.slice(1, -1) : word.replaceAll(/[[\]]/gu, "");
-    words.push(bare.replace(/[),;]$/u, ""));
-    if (/^[^"'].*[;)]$/u.test(word)) {
+    words.push(bare.replace(/[),;:]$/u, ""));
+    if (/^[^"'].*[;:)]$/u.test(word)) {
       break;
     }
   }
