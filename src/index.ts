@@ -48,7 +48,8 @@ const GROUP = {
 export default definePluginEntry({
   id: PLUGIN_ID,
   name: "Kimi Code OAuth",
-  description: "Run OpenClaw agents on a Kimi Code subscription, without an API key.",
+  description:
+    "Run OpenClaw agents on a Kimi Code subscription: one sign-in, shared safely with the Kimi CLI.",
   register(api) {
     // The host registers in other modes too, where it hands over no settings.
     if (api.registrationMode === "full" || api.pluginConfig !== undefined) {

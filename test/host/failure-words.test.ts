@@ -1,12 +1,8 @@
-import { readdir, readFile } from "node:fs/promises";
-import path from "node:path";
-import { pathToFileURL } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
 import { answers } from "../../src/messages.ts";
 import type { AnswerKind } from "../../src/protocol/api-errors.ts";
-import { projectDir } from "../kit/openclaw/layout.ts";
+import { hostFunction, type Summarize } from "../kit/openclaw/host-function.ts";
 
-const DIST = path.join(projectDir, "node_modules", "openclaw", "dist");
 const FACTS = {
   model: "k3",
   status: 403,
@@ -15,31 +11,6 @@ const FACTS = {
   owner: "kimi-code-cli",
 } as const;
 
-/** A function of the host by its name; the host exports it, under a letter that changes with each build. */
-async function hostFunction<T>(name: string): Promise<T> {
-  for (const file of (await readdir(DIST)).filter((entry) => entry.endsWith(".mjs"))) {
-    if ((await readFile(path.join(DIST, file), "utf8")).includes(`\nfunction ${name}(`)) {
-      const exported = (await import(pathToFileURL(path.join(DIST, file)).href)) as Record<
-        string,
-        unknown
-      >;
-      const found = Object.values(exported).find(
-        (value) => typeof value === "function" && value.name === name,
-      );
-      if (found !== undefined) {
-        return found as T;
-      }
-    }
-  }
-  throw new Error(`this host has no ${name}`);
-}
-
-/** What the host makes of a failed turn for a chat channel such as Telegram. */
-type Summarize = (failure: {
-  error: unknown;
-  message: string;
-  reason: string;
-}) => { kind: string; text: string } | undefined;
 type RateLimitWindow = (message: string) => { kind: string };
 
 describe("on a chat channel", () => {

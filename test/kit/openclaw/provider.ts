@@ -2,26 +2,42 @@
 import type { ProviderPlugin } from "openclaw/plugin-sdk/plugin-entry";
 import entry from "../../../src/index.ts";
 
-/** Registers the plugin as a discovery load does, and gives the provider that it registers. */
-export function registeredProvider(): ProviderPlugin {
-  const providers: ProviderPlugin[] = [];
+/** A call of the host's API during `register`. */
+export interface Registration {
+  /** The method, such as `registerProvider`; the host's hooks are `on`. */
+  readonly method: string;
+  readonly args: readonly unknown[];
+}
+
+/** Registers the plugin, and gives every call that it makes for it. */
+export function registrations(registrationMode: "discovery" | "full"): Registration[] {
+  const made: Registration[] = [];
   const api = new Proxy(
+    { registrationMode },
     {
-      registrationMode: "discovery",
-      registerProvider: (provider: ProviderPlugin) => providers.push(provider),
-      lifecycle: { onDispose: () => () => undefined },
-    },
-    {
-      // Whatever else the plugin registers is not looked at here.
-      get: (target, name) => Reflect.get(target, name) ?? (() => undefined),
+      get: (target, name) =>
+        Reflect.get(target, name) ??
+        // What is asked of the host is an object, and what is told to it a method; one fake is both.
+        Object.assign(
+          (...args: unknown[]) => {
+            made.push({ method: String(name), args });
+          },
+          { onDispose: () => () => undefined },
+        ),
+      has: () => true,
     },
   );
   entry.register?.(api as unknown as Parameters<NonNullable<typeof entry.register>>[0]);
-  const [provider] = providers;
-  if (provider === undefined) {
+  return made;
+}
+
+/** Registers the plugin as a discovery load does, and gives the provider that it registers. */
+export function registeredProvider(): ProviderPlugin {
+  const made = registrations("discovery").find(({ method }) => method === "registerProvider");
+  if (made === undefined) {
     throw new Error("the plugin registered no provider");
   }
-  return provider;
+  return made.args[0] as ProviderPlugin;
 }
 
 type Api = Parameters<NonNullable<typeof entry.register>>[0];
