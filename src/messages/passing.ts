@@ -1,0 +1,30 @@
+/** Failures that pass: what happened, what to do, and that the user is still signed in. */
+
+/** A passing failure: what happened, and the whole message. */
+export interface Passing {
+  readonly what: string;
+  readonly message: string;
+}
+
+/** True unless the failure belongs to a sign-in, where there is no login yet. */
+export type SignedIn = boolean;
+
+export function passing(what: string, advice: string, signedIn: SignedIn = true): Passing {
+  return { what, message: `${what} ${advice}${signedIn ? "; you are still signed in." : "."}` };
+}
+
+/** A proxy on the way. */
+export interface ProxyFacts {
+  readonly label: string;
+  /** The environment variable that names it. */
+  readonly variable: string;
+}
+
+export function through(proxy: ProxyFacts | undefined): string {
+  return proxy === undefined ? "" : ` through the proxy ${proxy.label}`;
+}
+
+/** A status in brackets, if there was one. */
+export function http(status: number | undefined): string {
+  return status === undefined ? "" : ` (HTTP ${String(status)})`;
+}
