@@ -28,7 +28,7 @@ export interface ProfileName {
   readonly isOneOfSeveral: boolean;
 }
 
-export const SIGN_IN_COMMAND = new RegExp(`${SIGN_IN}(?: --device-code)?`, "g");
+const SIGN_IN_COMMAND = new RegExp(`${SIGN_IN}(?: --device-code)?`, "g");
 
 /**
  * A sentence about a login as a sentence about a profile: with the account in front where there are

@@ -7,7 +7,7 @@ import { type StandIn, startStandIn } from "../kit/standin/server.ts";
 import { type ChatWindow, openChatWindow } from "../kit/openclaw/chat-window.ts";
 import { createHost, type Gateway, type Host } from "../kit/openclaw/host.ts";
 import { keys } from "../kit/openclaw/pty.ts";
-import { kimiVariables } from "../kit/kimi/kimi-cli.ts";
+import { kimiVariables, succeed } from "../kit/kimi/kimi-cli.ts";
 
 const HOME = "kimi-code:default";
 const WORK = "kimi-code:work";
@@ -24,11 +24,9 @@ describe("two accounts", () => {
     const terminal = host.terminal([...LOGIN, ...more]);
     await terminal.waitFor("Waiting for your approval", 60_000);
     standIn.approveDevice(userCode, account);
-    if (more.includes("--set-default")) {
-      // The first sign-in offers web search.
-      await terminal.waitFor("Let agents search the web", 30_000);
-      terminal.send(keys.enter);
-    }
+    // The first sign-in in a terminal offers web search.
+    await terminal.waitFor("Let agents search the web", 30_000);
+    terminal.send(keys.enter);
     const { code } = await terminal.exited;
     expect([code, terminal.screen()]).toEqual([0, expect.stringContaining("Approved")]);
   }
@@ -54,9 +52,9 @@ describe("two accounts", () => {
   beforeAll(async () => {
     standIn = await startStandIn();
     standIn.createAccount({ id: "user-2" });
-    standIn.device.outcome = "manual";
     host = await createHost({ env: kimiVariables(standIn) });
-    await signIn("user-1", "FAKE-0001", "--set-default");
+    await succeed(host.onboard(["--auth-choice", "kimi-code-device"]));
+    standIn.device.outcome = "manual";
     await signIn("user-2", "FAKE-0002", "--profile-id", WORK);
     await mkdir(host.agentDir, { recursive: true });
     await writeFile(
