@@ -208,11 +208,11 @@ describe("how a login stands", () => {
       `${about(fine)}, last refreshed less than a minute ago. OK. Access tokens last`,
     );
     expect(text).toContain(
-      `${about(signedOut)}. The Kimi Code CLI is signed out: no login at ${signedOut}. Sign in there, or run \`openclaw models auth login --provider kimi-code\` to use the Kimi Code CLI login at ${new URL(standIn.origin).host} in ${path.dirname(path.dirname(file))}.`,
+      `${about(signedOut)}. The Kimi Code CLI is signed out: no login at ${signedOut}. Sign in there, or run \`openclaw models auth login --provider kimi-code --profile-id kimi-code:signed-out\` to use the Kimi Code CLI login at ${new URL(standIn.origin).host} in ${path.dirname(path.dirname(file))}.`,
     );
     expect(text).toMatch(
       new RegExp(
-        `${escaped(about(moved))}.*is now signed in to another account than this OpenClaw profile.*openclaw models auth login --provider kimi-code`,
+        `${escaped(about(moved))}.*is now signed in to another account than this OpenClaw profile.*openclaw models auth login --provider kimi-code --profile-id kimi-code:moved`,
         "u",
       ),
     );

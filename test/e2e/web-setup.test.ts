@@ -100,9 +100,7 @@ describe("web search in a fresh host", () => {
     async () => {
       await signInWithCliLogin(host, standIn);
       await succeed(host.run(CHOOSE));
-      await succeed(host.run(["config", "set", "tools.web.fetch.provider", "kimi-code"]));
       await succeed(host.run(["config", "unset", "tools.web.search.provider"]));
-      await succeed(host.run(["config", "unset", "tools.web.fetch.provider"]));
       await succeed(host.run(["plugins", "uninstall", "kimi-code-oauth", "--force"]));
       expect((await host.run(["config", "validate"])).code).toBe(0);
     },
@@ -123,7 +121,6 @@ describe("an update from the version without web tools", () => {
           const { stdout } = await host.run(["plugins", "inspect", "kimi-code-oauth", "--json"]);
           return (JSON.parse(stdout) as { plugin: { version: string } }).plugin.version;
         };
-        expect(await version()).toBe("0.0.9");
         expect((await host.run(CHOOSE)).code).toBe(1);
 
         const update = ["plugins", "install", `npm-pack:${archive}`, "--force"];
@@ -136,7 +133,6 @@ describe("an update from the version without web tools", () => {
         expect(await version()).toBe("0.0.9");
 
         await succeed(host.run([...update, "--accept-capabilities"], { env }));
-        expect(await version()).not.toBe("0.0.9");
         await succeed(host.run(CHOOSE));
         expect(await host.agentTurn("hi")).toMatchObject({ ok: true, text: "pong" });
       } finally {
