@@ -43,7 +43,7 @@ interface ModelAccount {
   readonly selected: boolean;
 }
 
-describe("people on a shared gateway", () => {
+describe("people on a shared gateway", { timeout: 180_000 }, () => {
   let standIn: StandIn;
   let telegram: Telegram;
   let host: Host;
@@ -100,7 +100,7 @@ describe("people on a shared gateway", () => {
       ["models", "accounts", "login", "kimi-code", "--method", "device-code", ...url],
       { env },
     );
-    await terminal.waitFor(userCode, 30_000);
+    await terminal.waitFor(userCode, 60_000);
     standIn.approveDevice(userCode, account);
     const { code } = await terminal.exited;
     expect(code, terminal.screen()).toBe(0);
@@ -203,8 +203,15 @@ describe("people on a shared gateway", () => {
   });
 
   it("are served by their own, which gets its home before its tokens are spent, once", async () => {
-    const turns = await Promise.all([ann.chat.say("hi"), ann.chat.say("hi")]);
-    expect(turns).toEqual([
+    const answer = Promise.withResolvers<undefined>();
+    standIn.failNext("token", { kind: "gate", gate: answer.promise });
+    const turns = Promise.all([ann.chat.say("hi"), ann.chat.say("hi")]);
+    const { form } = await standIn.waitFor("token");
+    const [home = "", ...others] = await personalHomes();
+    expect(others).toEqual([]);
+    expect((await readCredential(home))["refresh_token"]).toBe(form?.["refresh_token"]);
+    answer.resolve(undefined);
+    expect(await turns).toEqual([
       { ok: true, text: "pong" },
       { ok: true, text: "pong" },
     ]);
@@ -214,8 +221,6 @@ describe("people on a shared gateway", () => {
       "user-2",
     ]);
     expect(standIn.tokenRequests("refresh_token")).toHaveLength(1);
-    const [home = "", ...others] = await personalHomes();
-    expect(others).toEqual([]);
     expect((await readCredential(home))["access_token"]).toBe(calls[0]?.bearer);
     expect((await stat(home)).mode & 0o777).toBe(0o600);
 
