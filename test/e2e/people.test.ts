@@ -43,7 +43,7 @@ interface ModelAccount {
   readonly selected: boolean;
 }
 
-describe("people on a shared gateway", { timeout: 180_000 }, () => {
+describe("people on a shared gateway", { timeout: 120_000 }, () => {
   let standIn: StandIn;
   let telegram: Telegram;
   let host: Host;
@@ -206,7 +206,8 @@ describe("people on a shared gateway", { timeout: 180_000 }, () => {
     const answer = Promise.withResolvers<undefined>();
     standIn.failNext("token", { kind: "gate", gate: answer.promise });
     const turns = Promise.all([ann.chat.say("hi"), ann.chat.say("hi")]);
-    const { form } = await standIn.waitFor("token");
+    const first = await Promise.race([standIn.waitFor("token"), turns]);
+    const form = "form" in first ? first.form : undefined;
     const [home = "", ...others] = await personalHomes();
     expect(others).toEqual([]);
     expect((await readCredential(home))["refresh_token"]).toBe(form?.["refresh_token"]);
