@@ -1,7 +1,6 @@
 /** A chat window on a gateway, as the Control UI and the terminal UI are: it sends a message and shows how the turn ended. */
 import { randomUUID } from "node:crypto";
-import type { Gateway } from "./gateway.ts";
-import { connect } from "./gateway-client.ts";
+import { type Access, connect } from "./gateway-client.ts";
 
 /** How a turn ended. */
 export interface ShownTurn {
@@ -34,9 +33,9 @@ function shown({ state, errorMessage, message }: ChatEvent): ShownTurn | undefin
 }
 
 /** Opens a chat window on a running gateway. */
-export async function openChatWindow(gateway: Gateway): Promise<ChatWindow> {
+export async function openChatWindow(access: Access): Promise<ChatWindow> {
   const waiting = new Map<string, (turn: ShownTurn) => void>();
-  const connection = await connect(gateway, ({ event, payload }) => {
+  const connection = await connect(access, ({ event, payload }) => {
     if (event === "chat") {
       const chat = payload as ChatEvent;
       const turn = shown(chat);

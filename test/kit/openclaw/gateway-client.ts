@@ -1,5 +1,5 @@
 /** A client's connection to a gateway, as the Control UI and the terminal UI have one. */
-import type { Gateway } from "./gateway.ts";
+import { createHash, generateKeyPairSync } from "node:crypto";
 import type { JsonObject } from "./layout.ts";
 
 /** An event that the gateway sends to its clients. */
@@ -15,9 +15,39 @@ export interface Connection {
   close(): Promise<void>;
 }
 
+/** A device of a person, which the gateway's administrator has to approve once. */
+export interface Device {
+  readonly deviceId: string;
+  readonly publicKeyPem: string;
+  readonly privateKeyPem: string;
+}
+
+/** Where a client connects, and what it signs in with. */
+export interface Access {
+  readonly origin: string;
+  readonly token?: string;
+  /** Goes before the token. */
+  readonly password?: string;
+  /** Default: the one of this machine, which an administrator uses. */
+  readonly device?: Device;
+}
+
+/** A new device, named by its key as the host names it. */
+export function newDevice(): Device {
+  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+  const raw = Buffer.from(publicKey.export({ format: "jwk" }).x ?? "", "base64url");
+  return {
+    deviceId: createHash("sha256").update(raw).digest("hex"),
+    publicKeyPem: publicKey.export({ type: "spki", format: "pem" }).toString(),
+    privateKeyPem: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+  };
+}
+
+const PERSON_SCOPES = ["operator.read", "operator.write"];
+
 /** Connects to a running gateway. */
 export async function connect(
-  { origin, token }: Pick<Gateway, "origin" | "token">,
+  { origin, token, password, device }: Access,
   onEvent: (event: GatewayEvent) => void = () => {},
 ): Promise<Connection> {
   // Loaded on use: the host's library takes a moment, and few tests need it.
@@ -25,11 +55,13 @@ export async function connect(
   const connected = Promise.withResolvers<undefined>();
   const client = new GatewayClient({
     url: origin.replace("http", "ws"),
-    token,
+    ...(token === undefined || password !== undefined ? {} : { token }),
+    ...(password === undefined ? {} : { password }),
+    ...(device === undefined ? {} : { deviceIdentity: device }),
     clientName: "openclaw-tui",
     mode: "ui",
     role: "operator",
-    scopes: ["operator.admin", "operator.read", "operator.write"],
+    scopes: device === undefined ? ["operator.admin", ...PERSON_SCOPES] : PERSON_SCOPES,
     onHelloOk: () => {
       connected.resolve(undefined);
     },
@@ -37,7 +69,13 @@ export async function connect(
     onEvent,
   });
   client.start();
-  await connected.promise;
+  try {
+    await connected.promise;
+  } catch (error) {
+    // It would try again on its own.
+    await client.stopAndWait();
+    throw error;
+  }
   return {
     request: async (method, params) => await client.request(method, params),
     close: async () => {

@@ -27,6 +27,8 @@ export interface HostCommands {
 export interface GatewayOptions extends HostCommandOptions {
   /** How long it may take to become ready, ms. */
   readonly readyTimeoutMs?: number;
+  /** Members of the config's `gateway`; default: clients sign in with a token. */
+  readonly config?: JsonObject & { readonly auth?: { readonly password?: string } };
 }
 
 /** The answer of one turn over HTTP. */
@@ -61,6 +63,8 @@ export interface Gateway extends AsyncDisposable {
   readonly origin: string;
   /** What its clients sign in with. */
   readonly token: string;
+  /** What its administrator signs in with where it takes no token. */
+  readonly password?: string;
   readonly command: RunningCommand;
   /** From the start of the command to its first answer, ms. */
   readonly readyMs: number;
@@ -88,7 +92,7 @@ const POLL_MS = 100;
 /** Starts a gateway of this host and waits until it is ready. */
 export async function startGateway(
   host: HostCommands,
-  { env = {}, readyTimeoutMs = 90_000 }: GatewayOptions,
+  { env = {}, readyTimeoutMs = 90_000, config: members = {} }: GatewayOptions,
 ): Promise<Gateway> {
   const port = await freePort();
   // In the config, so that other commands of this host find the same gateway.
@@ -101,6 +105,7 @@ export async function startGateway(
       auth: { mode: "token", token: TOKEN },
       port,
       http: { endpoints: { chatCompletions: { enabled: true } } },
+      ...members,
     },
   }));
   const startedAt = performance.now();
@@ -108,6 +113,8 @@ export async function startGateway(
   const origin = `http://127.0.0.1:${port}`;
   await ready(origin, command, readyTimeoutMs);
 
+  const password = members.auth?.password;
+  const access = password === undefined ? { token: TOKEN } : { password };
   const kill: Gateway["kill"] = () => command.killTree("SIGKILL");
   const stop: Gateway["stop"] = async (timeoutMs = 60_000) => {
     command.signal("SIGTERM");
@@ -124,6 +131,7 @@ export async function startGateway(
   return {
     origin,
     token: TOKEN,
+    ...(password === undefined ? {} : { password }),
     command,
     readyMs: performance.now() - startedAt,
     agentTurn: async (message, { session = "main", model, ...limits } = {}) => {
@@ -165,7 +173,7 @@ export async function startGateway(
       return { ok: response.ok, status: response.status, text, raw };
     },
     call: async (method, params) => {
-      const connection = await connect({ origin, token: TOKEN });
+      const connection = await connect({ origin, ...access });
       return await connection.request(method, params).finally(connection.close);
     },
     stop,
