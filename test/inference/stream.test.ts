@@ -223,7 +223,7 @@ describe("a wrapped model call", () => {
     const answered = Promise.withResolvers<void>();
     standIn.failAlways("token", { kind: "gate", gate: answered.promise });
     const running = run([[failed(REFUSED)], [DONE]], { signal: controller.signal });
-    await vi.waitUntil(() => standIn.count("token") > 0);
+    await standIn.waitFor("token");
     controller.abort(new Error("stopped"));
     const { calls, events, result } = await running;
     expect([calls.length, events.length]).toEqual([1, 1]);
