@@ -89,23 +89,11 @@ describe("web search in a fresh host", () => {
     expect((await terminal.exited).code).toBe(0);
     expect(await webSettings(host)).toMatchObject({ search: { ...CHOSEN, enabled: true } });
   });
-
-  it(
-    "is chosen by a script, and given back before the plugin goes",
-    { timeout: 240_000 },
-    async () => {
-      await signInWithCliLogin(host, standIn);
-      await succeed(host.run(CHOOSE));
-      await succeed(host.run(["config", "unset", "tools.web.search.provider"]));
-      await succeed(host.run(["plugins", "uninstall", "kimi-code-oauth", "--force"]));
-      expect((await host.run(["config", "validate"])).code).toBe(0);
-    },
-  );
 });
 
 describe("an update from the version without web tools", () => {
   it(
-    "needs consent, which a script gives with a flag; the login stays",
+    "needs consent, which a script gives with a flag; the login stays, and the choice can be given back",
     { timeout: 400_000 },
     async () => {
       const archive = await packPlugin();
@@ -131,6 +119,11 @@ describe("an update from the version without web tools", () => {
         await succeed(host.run([...update, "--accept-capabilities"], { env }));
         await succeed(host.run(CHOOSE));
         expect(await host.agentTurn("hi")).toMatchObject({ ok: true, text: "pong" });
+
+        // Given back first, the choice does not keep the plugin from going.
+        await succeed(host.run(["config", "unset", "tools.web.search.provider"]));
+        await succeed(host.run(["plugins", "uninstall", "kimi-code-oauth", "--force"]));
+        expect((await host.run(["config", "validate"])).code).toBe(0);
       } finally {
         await host.dispose();
         await rm(older.folder, { recursive: true, force: true });
