@@ -49,6 +49,18 @@ function creditLines(credit: ExtraCredit): Billing[] {
   ];
 }
 
+/** The host does not tell which profile a chat's session uses, so the first window says whose they are. */
+function withAccount(
+  windows: Snapshot["windows"],
+  account: string | undefined,
+): Snapshot["windows"] {
+  return account === undefined
+    ? windows
+    : windows.map((window, at) =>
+        at === 0 ? { ...window, label: `${window.label} (${account})` } : window,
+      );
+}
+
 function knownWindow({ id, usedPercent, resetsAtMs }: UsageWindow): Snapshot["windows"] {
   return usedPercent === undefined
     ? []
@@ -103,7 +115,7 @@ export async function fetchUsageSnapshot(ctx: SnapshotContext): Promise<Snapshot
     const unknown = windows.filter((window) => window.usedPercent === undefined);
     return {
       ...named,
-      windows: windows.flatMap(knownWindow),
+      windows: withAccount(windows.flatMap(knownWindow), account),
       ...(plan === undefined ? {} : { plan }),
       ...(credit === undefined ? {} : { billing: creditLines(credit) }),
       ...(unknown.length === 0 ? {} : { summary: unknown.map(unknownText).join(" · ") }),
