@@ -65,7 +65,7 @@ export default definePluginEntry({
           hint: "Shares the login of `kimi login`; no API key",
           kind: "oauth",
           starterModel: DEFAULT_MODEL_REF,
-          // Hosts before 2026.9.5 find the choice here and not by the manifest.
+          // Older hosts find the choice here and not by the manifest; 2026.9.5 needs it no more.
           wizard: { ...GROUP, choiceId: "kimi-code-oauth", choiceLabel: CLI_LOGIN_LABEL },
           run: async (ctx) => await runtime().runCliLogin(ctx),
           runNonInteractive: async (ctx) => await runtime().runCliLoginNonInteractive(ctx),

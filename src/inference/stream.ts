@@ -84,10 +84,12 @@ class ModelCall {
         call = await this.#open(accessToken);
       }
     }
-    const bare = withoutOtherMedia(this.#context);
-    if (bare !== this.#context && isRefusedImage(refusal(call.ahead))) {
-      this.#context = bare;
-      call = await this.#open(accessToken);
+    if (isRefusedImage(refusal(call.ahead))) {
+      const bare = withoutOtherMedia(this.#context);
+      if (bare !== this.#context) {
+        this.#context = bare;
+        call = await this.#open(accessToken);
+      }
     }
     const written = new TextCalls();
     const pass = async (event: StreamEvent): Promise<void> => {

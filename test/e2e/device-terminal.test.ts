@@ -1,11 +1,10 @@
 import { existsSync } from "node:fs";
-import { readdir } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type StandIn, startStandIn } from "../kit/standin/server.ts";
 import { createHost, type Host } from "../kit/openclaw/host.ts";
 import { keys } from "../kit/openclaw/pty.ts";
-import { expireLogin, kimiVariables, readCredential } from "../kit/kimi/kimi-cli.ts";
+import { expireLogin, kimiVariables, ownHomes, readCredential } from "../kit/kimi/kimi-cli.ts";
 
 const LOGIN = ["models", "auth", "login", "--provider", "kimi-code"];
 
@@ -23,13 +22,6 @@ afterEach(async () => {
   await standIn?.close();
 });
 
-/** The credential files of logins made here. */
-async function ownHomes(): Promise<string[]> {
-  const folder = path.join(host.stateDir, "kimi-code-oauth", "credentials");
-  const names = await readdir(folder).catch(() => []);
-  return names.filter((name) => name.endsWith(".json")).map((name) => path.join(folder, name));
-}
-
 it("signs in from a terminal without any Kimi CLI, answers, refreshes, and asks for a code again after Ctrl-C", async () => {
   // The method that shares a CLI's login finds none, and offers the way that needs none.
   const cancelled = host.terminal([...LOGIN, "--method", "cli-login"]);
@@ -40,7 +32,7 @@ it("signs in from a terminal without any Kimi CLI, answers, refreshes, and asks 
   cancelled.send(keys.ctrlC);
   await cancelled.exited;
   standIn.approveDevice("FAKE-0001");
-  expect(await ownHomes()).toEqual([]);
+  expect(await ownHomes(host)).toEqual([]);
   expect(host.readAuthProfiles()).toEqual({});
 
   const terminal = host.terminal([...LOGIN, "--device-code", "--set-default"]);
@@ -56,7 +48,7 @@ it("signs in from a terminal without any Kimi CLI, answers, refreshes, and asks 
   terminal.send(keys.enter);
   expect((await terminal.exited).code).toBe(0);
 
-  const [file = ""] = await ownHomes();
+  const [file = ""] = await ownHomes(host);
   const profile = host.readAuthProfiles()["kimi-code:default"];
   const slot = path.basename(file, ".json");
   expect(profile).toMatchObject({

@@ -1,9 +1,7 @@
 /** `openclaw onboard --non-interactive --auth-choice kimi-code-device`: no terminal, no browser, no Kimi CLI. */
-import { readdir } from "node:fs/promises";
-import path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { createHost, type Host } from "../kit/openclaw/host.ts";
-import { expireLogin, kimiVariables } from "../kit/kimi/kimi-cli.ts";
+import { expireLogin, kimiVariables, ownHomes } from "../kit/kimi/kimi-cli.ts";
 import { type StandIn, startStandIn } from "../kit/standin/server.ts";
 
 const ONBOARD =
@@ -25,13 +23,6 @@ afterEach(async () => {
   await standIn?.close();
 });
 
-/** The credential files of logins made here. */
-async function ownHomes(): Promise<string[]> {
-  const folder = path.join(host.stateDir, "kimi-code-oauth", "credentials");
-  const names = await readdir(folder).catch(() => []);
-  return names.filter((name) => name.endsWith(".json")).map((name) => path.join(folder, name));
-}
-
 it("signs in with lines that a log shows, answers and refreshes", async () => {
   const onboarding = host.spawn(ONBOARD);
   await standIn.waitFor("token");
@@ -47,7 +38,7 @@ it("signs in with lines that a log shows, answers and refreshes", async () => {
   );
   // No terminal, no picture.
   expect(stdout).not.toMatch(/[▀▄█]/u);
-  const [file = ""] = await ownHomes();
+  const [file = ""] = await ownHomes(host);
   await expireLogin(host, file);
   expect(await host.agentTurn("ping")).toMatchObject({ ok: true, text: "pong" });
   expect(standIn.tokenRequests("refresh_token")).toHaveLength(1);
@@ -77,7 +68,7 @@ it("ends with another code after Ctrl-C and leaves nothing", async () => {
   expect(code).toBe(130);
   expect(stdout + stderr).toMatch(/sign-in was canceled/u);
   expect(stdout + stderr).not.toMatch(/\n\s+at /u);
-  expect(await ownHomes()).toEqual([]);
+  expect(await ownHomes(host)).toEqual([]);
   expect(host.readAuthProfiles()).toEqual({});
   expect(standIn.violations).toEqual([]);
 }, 120_000);

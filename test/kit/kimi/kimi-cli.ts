@@ -1,5 +1,5 @@
 /** The user's side of a host under test: Kimi CLI logins in its home, and the real Kimi CLI. */
-import { chmod, mkdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import type { StandIn, TokenReply } from "../standin/server.ts";
@@ -28,6 +28,13 @@ export function credentialFile(host: Host, standIn: StandIn): string {
 /** The Python CLI's credential file in a host's home. */
 export function pythonCredentialFile(host: Host): string {
   return path.join(host.home, ".kimi", "credentials", "kimi-code.json");
+}
+
+/** The credential files of the logins that a host has made for itself. */
+export async function ownHomes(host: Host): Promise<string[]> {
+  const folder = path.join(host.stateDir, "kimi-code-oauth", "credentials");
+  const names = await readdir(folder).catch(() => []);
+  return names.filter((name) => name.endsWith(".json")).map((name) => path.join(folder, name));
 }
 
 /** Writes a login as the Kimi Code CLI stores it; `lifetimeS` 0 makes it an expired one. */
