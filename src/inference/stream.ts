@@ -9,7 +9,7 @@ import type { ProviderWrapStreamFnContext } from "openclaw/plugin-sdk/plugin-ent
 import { say } from "../messages.ts";
 import { knownModel } from "../models/known.ts";
 import type { BoundLogin } from "../profiles/bound-login.ts";
-import { type CallSite, correctComingCooldown } from "../profiles/cooldown.ts";
+import { type CallSite, correctComingCooldown, keepComingCooldown } from "../profiles/cooldown.ts";
 import { EventStream, type Message, type StreamEvent, type StreamFn } from "./event-stream.ts";
 import { type Explained, explainError, explainReport } from "./explain.ts";
 import { asksForPatience, failureCode, isRejectedBearer } from "./failures.ts";
@@ -196,7 +196,9 @@ class ModelCall {
       retryAfterMs: retryAfter > 0 ? retryAfter * 1_000 : undefined,
       trace: this.#headers["x-trace-id"]?.slice(0, MAX_TRACE),
     });
-    if (known === undefined || !asksForPatience(known.kind)) {
+    if (known !== undefined && asksForPatience(known.kind)) {
+      keepComingCooldown(this.#login);
+    } else {
       correctComingCooldown(this.#login, this.#site, known?.resetsInMs);
     }
     return known === undefined ? event : { ...event, error: this.#tell(event.error, known) };

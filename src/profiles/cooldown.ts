@@ -114,8 +114,17 @@ function hold(store: Store, profileId: string, sinceMs: number, holdMs: number):
   return true;
 }
 
+/** The last call of each login that failed, by the login's file, while the host's pause for it is awaited. */
+const awaited = new Map<string, object>();
+
+/** Leaves the pause that the host is about to impose as it is, whatever failed just before. */
+export function keepComingCooldown({ home }: BoundLogin): void {
+  awaited.delete(home.file);
+}
+
 /**
- * Corrects the pause that the host is about to impose; never throws.
+ * Corrects the pause that the host is about to impose; never throws. A later failure of the same login
+ * takes its place, so that the pause of that one is not taken for this one's.
  *
  * @param holdMs - for how long another call is pointless, in ms; absent where it may help at once
  */
@@ -125,7 +134,12 @@ export function correctComingCooldown(
   holdMs?: number,
 ): void {
   const sinceMs = Date.now();
+  const call = {};
+  awaited.set(login.home.file, call);
   pollUntil(SETTLE_LIMIT_MS, () => {
+    if (awaited.get(login.home.file) !== call) {
+      return true;
+    }
     try {
       const sdk = providerAuthSdk();
       const store = sdk.ensureAuthProfileStore(agentDir, { allowKeychainPrompt: false });

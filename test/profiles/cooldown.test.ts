@@ -9,7 +9,7 @@ import {
 } from "openclaw/plugin-sdk/provider-auth";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { BoundLogin } from "../../src/profiles/bound-login.ts";
-import { correctComingCooldown } from "../../src/profiles/cooldown.ts";
+import { correctComingCooldown, keepComingCooldown } from "../../src/profiles/cooldown.ts";
 import { profileFor } from "../../src/profiles/profiles.ts";
 import { withNewTokens } from "../../src/logins/credential.ts";
 import { type Home, makeHome } from "../../src/logins/homes.ts";
@@ -27,7 +27,7 @@ const PAUSED = {
   cooldownReason: "rate_limit" as const,
 };
 
-/** Changes what the host knows of the profile's use; whoever has asked for the store before is served first. */
+/** Changes what the host knows of the profile's use; those that asked for the store before are served first. */
 async function update(usage?: typeof PAUSED): Promise<void> {
   await updateAuthProfileStoreWithLock({
     updater: (store) => {
@@ -198,5 +198,25 @@ describe("the host's pause after a failed call stays", () => {
       undefined,
       undefined,
     ]);
+  });
+
+  it("that is for a rate limit which follows another failure", async () => {
+    const tokens = withNewTokens(
+      {},
+      { accessToken: "access", refreshToken: "refresh", expiresInS: 900 },
+      "kimi-code-cli",
+      Date.now(),
+    );
+    const home = homeIn(folder, "kimi");
+    const account = { id: "user-1", name: undefined };
+    upsertAuthProfile({ profileId: PROFILE, credential: profileFor(home, tokens, account) });
+    const login = new BoundLogin(home, "user-1");
+    correctComingCooldown(login, { config: { agents: { defaults: { model: PLAIN } } } });
+    keepComingCooldown(login);
+    await update(PAUSED);
+    vi.advanceTimersByTime(5_000);
+    await update();
+    const { usageStats } = ensureAuthProfileStore(undefined, { allowKeychainPrompt: false });
+    expect(usageStats?.[PROFILE]?.cooldownUntil).toBe(PAUSED.cooldownUntil);
   });
 });
