@@ -54,7 +54,10 @@ it("signs in, answers and leaves the config alone", async () => {
   const { code } = await terminal.exited;
   // The question about web search would wait for an answer that could not be saved.
   expect([code, terminal.screen()]).toEqual([0, expect.stringContaining("Approved")]);
-  expect(await host.agentTurn("hi")).toMatchObject({ ok: true, text: "pong" });
+  expect(await host.agentTurn("hi", { timeoutMs: 240_000 })).toMatchObject({
+    ok: true,
+    text: "pong",
+  });
   expect(await readFile(host.configFile, "utf8")).toBe(declared);
   expect(standIn.violations).toEqual([]);
-}, 240_000);
+}, 400_000);

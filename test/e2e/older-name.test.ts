@@ -73,7 +73,10 @@ it("keeps both kinds of login, which refresh and answer with no new sign-in", as
   }
   standIn.clear();
   for (const profileId of [SHARED, OWN]) {
-    expect(await host.agentTurn("hi")).toMatchObject({ ok: true, text: "pong" });
+    expect(await host.agentTurn("hi", { timeoutMs: 240_000 })).toMatchObject({
+      ok: true,
+      text: "pong",
+    });
     expect(standIn.requests.findLast(({ route }) => route === "chat")?.bearer).toBe(
       host.readAuthProfiles()[profileId]?.access,
     );
@@ -83,4 +86,4 @@ it("keeps both kinds of login, which refresh and answer with no new sign-in", as
   expect(standIn.tokenRequests("refresh_token").map(({ status }) => status)).toEqual([200, 200]);
   expect(standIn.count("device_authorization")).toBe(0);
   expect(standIn.violations).toEqual([]);
-}, 300_000);
+}, 600_000);
