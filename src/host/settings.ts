@@ -52,6 +52,15 @@ export function settingsOf(config: OpenClawConfig | undefined): Settings {
   return readSettings(config?.plugins?.entries?.[PLUGIN_ID]?.config);
 }
 
+/**
+ * True where a deployment owns OpenClaw's config (`OPENCLAW_NIX_MODE`, `OPENCLAW_CONFIG_READONLY`): the
+ * host then stores logins, and refuses everything that would change the config. Only 1 counts, as in
+ * the host.
+ */
+export function isConfigReadOnly(env: NodeJS.ProcessEnv): boolean {
+  return env.OPENCLAW_NIX_MODE === "1" || env.OPENCLAW_CONFIG_READONLY === "1";
+}
+
 function holder(): { current: Settings } {
   return processState("settings", () => ({ current: {} as Settings }));
 }

@@ -39,6 +39,8 @@ export const screenSentences = {
     `Nobody approved the sign-in code within ${left}. Nothing was stored; sign in again when you are ready.`,
   signInCanceled: () =>
     "The sign-in was canceled. Nothing was stored; sign in again when you are ready.",
+  configReadOnly: () =>
+    "This OpenClaw must not change its config, so onboarding cannot finish; nothing was asked or stored. Sign in with this command, in a terminal: openclaw models auth login --provider kimi-code",
   siteUnknown: () =>
     `Kimi has two sites, and nothing says which one your account is on. Set region to mainland-cn (kimi.com) or global (kimi.ai), then sign in again: openclaw config set plugins.entries.kimi-code-oauth.config.region global`,
   // Web search and fetch

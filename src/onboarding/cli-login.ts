@@ -19,7 +19,12 @@ import {
   preferredFirst,
 } from "./find-logins.ts";
 import { profileForLogin } from "./login-profile.ts";
-import { reportFailure, saveUnattended, type UnattendedCheck } from "./unattended.ts";
+import {
+  checkConfigWritable,
+  reportFailure,
+  saveUnattended,
+  type UnattendedCheck,
+} from "./unattended.ts";
 import { offerWeb } from "./offer-web.ts";
 
 /**
@@ -31,6 +36,7 @@ export async function runCliLoginNonInteractive(
   ctx: ProviderAuthMethodNonInteractiveContext,
 ): Promise<OpenClawConfig | null> {
   try {
+    checkConfigWritable();
     const found = findLogins(process.env);
     const wanted = settingsOf(ctx.config);
     const login = preferredFirst(found.logins, wanted)[0];
@@ -51,12 +57,17 @@ export async function runCliLoginNonInteractive(
 
 /** Whether {@link runCliLoginNonInteractive} can work; the host asks before it resets anything. */
 export async function checkCliLoginNonInteractive(ctx: UnattendedCheck): Promise<boolean> {
-  const found = findLogins(process.env);
-  if (found.logins.length === 0) {
-    reportFailure(ctx, noUsableLogin(found));
+  try {
+    checkConfigWritable();
+    const found = findLogins(process.env);
+    if (found.logins.length === 0) {
+      throw noUsableLogin(found);
+    }
+    return true;
+  } catch (error) {
+    reportFailure(ctx, error);
     return false;
   }
-  return true;
 }
 
 async function chooseLogin(

@@ -19,7 +19,12 @@ import { type DeviceCodeDeps, newLogin, realDeps } from "./device-code.ts";
 import { minutes } from "./device-code-view.ts";
 import { terminalQr } from "./qr.ts";
 import { unattendedEndpoints } from "./region.ts";
-import { reportFailure, saveUnattended, type UnattendedCheck } from "./unattended.ts";
+import {
+  checkConfigWritable,
+  reportFailure,
+  saveUnattended,
+  type UnattendedCheck,
+} from "./unattended.ts";
 
 type Context = ProviderAuthMethodNonInteractiveContext;
 
@@ -81,6 +86,7 @@ async function signIn(
   signal: AbortSignal,
   deps: DeviceCodeDeps,
 ): Promise<OpenClawConfig> {
+  checkConfigWritable();
   const endpoints = unattendedEndpoints(ctx.config, process.env, ctx.agentDir);
   checkHomesWritable(pluginStateDir());
   await sweepHomes(ctx.config).catch(() => undefined);
@@ -133,6 +139,7 @@ export async function runDeviceCodeNonInteractive(
 /** Whether {@link runDeviceCodeNonInteractive} can begin; the host asks before it resets anything. */
 export async function checkDeviceCodeNonInteractive(ctx: UnattendedCheck): Promise<boolean> {
   try {
+    checkConfigWritable();
     unattendedEndpoints(ctx.config, process.env, ctx.agentDir);
     checkHomesWritable(pluginStateDir());
     return true;

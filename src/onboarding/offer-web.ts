@@ -5,6 +5,7 @@
 
 import type { ProviderAuthContext, ProviderAuthResult } from "openclaw/plugin-sdk/provider-auth";
 import { PROVIDER_ID } from "../constants.ts";
+import { isConfigReadOnly } from "../host/settings.ts";
 import { readNote, writeNote } from "../host/state.ts";
 import { say } from "../messages.ts";
 import { isPersonalAccount } from "./surface.ts";
@@ -33,7 +34,9 @@ export async function offerWeb(
 ): Promise<Pick<ProviderAuthResult, "configPatch" | "notes">> {
   const web = ctx.config.tools?.web;
   const isSet = Boolean(web?.search?.provider?.trim()) || web?.search?.enabled === false;
-  if (!isOwnCommand(ctx) || isSet || (await readNote(NOTE)) !== undefined) {
+  // A yes could not be saved in a config that the host must not change, and would fail the sign-in.
+  const isAskable = isOwnCommand(ctx) && !isSet && !isConfigReadOnly(process.env);
+  if (!isAskable || (await readNote(NOTE)) !== undefined) {
     return {};
   }
   let wanted: boolean;

@@ -8,6 +8,7 @@ import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
 import { DEFAULT_PROFILE_ID, PROVIDER_ID } from "../constants.ts";
 import type { OAuthProfile } from "../host/profile-shape.ts";
 import { providerAuthSdk } from "../host/sdk.ts";
+import { isConfigReadOnly } from "../host/settings.ts";
 import { say } from "../messages.ts";
 import { isKimiError, KimiError } from "../protocol/errors.ts";
 import { withDefaultModel } from "./default-model.ts";
@@ -16,6 +17,18 @@ type Method = ProviderPlugin["auth"][number];
 
 /** What the host asks before it resets an installation. */
 export type UnattendedCheck = Parameters<NonNullable<Method["validateNonInteractive"]>>[0];
+
+/**
+ * Onboarding ends by writing the config. Where the host refuses that, it does so after the sign-in, and
+ * the login would be left behind; so nothing begins there.
+ *
+ * @throws KimiError `home_not_writable`
+ */
+export function checkConfigWritable(): void {
+  if (isConfigReadOnly(process.env)) {
+    throw new KimiError("home_not_writable", say.configReadOnly());
+  }
+}
 
 /**
  * Stores a profile.

@@ -49,6 +49,13 @@ function read(file: string): Document {
       }
     } else if (isKind<"image", Tokens.Image>(token, "image")) {
       links.push(token.href);
+    } else if (isKind<"html", Tokens.HTML>(token, "html")) {
+      links.push(
+        ...Array.from(
+          token.text.matchAll(/\b(?:href|src|srcset)="([^"]*)"/gu),
+          ([, to = ""]) => to,
+        ),
+      );
     } else if (isKind<"heading", Tokens.Heading>(token, "heading")) {
       headings.push(token.text);
       anchors.add(slugger.slug(plain(token.tokens)));

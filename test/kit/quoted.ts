@@ -15,6 +15,8 @@ export const OF_THE_HOST: ReadonlySet<string> = new Set([
   "requires capability consent",
   "web_search is enabled but no provider is currently available",
   "prepared model runtime owner was not committed after replacement",
+  "or fails alias checks",
+  "workspace path alias points to a different current target",
 ]);
 
 const REPORTS = "says how things stand; nothing is wrong";

@@ -108,6 +108,7 @@ export const FACTS: { readonly [K in Id]: readonly (readonly [...Parameters<Tabl
   signInExpired: [[]],
   codeNotUsed: [["30 minutes"]],
   signInCanceled: [[]],
+  configReadOnly: [[]],
   siteUnknown: [[]],
   handoverLost: [[]],
   unknownCode: [[]],

@@ -54,6 +54,13 @@ describe("the question about web search", () => {
     expect((await offered(true)).asked).toBe(true);
   });
 
+  it("is not put where OpenClaw could not save a yes", async () => {
+    vi.stubEnv("OPENCLAW_CONFIG_READONLY", "1");
+    expect(await offered(true)).toEqual({ result: {}, asked: false });
+    vi.stubEnv("OPENCLAW_CONFIG_READONLY", "0");
+    expect((await offered(true)).asked).toBe(true);
+  });
+
   it.each<[string, Surface, object]>([
     ["a search provider is set", { config: withWeb({ search: { provider: "brave" } }) }, {}],
     ["web search is switched off", { config: withWeb({ search: { enabled: false } }) }, {}],

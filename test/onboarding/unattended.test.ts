@@ -8,6 +8,7 @@ import { bindProfile } from "../../src/profiles/bound-login.ts";
 import { readProfile } from "../../src/profiles/profiles.ts";
 import { runDeviceCodeNonInteractive } from "../../src/onboarding/device-code-unattended.ts";
 import { fakeWaits } from "../kit/device.ts";
+import { homeFor, writeLogin } from "../kit/logins.ts";
 import { registeredProvider, signInNonInteractively } from "../kit/openclaw/provider.ts";
 import { type StandIn, startStandIn } from "../kit/standin/server.ts";
 
@@ -130,8 +131,9 @@ describe("a sign-in where nobody can be asked", () => {
     expect(standIn.requests).toEqual([]);
   });
 
-  it("is checked before an installation is reset, without a request", async () => {
-    const method = registeredProvider().auth.find(({ id }) => id === "device-code");
+  /** What the host asks before it resets an installation, and what is said then. */
+  async function checked(methodId: string) {
+    const method = registeredProvider().auth.find(({ id }) => id === methodId);
     const errors: string[] = [];
     const ctx = {
       config: {},
@@ -141,12 +143,41 @@ describe("a sign-in where nobody can be asked", () => {
     } as unknown as Parameters<
       NonNullable<NonNullable<typeof method>["validateNonInteractive"]>
     >[0];
-    expect(await method?.validateNonInteractive?.(ctx)).toBe(true);
+    return { ok: await method?.validateNonInteractive?.(ctx), errors };
+  }
+
+  it("is checked before an installation is reset, without a request", async () => {
+    expect(await checked("device-code")).toEqual({ ok: true, errors: [] });
     for (const name of Object.keys(standIn.env)) {
       vi.stubEnv(name, undefined);
     }
-    expect(await method?.validateNonInteractive?.(ctx)).toBe(false);
-    expect(errors).toHaveLength(1);
+    expect(await checked("device-code")).toEqual({ ok: false, errors: [expect.any(String)] });
     expect(standIn.requests).toEqual([]);
+  });
+
+  describe.each(["OPENCLAW_NIX_MODE", "OPENCLAW_CONFIG_READONLY"])("under %s", (variable) => {
+    const refusal = [
+      expect.stringMatching(/^This OpenClaw must not change its config, .*models auth login/u),
+    ];
+
+    it.each(["device-code", "cli-login"])("begins nothing that ends unfinished: %s", async (id) => {
+      vi.stubEnv(variable, "1");
+      const home = homeFor("kimi-code-cli", path.join(root, ".kimi-code"), standIn);
+      await writeLogin(home, standIn.issueLogin());
+      expect(await checked(id)).toEqual({ ok: false, errors: refusal });
+      expect(await signInNonInteractively(id, agentDir)).toMatchObject({
+        config: null,
+        errors: refusal,
+        exitCode: 1,
+      });
+      expect(standIn.requests).toEqual([]);
+      expect(await homes()).toEqual([]);
+      expect(readProfile(agentDir, "kimi-code:default")).toBeUndefined();
+    });
+
+    it("goes on as usual unless it is 1, as in OpenClaw", async () => {
+      vi.stubEnv(variable, "true");
+      expect(await checked("device-code")).toEqual({ ok: true, errors: [] });
+    });
   });
 });
