@@ -40,7 +40,13 @@ export default defineConfig({
       { extends: true, test: { name: "unit", include: ["test/**/*.test.ts"], exclude: [E2E] } },
       {
         extends: true,
-        test: { name: "e2e", include: [E2E], globalSetup: "test/kit/openclaw/global-setup.ts" },
+        test: {
+          name: "e2e",
+          include: [E2E],
+          globalSetup: "test/kit/openclaw/global-setup.ts",
+          // Files share a gateway.
+          isolate: false,
+        },
       },
     ],
   },

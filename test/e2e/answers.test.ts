@@ -1,13 +1,11 @@
-import { mkdir, writeFile } from "node:fs/promises";
-import path from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect } from "vitest";
 import { type AnswerFacts, answers } from "../../src/messages.ts";
-import { kimiVariables, signInWithCliLogin, writeCliLogin } from "../kit/kimi/kimi-cli.ts";
-import { type ChatWindow, openChatWindow } from "../kit/openclaw/chat-window.ts";
-import { createHost, type Gateway, type Host } from "../kit/openclaw/host.ts";
+import { writeCliLogin } from "../kit/kimi/kimi-cli.ts";
+import type { ChatWindow } from "../kit/openclaw/chat-window.ts";
+import type { Gateway, Host } from "../kit/openclaw/host.ts";
+import { BUSY, it, type SharedGateway } from "../kit/openclaw/shared-gateway.ts";
 import { RECORDED, type Recorded } from "../kit/recorded-answers.ts";
-import type { Answer } from "../kit/standin/bodies.ts";
-import { type StandIn, startStandIn } from "../kit/standin/server.ts";
+import type { StandIn } from "../kit/standin/server.ts";
 
 const OVERFLOW =
   "Context overflow: prompt too large for the model. Try /reset (or /new) to start a fresh session, or use a larger-context model.";
@@ -82,55 +80,35 @@ function expected({ what, kind, window }: Recorded): readonly [string, number] {
   return [WORDS_OF_HOST[kind] ?? `⚠️ ${answers[kind](facts)}`, 1];
 }
 
-/**
- * No model call gets the answer about a page. The host's pause after a rate limit outlasts this file, so
- * one such answer comes last; the others are told apart without a gateway.
- */
-const ROWS = [
-  ...RECORDED.filter(({ kind }) => kind !== "page_refused" && kind !== "rate_limited"),
-  ...RECORDED.filter(({ kind }) => kind === "rate_limited").slice(0, 1),
-];
+/** What asks for a pause is tried apart; no model call gets the answer about a page. */
+const ROWS = RECORDED.filter(
+  ({ kind }) => !["page_refused", "rate_limited", "concurrency"].includes(kind ?? ""),
+);
 
-function recorded(what: string): Answer {
+function recorded(what: string): Recorded {
   const found = RECORDED.find((one) => one.what === what);
   if (found === undefined) {
     throw new Error(`no recorded answer is called ${what}`);
   }
-  return found.answer;
+  return found;
 }
 
-/** By default the host sends a call again for minutes when a failure may pass. */
-async function setRetries(host: Host, maxRetries: number): Promise<void> {
-  await mkdir(host.agentDir, { recursive: true });
-  await writeFile(
-    path.join(host.agentDir, "settings.json"),
-    JSON.stringify({ retry: { provider: { maxRetries } } }),
-  );
-}
+/** A session of its own, so that what failed is no part of it. */
+const NEXT_TURNS = "next-turns";
 
 describe("an answer of Kimi's API in a running gateway", () => {
+  let shared: SharedGateway;
   let standIn: StandIn;
   let host: Host;
   let gateway: Gateway;
   let chat: ChatWindow;
   const usage = () => host.readAuthState()["kimi-code:default"] ?? {};
 
-  beforeAll(async () => {
-    standIn = await startStandIn();
-    host = await createHost({ env: kimiVariables(standIn) });
-    await signInWithCliLogin(host, standIn);
-    await setRetries(host, 0);
-    gateway = await host.startGateway();
-    chat = await openChatWindow(gateway);
-    await chat.say("hi");
+  it.beforeAll(async ({ shared: given }) => {
+    shared = given;
+    ({ standIn, host, gateway, chat } = shared);
+    await shared.reset();
   }, 180_000);
-
-  afterAll(async () => {
-    await chat?.close();
-    await gateway?.kill();
-    await host?.dispose();
-    await standIn?.close();
-  });
 
   beforeEach(async () => {
     standIn.heal();
@@ -152,7 +130,7 @@ describe("an answer of Kimi's API in a running gateway", () => {
         await chat.say(`${String(turn)} ${"words to be summed up later ".repeat(4_000)}`, session);
       }
       standIn.clear();
-      standIn.failNext("chat", { kind: "status", ...recorded(what) });
+      standIn.failNext("chat", { kind: "status", ...recorded(what).answer });
       expect(await chat.say("and now?", session)).toEqual({ ok: true, text: "pong" });
       expect(standIn.count("chat")).toBeGreaterThanOrEqual(3);
     },
@@ -165,43 +143,29 @@ describe("an answer of Kimi's API in a running gateway", () => {
     expect(standIn.count("chat")).toBe(times);
     // No answer renews the login: its tokens are too young for that.
     expect(standIn.count("token")).toBe(0);
-    // A rate limit asks for a pause; after all others the profile is as it was.
-    await expect
-      .poll(() => usage().cooldownUntil !== undefined, { timeout: 10_000 })
-      .toBe(row.kind === "rate_limited");
+    // The profile is as it was.
+    await expect.poll(() => usage().cooldownUntil, { timeout: 10_000 }).toBeUndefined();
     expect(usage()).not.toHaveProperty("disabledUntil");
     standIn.heal();
-    expect(await chat.say("hi")).toEqual({ ok: true, text: "pong" });
+    expect(await gateway.chat("hi", { session: NEXT_TURNS })).toMatchObject({ text: "pong" });
   });
-});
 
-describe("a rate limit that says how long to wait", () => {
-  it("is not asked again before that", async () => {
-    const standIn = await startStandIn();
-    const host = await createHost({ env: kimiVariables(standIn) });
-    try {
-      await signInWithCliLogin(host, standIn);
-      const gateway = await host.startGateway();
-      try {
-        await gateway.chat("hi");
-        standIn.clear();
-        const answer = recorded("a rate limit");
-        standIn.failNext("chat", {
-          kind: "status",
-          ...answer,
-          headers: { "retry-after": "8" },
-        });
-        const started = Date.now();
-        expect(await gateway.chat("hi")).toMatchObject({ text: "pong" });
-        expect(standIn.count("chat")).toBe(2);
-        // The host waits 5 s where nothing is said.
-        expect(Date.now() - started).toBeGreaterThan(8_000);
-      } finally {
-        await gateway.kill();
-      }
-    } finally {
-      await host.dispose();
-      await standIn.close();
-    }
-  });
+  it.each([
+    ["a rate limit", BUSY[0]],
+    ["too many at once", BUSY[1]],
+  ])(
+    "that asks for a pause (%s) is told once, and the host pauses that model",
+    async (what, id) => {
+      const session = await shared.sessionWith(id);
+      const row = recorded(what);
+      standIn.failAlways("chat", { kind: "status", ...row.answer });
+      expect(await chat.say("hi", session)).toEqual({ ok: false, text: expected(row)[0] });
+      expect(standIn.count("chat")).toBe(1);
+      await expect
+        .poll(usage, { timeout: 10_000 })
+        .toMatchObject({ cooldownReason: "rate_limit", cooldownModel: id });
+      standIn.heal();
+      expect(await gateway.chat("hi", { session: NEXT_TURNS })).toMatchObject({ text: "pong" });
+    },
+  );
 });

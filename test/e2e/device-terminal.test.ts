@@ -7,6 +7,7 @@ import { keys } from "../kit/openclaw/pty.ts";
 import { expireLogin, kimiVariables, ownHomes, readCredential } from "../kit/kimi/kimi-cli.ts";
 
 const LOGIN = ["models", "auth", "login", "--provider", "kimi-code"];
+const WEB_SEARCH = "Let agents search the web with this Kimi login too?";
 
 let standIn: StandIn;
 let host: Host;
@@ -22,7 +23,7 @@ afterEach(async () => {
   await standIn?.close();
 });
 
-it("signs in from a terminal without any Kimi CLI, answers, refreshes, and asks for a code again after Ctrl-C", async () => {
+it("signs in from a terminal without any Kimi CLI, answers, refreshes, asks for a code again after Ctrl-C, and for web search once", async () => {
   // The method that shares a CLI's login finds none, and offers the way that needs none.
   const cancelled = host.terminal([...LOGIN, "--method", "cli-login"]);
   await cancelled.waitFor("Sign in with a browser instead?", 60_000);
@@ -44,9 +45,11 @@ it("signs in from a terminal without any Kimi CLI, answers, refreshes, and asks 
   expect(terminal.screen()).toContain("Code: FAKE-0002");
   standIn.approveDevice("FAKE-0002");
   await terminal.waitFor("Approved", 30_000);
-  await terminal.waitFor("Let agents search the web", 30_000);
+  await terminal.waitFor(WEB_SEARCH, 30_000);
+  // Nobody is forced: Enter alone sets nothing.
   terminal.send(keys.enter);
   expect((await terminal.exited).code).toBe(0);
+  expect((await host.config())["tools"]).toBeUndefined();
 
   const [file = ""] = await ownHomes(host);
   const profile = host.readAuthProfiles()["kimi-code:default"];
@@ -60,15 +63,27 @@ it("signs in from a terminal without any Kimi CLI, answers, refreshes, and asks 
   expect(terminal.screen()).not.toContain(String(profile?.refresh));
 
   await expireLogin(host, file);
-  const turn = await host.agentTurn("ping");
+  standIn.script([{ toolCalls: [{ name: "web_search", arguments: { query: "kimi" } }] }]);
+  const turn = await host.agentTurn("look it up");
   expect(turn).toMatchObject({ ok: true, text: "pong" });
+  expect(standIn.count("search")).toBe(0);
   expect(standIn.tokenRequests("refresh_token")).toHaveLength(1);
   expect(host.readAuthProfiles()["kimi-code:default"]?.access).toBe(
     (await readCredential(file)).access_token,
   );
+
+  const again = host.terminal([...LOGIN, "--device-code"]);
+  await again.waitFor("Waiting for your approval", 60_000);
+  standIn.approveDevice("FAKE-0003");
+  expect((await again.exited).code).toBe(0);
+  expect(again.screen()).not.toContain(WEB_SEARCH);
+
   // The first code was approved after it had been cancelled; nobody came for its tokens.
   const handedOut = standIn.tokenRequests("device_code").filter(({ status }) => status === 200);
-  expect(handedOut.map(({ form }) => form?.["device_code"])).toEqual(["standin-device-code-0002"]);
+  expect(handedOut.map(({ form }) => form?.["device_code"])).toEqual([
+    "standin-device-code-0002",
+    "standin-device-code-0003",
+  ]);
   expect(standIn.violations).toEqual([]);
   expect(standIn.pollsTooFast).toBe(0);
   // No Kimi CLI's folder was made, and nothing in one could have been read.

@@ -1,84 +1,19 @@
-import { mkdir, writeFile } from "node:fs/promises";
-import { once } from "node:events";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import path from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect } from "vitest";
 import * as bodies from "../kit/standin/bodies.ts";
-import { type StandIn, startStandIn } from "../kit/standin/server.ts";
-import { type ChatWindow, openChatWindow } from "../kit/openclaw/chat-window.ts";
-import { createHost, type Gateway, type Host } from "../kit/openclaw/host.ts";
-import type { JsonObject } from "../kit/openclaw/layout.ts";
-import {
-  credentialFile,
-  expireLogin,
-  kimiVariables,
-  signInWithCliLogin,
-  writeCliLogin,
-} from "../kit/kimi/kimi-cli.ts";
+import type { StandIn } from "../kit/standin/server.ts";
+import type { ChatWindow } from "../kit/openclaw/chat-window.ts";
+import type { Gateway, Host } from "../kit/openclaw/host.ts";
+import { BUSY, it, type SharedGateway } from "../kit/openclaw/shared-gateway.ts";
+import { credentialFile, expireLogin, writeCliLogin } from "../kit/kimi/kimi-cli.ts";
 
 const PROFILE = "kimi-code:default";
 const NOT_FOUND =
   "The selected model was not found by the provider. Check the model id or choose a different model.";
 
-/** By default the host sends a call again for minutes when a failure may pass. */
-async function withoutRetries(host: Host): Promise<void> {
-  await mkdir(host.agentDir, { recursive: true });
-  await writeFile(
-    path.join(host.agentDir, "settings.json"),
-    JSON.stringify({ retry: { provider: { maxRetries: 0 } } }),
-  );
-}
-
-function newSession(agent: string): string {
-  return `agent:${agent}:${crypto.randomUUID()}`;
-}
-
-function chunk(delta: object, reason: string | null): string {
-  const choices = [{ index: 0, delta, finish_reason: reason }];
-  return `data: ${JSON.stringify({ id: "1", object: "chat.completion.chunk", model: "m", choices })}\n\n`;
-}
-
-/** A model of another vendor, to fall back to. */
-async function startOtherVendor(): Promise<Server> {
-  const server = createServer((request, response) => {
-    request.resume();
-    request.once("end", () => {
-      response.writeHead(200, { "content-type": "text/event-stream" });
-      response.end(
-        `${chunk({ role: "assistant", content: "from the fallback" }, null)}${chunk({}, "stop")}data: [DONE]\n\n`,
-      );
-    });
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return server;
-}
-
-/** A second agent, whose model has another vendor's to fall back to. */
-function withFallback(config: JsonObject, other: Server): JsonObject {
-  const baseUrl = `http://127.0.0.1:${String((other.address() as AddressInfo).port)}/v1`;
-  const model = {
-    id: "m",
-    name: "M",
-    contextWindow: 200_000,
-    maxTokens: 8_000,
-    input: ["text"],
-    reasoning: false,
-  };
-  const spare = { model: { primary: "kimi-code/kimi-for-coding", fallbacks: ["other/m"] } };
-  return {
-    ...config,
-    agents: { ...(config.agents as JsonObject), entries: { main: {}, spare } },
-    models: {
-      providers: { other: { baseUrl, apiKey: "none", api: "openai-completions", models: [model] } },
-    },
-  };
-}
-
 describe("a failure of Kimi's API", () => {
+  let shared: SharedGateway;
   let standIn: StandIn;
   let host: Host;
-  let other: Server;
   let gateway: Gateway;
   let chat: ChatWindow;
 
@@ -92,30 +27,11 @@ describe("a failure of Kimi's API", () => {
     await expect.poll(() => usage().cooldownUntil, { timeout: 10_000 }).toBeUndefined();
   };
 
-  beforeAll(async () => {
-    standIn = await startStandIn();
-    const account = standIn.account();
-    account.models = account.models.map((row) =>
-      row.id === "k3" ? { ...row, protocol: "anthropic" } : row,
-    );
-    host = await createHost({ env: kimiVariables(standIn) });
-    await signInWithCliLogin(host, standIn);
-    await withoutRetries(host);
-    other = await startOtherVendor();
-    await host.updateConfig((config) => withFallback(config, other));
-    gateway = await host.startGateway();
-    chat = await openChatWindow(gateway);
-    // The first turn of a gateway loads much.
-    await chat.say("hi");
+  it.beforeAll(async ({ shared: given }) => {
+    shared = given;
+    ({ standIn, host, gateway, chat } = shared);
+    await shared.reset();
   }, 180_000);
-
-  afterAll(async () => {
-    await chat?.close();
-    await gateway?.kill();
-    await host?.dispose();
-    await standIn?.close();
-    other?.close();
-  });
 
   beforeEach(() => {
     standIn.heal();
@@ -167,7 +83,7 @@ describe("a failure of Kimi's API", () => {
 
   it("is told the same on the Messages protocol", async () => {
     standIn.failAlways("messages", { kind: "status", ...bodies.BANNED_ANTHROPIC });
-    const ban = await gateway.chat("hi", { model: "kimi-code/k3" });
+    const ban = await gateway.chat("hi", { model: "kimi-code/k3-256k" });
     expect(ban.text).toMatch(/^Kimi has suspended this account's access/);
     expect(asked()).toEqual(["messages 403"]);
     await unpaused();
@@ -197,67 +113,16 @@ describe("a failure of Kimi's API", () => {
   });
 
   it("that asks for fewer requests leaves the host's pause, and one request ends it", async () => {
+    const session = await shared.sessionWith(BUSY[2]);
     standIn.failAlways("chat", { kind: "status", ...bodies.RATE_LIMITED });
-    expect(await chat.say("hi")).toEqual({
+    expect(await chat.say("hi", session)).toEqual({
       ok: false,
       text: "⚠️ Kimi is receiving too many requests right now. Try again in 1 second.",
     });
-    expect(usage()).toMatchObject({
-      cooldownReason: "rate_limit",
-      cooldownModel: "kimi-for-coding",
-    });
+    expect(usage()).toMatchObject({ cooldownReason: "rate_limit", cooldownModel: BUSY[2] });
     standIn.heal();
-    expect(await chat.say("hi")).toEqual({ ok: true, text: "pong" });
+    expect(await chat.say("hi", session)).toEqual({ ok: true, text: "pong" });
     expect(usage().cooldownUntil).toBeUndefined();
-  });
-
-  it("for too many requests at the same time says so", async () => {
-    standIn.failAlways("chat", { kind: "status", ...bodies.TOO_MANY_CONCURRENT });
-    expect((await chat.say("hi")).text).toBe(
-      "⚠️ This Kimi account has too many requests running at once, across all devices. Try again in 10 seconds.",
-    );
-    expect(usage()).toMatchObject({
-      cooldownReason: "rate_limit",
-      cooldownModel: "kimi-for-coding",
-    });
-  });
-
-  describe("with a model to fall back to", () => {
-    beforeEach(() => {
-      host.clearAuthState();
-    });
-
-    it("a used-up quota goes there, and Kimi is not asked again before it can help", async () => {
-      standIn.failAlways("chat", { kind: "status", ...bodies.QUOTA_WEEKLY });
-      expect(await chat.say("hi", newSession("spare"))).toEqual({
-        ok: true,
-        text: "from the fallback",
-      });
-      expect(standIn.count("chat")).toBe(1);
-      const before = Date.now();
-      await expect
-        .poll(() => Number(usage().cooldownUntil) - before, { timeout: 10_000 })
-        .toBeGreaterThan(50 * 60_000);
-      expect(usage()).not.toHaveProperty("disabledUntil");
-      for (const _turn of [2, 3, 4]) {
-        expect(await chat.say("hi", newSession("spare"))).toEqual({
-          ok: true,
-          text: "from the fallback",
-        });
-      }
-      // The host may look once whether Kimi serves again.
-      expect(standIn.count("chat")).toBeLessThanOrEqual(2);
-    });
-
-    it("a login that Kimi ended goes there, too", async () => {
-      await expireLogin(host, credentialFile(host, standIn));
-      standIn.endLogin("user-1");
-      expect(await chat.say("hi", newSession("spare"))).toEqual({
-        ok: true,
-        text: "from the fallback",
-      });
-      expect(usage()).not.toHaveProperty("disabledUntil");
-    });
   });
 
   it("leaves no token and no word of Kimi's in the host's log", async () => {

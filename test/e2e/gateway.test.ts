@@ -1,7 +1,7 @@
-import { mkdir, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { INVALID_BEARER_ANTHROPIC } from "../kit/standin/bodies.ts";
+import { INVALID_BEARER_ANTHROPIC, RATE_LIMITED } from "../kit/standin/bodies.ts";
 import { type StandIn, startStandIn } from "../kit/standin/server.ts";
 import { type ChatWindow, openChatWindow } from "../kit/openclaw/chat-window.ts";
 import { createHost, type Gateway, type Host, packPlugin } from "../kit/openclaw/host.ts";
@@ -38,6 +38,8 @@ describe("a running gateway on a Kimi CLI login", () => {
     file = credentialFile(host, standIn);
     await succeed(kimi(host, standIn, ["login"]));
     await succeed(host.onboard());
+    // A file where the host has a folder for each agent.
+    await writeFile(join(dirname(dirname(host.agentDir)), ".DS_Store"), "");
     // It installs an update by itself.
     gateway = await host.startGateway({ env: installEnvironment() });
     chat = await openChatWindow(gateway);
@@ -200,8 +202,26 @@ describe("a running gateway on a Kimi CLI login", () => {
     expect(standIn.reusedRefreshTokens).toBe(0);
   });
 
+  it("does not ask again before the time that a rate limit names", async () => {
+    standIn.failNext("chat", {
+      kind: "status",
+      ...RATE_LIMITED,
+      headers: { "retry-after": "8" },
+    });
+    const started = Date.now();
+    expect(await gateway.chat("hi")).toMatchObject({ text: "pong" });
+    expect(standIn.count("chat")).toBe(2);
+    // The host waits 5 s where nothing is said.
+    expect(Date.now() - started).toBeGreaterThan(8_000);
+  });
+
   it("says how to sign in again when Kimi ends the login, and follows the new login by itself", async () => {
+    // Older than the host lets a profile get, so that a thread of its own asks for a refresh, too.
+    await writeCliLogin(host, standIn, standIn.issueLogin(), 200);
+    standIn.failNext("token", { kind: "delay", ms: 3_000, at: "after" });
+    await gateway.call("models.list", { view: "all" }).catch(() => undefined);
     await expireLogin(host, file);
+    standIn.clear();
     standIn.endLogin("user-1");
     const failed = await chat.say("hi");
     expect(failed.ok).toBe(false);
@@ -290,6 +310,21 @@ describe("a running gateway on a Kimi CLI login", () => {
     expect(await gateway.chat("hi")).toMatchObject({ ok: true, text: "pong" });
     expect(standIn.tokenRequests()).toHaveLength(1);
     expect(standIn.reusedRefreshTokens).toBe(0);
+  }, 120_000);
+
+  it("keeps the reply to a refresh when it is stopped, though that takes longer than the host gives a plugin", async () => {
+    await expireLogin(host, file);
+    standIn.clear();
+    standIn.failNext("token", { kind: "delay", ms: 9_000, at: "after" });
+    const turn = gateway.chat("hi").catch(() => undefined);
+    await standIn.waitFor("token");
+    await chat.close();
+    await gateway.stop();
+    await turn;
+    const { refresh_token } = await readCredential(file);
+    expect(standIn.isLiveRefresh(String(refresh_token))).toBe(true);
+    expect(standIn.tokenRequests().map(({ status }) => status)).toEqual([200]);
+    expect(gateway.command.output()).not.toMatch(/uncaught|unhandled/iu);
   }, 120_000);
 
   it("leaves tokens nowhere but in the host's auth store and the home", async () => {

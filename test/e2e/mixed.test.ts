@@ -7,11 +7,18 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { isRecord } from "../../src/json.ts";
-import { kimiVariables, signInWithCliLogin } from "../kit/kimi/kimi-cli.ts";
+import {
+  credentialFile,
+  expireLogin,
+  kimiVariables,
+  signInWithCliLogin,
+  writeCliLogin,
+} from "../kit/kimi/kimi-cli.ts";
 import type { Gateway } from "../kit/openclaw/gateway.ts";
 import { createHost, type Host } from "../kit/openclaw/host.ts";
 import type { JsonObject } from "../kit/openclaw/layout.ts";
 import { defaultModels } from "../kit/standin/accounts.ts";
+import { QUOTA_WEEKLY } from "../kit/standin/bodies.ts";
 import { type RecordedRequest, type StandIn, startStandIn } from "../kit/standin/server.ts";
 
 const CHAT = "kimi-code/kimi-for-coding";
@@ -56,7 +63,7 @@ async function startOtherVendor(): Promise<Server> {
       const asked = messages.findLastIndex(({ content }) =>
         JSON.stringify(content).includes("go on"),
       );
-      const isAnswered = messages.slice(asked).some(({ role }) => role === "tool");
+      const isAnswered = asked === -1 || messages.slice(asked).some(({ role }) => role === "tool");
       const call = {
         index: 0,
         id: `call.other:${String(messages.length)}`,
@@ -111,6 +118,10 @@ describe("a session in which everything is mixed", () => {
     const { port } = other.address() as AddressInfo;
     await host.updateConfig((config) => ({
       ...config,
+      agents: {
+        ...(config["agents"] as JsonObject),
+        entries: { main: {}, spare: { model: { primary: CHAT, fallbacks: [OTHER] } } },
+      },
       models: {
         providers: {
           other: {
@@ -163,17 +174,21 @@ describe("a session in which everything is mixed", () => {
   /** The body of a call; one that was not made has none. */
   const bodyOf = (index: number): Body => (calls().at(index)?.json ?? {}) as Body;
 
+  const usage = () => host.readAuthState()["kimi-code:default"] ?? {};
+
   const turn = async (session: string, model: string): Promise<string> => {
     const { text } = await gateway.chat("go on", { session, model });
     return `${model}: ${text} ${standIn.violations.join()}`.trim();
   };
 
   it.each([
-    ["chat completions", CHAT],
-    ["Anthropic messages", MESSAGES],
-    ["OpenAI responses", RESPONSES],
-  ])("takes every tool of a server that was not made for Kimi, on %s", async (_what, model) => {
+    // In the very first turn the host has no list yet, and its static rows would name the wrong protocol.
+    ["messages", MESSAGES],
+    ["chat", CHAT],
+    ["responses", RESPONSES],
+  ])("takes every tool of a server that was not made for Kimi, on %s", async (route, model) => {
     expect(await turn(crypto.randomUUID(), model)).toBe(`${model}: pong`);
+    expect(calls().map((call) => call.route)).toEqual([route]);
     const tools = bodyOf(0).tools;
     expect(tools.length).toBeGreaterThan(hardTools().length);
   });
@@ -231,4 +246,30 @@ describe("a session in which everything is mixed", () => {
       );
     },
   );
+
+  describe("that has a model to fall back to", () => {
+    it("goes there with a login that Kimi ended", async () => {
+      await expireLogin(host, credentialFile(host, standIn));
+      standIn.endLogin("user-1");
+      expect(await gateway.chat("hi", { agent: "spare" })).toMatchObject({ text: "other" });
+      expect(usage()).not.toHaveProperty("disabledUntil");
+      await writeCliLogin(host, standIn, standIn.issueLogin());
+    });
+
+    it("goes there with a used-up quota, and does not ask Kimi again before that can help", async () => {
+      standIn.failAlways("chat", { kind: "status", ...QUOTA_WEEKLY });
+      expect(await gateway.chat("hi", { agent: "spare" })).toMatchObject({ text: "other" });
+      expect(standIn.count("chat")).toBe(1);
+      const before = Date.now();
+      await expect
+        .poll(() => Number(usage().cooldownUntil) - before, { timeout: 10_000 })
+        .toBeGreaterThan(50 * 60_000);
+      expect(usage()).not.toHaveProperty("disabledUntil");
+      for (const _turn of [2, 3, 4]) {
+        expect(await gateway.chat("hi", { agent: "spare" })).toMatchObject({ text: "other" });
+      }
+      // The host may look once whether Kimi serves again.
+      expect(standIn.count("chat")).toBeLessThanOrEqual(2);
+    });
+  });
 });

@@ -1,15 +1,14 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect } from "vitest";
 import * as bodies from "../kit/standin/bodies.ts";
-import { type StandIn, startStandIn, type TokenReply } from "../kit/standin/server.ts";
-import { createHost, type Gateway, type Host } from "../kit/openclaw/host.ts";
+import type { StandIn, TokenReply } from "../kit/standin/server.ts";
+import type { Host } from "../kit/openclaw/host.ts";
+import { it } from "../kit/openclaw/shared-gateway.ts";
 import {
   credentialFile,
   expireLogin,
-  kimiVariables,
   readCredential,
-  signInWithCliLogin,
   writeCliLogin,
 } from "../kit/kimi/kimi-cli.ts";
 
@@ -44,7 +43,6 @@ function fence(part: string): string {
 describe("how a login stands", () => {
   let standIn: StandIn;
   let host: Host;
-  let gateway: Gateway;
   let output = "";
 
   const openclaw = async (...args: string[]): Promise<string> => {
@@ -54,18 +52,10 @@ describe("how a login stands", () => {
   };
   const modelsStatus = async (): Promise<string> => unframed(await openclaw("models", "status"));
 
-  beforeAll(async () => {
-    standIn = await startStandIn();
-    host = await createHost({ env: kimiVariables(standIn) });
-    await signInWithCliLogin(host, standIn);
-    gateway = await host.startGateway();
+  it.beforeAll(async ({ shared }) => {
+    ({ standIn, host } = shared);
+    await shared.reset();
   }, 180_000);
-
-  afterAll(async () => {
-    await gateway?.kill();
-    await host?.dispose();
-    await standIn?.close();
-  });
 
   beforeEach(() => {
     standIn.heal();

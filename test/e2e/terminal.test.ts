@@ -24,7 +24,7 @@ afterEach(async () => {
   await standIn?.close();
 });
 
-it("asks in a terminal which of several logins to use, and stores the chosen one", async () => {
+it("asks in a terminal which of several logins to use, stores the chosen one, and sets up web search by a yes", async () => {
   const first = standIn.issueLogin();
   const second = standIn.issueLogin();
   const file = await writeCliLogin(host, standIn, first);
@@ -51,14 +51,18 @@ it("asks in a terminal which of several logins to use, and stores the chosen one
   terminal.send(keys.down);
   terminal.send(keys.enter);
   await terminal.waitFor("Using the login of the Kimi Code CLI", 60_000);
-  await terminal.waitFor("Let agents search the web", 30_000);
-  terminal.send(keys.enter);
+  await terminal.waitFor("Let agents search the web with this Kimi login too?", 30_000);
+  terminal.send("y");
   const { code } = await terminal.exited;
 
   expect(code).toBe(0);
   expect(host.readAuthProfiles()["kimi-code:default"]).toMatchObject({
     access: (await readCredential(file)).access_token,
     authFlow: `kimi-code-cli:${standIn.cliSlot}@${path.dirname(path.dirname(file))}`,
+  });
+  expect(terminal.screen()).toContain("Agents now search the web with this Kimi login.");
+  expect((await host.config())["tools"]).toMatchObject({
+    web: { search: { provider: "kimi-code" }, fetch: { provider: "kimi-code" } },
   });
   expect(terminal.screen()).not.toContain(first.access_token);
   expect(terminal.screen()).not.toContain(first.refresh_token);

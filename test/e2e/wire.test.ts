@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { defaultModels, type ModelRow } from "../kit/standin/accounts.ts";
+import { beforeEach, describe, expect } from "vitest";
 import { CONTEXT_OVERFLOW } from "../kit/standin/bodies.ts";
-import { type RecordedRequest, type StandIn, startStandIn } from "../kit/standin/server.ts";
+import { type RecordedRequest, type StandIn } from "../kit/standin/server.ts";
 import { type ContentPart, type Gateway } from "../kit/openclaw/gateway.ts";
-import { createHost, type Host } from "../kit/openclaw/host.ts";
+import type { Host } from "../kit/openclaw/host.ts";
+import { it } from "../kit/openclaw/shared-gateway.ts";
 import type { JsonObject } from "../kit/openclaw/layout.ts";
 import {
   chatCall,
@@ -15,7 +15,6 @@ import {
   toolResult,
   toolUse,
 } from "../kit/conversation.ts";
-import { kimiVariables, signInWithCliLogin } from "../kit/kimi/kimi-cli.ts";
 
 /** Long enough for a machine that does other things, too. */
 const PATIENCE_MS = 120_000;
@@ -39,27 +38,6 @@ const FIXED = {
   presence_penalty: 0.1,
 };
 
-function models(): ModelRow[] {
-  const rows = defaultModels().map((row) =>
-    row.id === "k3-256k" ? { ...row, protocol: "anthropic" as const } : row,
-  );
-  const [first] = rows;
-  if (first === undefined) {
-    throw new Error("the stand-in has no models");
-  }
-  const plain = {
-    supports_image_in: false,
-    supports_tool_use: false,
-    supports_thinking_type: "no",
-    think_efforts: null,
-  } as const;
-  return [
-    ...rows,
-    { ...first, id: "kimi-responses", protocol: "response" },
-    { ...first, ...plain, id: "kimi-plain" },
-  ];
-}
-
 /** What is left of a model's context after the host's instructions and tools. */
 const ROOM = expect.toSatisfy(
   (limit: number) => limit > 200_000 && limit < 262_144,
@@ -71,19 +49,10 @@ describe("what Kimi gets from a turn", () => {
   let host: Host;
   let gateway: Gateway;
 
-  beforeAll(async () => {
-    standIn = await startStandIn();
-    standIn.account().models = models();
-    host = await createHost({ env: kimiVariables(standIn) });
-    await signInWithCliLogin(host, standIn);
-    gateway = await host.startGateway();
+  it.beforeAll(async ({ shared }) => {
+    ({ standIn, host, gateway } = shared);
+    await shared.reset();
   }, 180_000);
-
-  afterAll(async () => {
-    await gateway?.kill();
-    await host?.dispose();
-    await standIn?.close();
-  });
 
   beforeEach(() => {
     standIn.heal();
@@ -109,7 +78,6 @@ describe("what Kimi gets from a turn", () => {
   };
 
   it.each([
-    // The very first turn: the host has no list yet, and static rows would name the wrong protocol.
     [MESSAGES, "/coding/v1/messages"],
     [CHAT, "/coding/v1/chat/completions"],
     [RESPONSES, "/coding/v1/responses"],

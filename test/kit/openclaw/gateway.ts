@@ -155,7 +155,7 @@ export async function startGateway(
         headers: {
           "Content-Type": "application/json",
           Authorization: `Bearer ${TOKEN}`,
-          ...(session === undefined ? {} : { "x-openclaw-session-key": session }),
+          ...(session === undefined ? {} : { "x-openclaw-session-key": keyOf(agent, session) }),
           ...(model === undefined ? {} : { "x-openclaw-model": model }),
         },
         body: JSON.stringify({
@@ -180,6 +180,11 @@ export async function startGateway(
     kill,
     [Symbol.asyncDispose]: async () => void (await kill()),
   };
+}
+
+/** A session's whole key; where there are several agents, the host takes no other. */
+function keyOf(agent: string, session: string): string {
+  return session.startsWith("agent:") ? session : `agent:${agent}:${session}`;
 }
 
 /** Fetches, and once more when a kept connection turns out to have been closed by the gateway meanwhile. */
