@@ -11,6 +11,7 @@ import {
   expireLogin,
   kimiVariables,
   ownHomes,
+  readCredential,
   signInWithCliLogin,
   succeed,
 } from "../kit/kimi/kimi-cli.ts";
@@ -72,17 +73,21 @@ it("keeps both kinds of login, which refresh and answer with no new sign-in", as
     await expireLogin(host, file);
   }
   standIn.clear();
-  for (const profileId of [SHARED, OWN]) {
-    expect(await host.agentTurn("hi", { timeoutMs: 240_000 })).toMatchObject({
-      ok: true,
-      text: "pong",
-    });
-    expect(standIn.requests.findLast(({ route }) => route === "chat")?.bearer).toBe(
-      host.readAuthProfiles()[profileId]?.access,
+  /** What Kimi saw last on this route is the token of that login. */
+  const served = async (file: string, route: string): Promise<void> => {
+    expect(standIn.requests.findLast((request) => request.route === route)?.bearer).toBe(
+      (await readCredential(file)).access_token,
     );
-    // Signed out of the one, the next turn takes the other.
-    host.writeAuthProfile(profileId, undefined);
-  }
+  };
+  expect(await host.agentTurn("hi", { timeoutMs: 240_000 })).toMatchObject({
+    ok: true,
+    text: "pong",
+  });
+  await served(credentialFile(host, standIn), "chat");
+  // Signed out of the one, OpenClaw takes the other.
+  host.writeAuthProfile(SHARED, undefined);
+  expect((await host.run(["models", "status"])).stdout).toContain("5 hours 99% left");
+  await served(own, "usages");
   expect(standIn.tokenRequests("refresh_token").map(({ status }) => status)).toEqual([200, 200]);
   expect(standIn.count("device_authorization")).toBe(0);
   expect(standIn.violations).toEqual([]);
