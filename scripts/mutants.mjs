@@ -27,7 +27,7 @@ const TESTS = {
   "protocol/refresh-grant": ["protocol/{refresh-grant,replies}"],
   "protocol/token-response": ["protocol/{refresh-grant,replies,device-token}"],
   "protocol/transport-error": ["protocol/{transport-error,connection}"],
-  "logins/abortable": ["logins/login"],
+  "logins/home-error": ["logins/{home-error,odd-files}"],
   "logins/home-file": ["logins/{home-file,odd-files,credential}"],
   "logins/home-replace": [
     "logins/{home-file,home-replace,last-look,home-not-writable,login-failures}",
@@ -100,7 +100,10 @@ function resultOf(name) {
   const alive = valid.filter(({ status }) => status === "Survived" || status === "NoCoverage");
   // A slow machine looks like this, too.
   const late = valid.filter(
-    ({ status, statusReason }) => status === "Timeout" || /timed out/i.test(statusReason ?? ""),
+    ({ status, statusReason }) =>
+      /timed out/i.test(statusReason ?? "") ||
+      // A loop that runs too often is counted, not timed.
+      (status === "Timeout" && !/hit limit/i.test(statusReason ?? "")),
   );
   return { total: valid.length, dead: valid.length - alive.length, alive, late: late.length };
 }

@@ -77,6 +77,16 @@ describe("taking the folder lock", () => {
     },
   );
 
+  it.skipIf(!isRoot)("makes what belongs to the home's owner (only root can try)", async () => {
+    const home = path.dirname(path.dirname(target));
+    await chown(home, NOBODY, NOBODY + 1);
+    const held = await tryDirectoryLock(target);
+    for (const made of [path.dirname(target), target]) {
+      expect(await stat(made)).toMatchObject({ uid: NOBODY, gid: NOBODY + 1 });
+    }
+    await held?.release();
+  });
+
   it.skipIf(!isRoot)(
     "leaves nothing that its owner could not use (only root can try)",
     async () => {

@@ -183,6 +183,27 @@ describe.skipIf(process.platform === "win32")("the lock file", () => {
     server.close();
   });
 
+  it.skipIf(!isRoot)("belongs to its folder's owner (only root can try)", async () => {
+    await chown(path.dirname(file), NOBODY, NOBODY + 1);
+    const lock = tryFileLock(file);
+    expect(await stat(file)).toMatchObject({ uid: NOBODY, gid: NOBODY + 1 });
+    await lock?.release();
+  });
+
+  it.skipIf(!isRoot)(
+    "that a user makes in another's folder stays that user's (only root can try)",
+    async () => {
+      await chown(path.dirname(file), NOBODY + 1, NOBODY + 1);
+      await chmod(path.dirname(file), 0o777);
+      await unprivileged(async () => {
+        const lock = tryFileLock(file);
+        expect(lock?.isHeld()).toBe(true);
+        await lock?.release();
+      });
+      expect(await stat(file)).toMatchObject({ uid: NOBODY });
+    },
+  );
+
   it.skipIf(!isRoot)(
     "is gone again when its owner could not use it (only root can try)",
     async () => {
