@@ -4,13 +4,14 @@
  * fails. Each file meets only the tests that are about it, so the score is a lower bound.
  *
  *     npm run mutants [-- part of a path …]
+ *     npm run mutants -- --survivors [part of a path …]    those that survived the last run, once more
  *     npm run mutants -- --scores    only the scores of the last runs, as a table
  *
  * Survivors are listed with their place. Ends with 1 when less than 85 % of a folder is killed.
  */
 
 import { spawnSync } from "node:child_process";
-import { globSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 /** Part that must be killed of each folder, in percent. */
@@ -41,14 +42,16 @@ const TESTS = {
   "logins/replaceable": ["logins/replaceable"],
   "logins/successor": ["logins/{last-look,successor}"],
   "logins/transaction": ["logins/{transaction,last-look}"],
+  "logins/locks/directory-lock": ["logins/{directory-lock,locks,lock-states}"],
   "logins/locks/owner": ["logins/{directory-lock,file-lock}"],
 };
 
 /** Nothing to kill. */
 const LEFT_OUT = new Set(["logins/locks/koffi", "logins/locks/types", "logins/login-deps"]);
 
-const wanted = process.argv.slice(2).filter((part) => part !== "--scores");
+const wanted = process.argv.slice(2).filter((part) => !part.startsWith("--"));
 const onlyScores = process.argv.includes("--scores");
+const onlySurvivors = process.argv.includes("--survivors");
 const sources = globSync("src/{protocol,logins}/**/*.ts")
   .map((file) => file.split(path.sep).join("/").slice("src/".length, -".ts".length))
   .filter((name) => !LEFT_OUT.has(name))
@@ -56,31 +59,86 @@ const sources = globSync("src/{protocol,logins}/**/*.ts")
   .toSorted();
 
 /**
+ * @typedef {{ line: number, column: number }} Place
  * @typedef {{ status: string, statusReason?: string, mutatorName: string, replacement?: string,
- *   location: { start: { line: number, column: number } } }} Mutant
+ *   location: { start: Place, end: Place } }} Mutant
  */
 
 /** @param {string} name */
 const reportOf = (name) => `${REPORTS}/${name.replaceAll("/", "-")}.json`;
 
-/** @param {string} name */
-function run(name) {
+/** @param {Mutant} mutant */
+const isAlive = ({ status }) => status === "Survived" || status === "NoCoverage";
+
+/**
+ * @param {string} report
+ * @param {string} name
+ * @returns {{ source: string, mutants: Mutant[] } | undefined} `undefined` when there was no run
+ */
+function read(report, name) {
+  try {
+    return JSON.parse(readFileSync(report, "utf8")).files[`src/${name}.ts`];
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * @param {string} name
+ * @param {string} report
+ * @param {string} mutate - the file, or places in it
+ */
+function run(name, report, mutate) {
   const patterns = TESTS[name] ?? [`{protocol,logins}/${path.basename(name)}`];
   const tests = patterns.flatMap((pattern) => globSync(`test/${pattern}.test.ts`));
-  rmSync(reportOf(name), { force: true });
+  rmSync(report, { force: true });
   spawnSync(
     process.execPath,
     [
       "node_modules/@stryker-mutator/core/bin/stryker.js",
       "run",
-      `--mutate=src/${name}.ts`,
+      `--mutate=${mutate}`,
       "--logLevel=error",
     ],
     {
       stdio: "inherit",
-      env: { ...process.env, MUTANTS_REPORT: reportOf(name), MUTANTS_TESTS: tests.join(",") },
+      env: { ...process.env, MUTANTS_REPORT: report, MUTANTS_TESTS: tests.join(",") },
     },
   );
+}
+
+/** @param {Mutant} mutant */
+const keyOf = ({ location, mutatorName, replacement }) =>
+  JSON.stringify([location.start, location.end, mutatorName, replacement]);
+
+/**
+ * Runs the survivors of the last run again, and notes in its report which of them are dead by now.
+ *
+ * @param {string} name
+ */
+function runSurvivors(name) {
+  const file = `src/${name}.ts`;
+  const last = read(reportOf(name), name);
+  if (last === undefined || last.source !== readFileSync(file, "utf8")) {
+    run(name, reportOf(name), file);
+    return;
+  }
+  const alive = last.mutants.filter(isAlive);
+  if (alive.length === 0) {
+    return;
+  }
+  const again = `${REPORTS}/survivors.json`;
+  const places = alive.map(({ location: { start, end } }) => {
+    // Reports count columns from 1, and places from 0.
+    const [from, to] = [start, end].map(({ line, column }) => `${line}:${column - 1}`);
+    return `${file}:${from}-${to}`;
+  });
+  run(name, again, [...new Set(places)].join(","));
+  const found = new Map(read(again, name)?.mutants.map((mutant) => [keyOf(mutant), mutant]));
+  const mutants = last.mutants.map((mutant) =>
+    isAlive(mutant) ? { ...mutant, ...found.get(keyOf(mutant)) } : mutant,
+  );
+  writeFileSync(reportOf(name), JSON.stringify({ files: { [file]: { ...last, mutants } } }));
 }
 
 /**
@@ -88,16 +146,12 @@ function run(name) {
  * @returns what its last run found; `undefined` when the tests did not run
  */
 function resultOf(name) {
-  /** @type {Mutant[]} */
-  let mutants;
-  try {
-    const { files } = JSON.parse(readFileSync(reportOf(name), "utf8"));
-    mutants = Object.values(files).flatMap((file) => file.mutants);
-  } catch {
+  const mutants = read(reportOf(name), name)?.mutants;
+  if (mutants === undefined) {
     return undefined;
   }
   const valid = mutants.filter(({ status }) => !/Error|Ignored/.test(status));
-  const alive = valid.filter(({ status }) => status === "Survived" || status === "NoCoverage");
+  const alive = valid.filter(isAlive);
   // A slow machine looks like this, too.
   const late = valid.filter(
     ({ status, statusReason }) =>
@@ -115,8 +169,10 @@ mkdirSync(REPORTS, { recursive: true });
 const sums = Object.fromEntries(FOLDERS.map((folder) => [folder, { dead: 0, total: 0, late: 0 }]));
 let failed = false;
 for (const name of sources) {
-  if (!onlyScores) {
-    run(name);
+  if (onlySurvivors) {
+    runSurvivors(name);
+  } else if (!onlyScores) {
+    run(name, reportOf(name), `src/${name}.ts`);
   }
   const result = resultOf(name);
   if (result === undefined) {

@@ -1,7 +1,7 @@
 /** `flock` when the system answers oddly, and a lock file that is replaced at the wrong moment. */
 import fs, { existsSync } from "node:fs";
 import { once } from "node:events";
-import { chmod, chown, mkdir, readdir, rename, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, rename, stat, symlink, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import os from "node:os";
@@ -9,7 +9,15 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { isFileLocked, tryFileLock } from "../../src/logins/locks/file-lock.ts";
 import { systemError, withFs } from "../kit/fs-faults.ts";
-import { giveAway, isRoot, NOBODY, removeScratch, scratch, unprivileged } from "../kit/logins.ts";
+import {
+  giveAway,
+  isRoot,
+  NOBODY,
+  openFiles,
+  removeScratch,
+  scratch,
+  unprivileged,
+} from "../kit/logins.ts";
 
 type FileLock = typeof import("../../src/logins/locks/file-lock.ts");
 type Koffi = typeof import("koffi");
@@ -26,11 +34,6 @@ afterEach(async () => {
   vi.restoreAllMocks();
   await removeScratch();
 });
-
-/** The number of files that are open in this process. */
-async function openFiles(): Promise<number> {
-  return (await readdir("/proc/self/fd")).length;
-}
 
 /** `flock` of the real system, but for the answers that are given here, first to last. */
 async function withAnswers(
