@@ -19,31 +19,35 @@ const WANTED = 85;
 const FOLDERS = ["protocol", "logins"];
 const REPORTS = ".cache/mutants";
 
-/** Tests of each source file, as patterns below `test/`; by default the test with the file's name. */
+/**
+ * Tests of each source file, as patterns below `test/`; by default the test with the file's name. What
+ * survives the first pattern meets the others.
+ *
+ * @type {Record<string, readonly string[]>}
+ */
 const TESTS = {
-  "protocol/device-authorization": ["protocol/{device-authorization,device-token}"],
-  "protocol/http": ["protocol/{connection,http,refresh-grant}"],
-  "protocol/connection": ["protocol/connection"],
+  "protocol/device-authorization": ["protocol/device-authorization", "protocol/device-token"],
+  "protocol/http": ["protocol/http", "protocol/{connection,refresh-grant}"],
   "protocol/proxy-mode": ["protocol/connection"],
-  "protocol/refresh-grant": ["protocol/{refresh-grant,replies}"],
-  "protocol/token-response": ["protocol/{refresh-grant,replies,device-token}"],
-  "protocol/transport-error": ["protocol/{transport-error,connection}"],
-  "logins/home-error": ["logins/{home-error,odd-files}"],
-  "logins/home-file": ["logins/{home-file,odd-files,credential}"],
+  "protocol/refresh-grant": ["protocol/refresh-grant", "protocol/replies"],
+  "protocol/token-response": ["protocol/replies", "protocol/{refresh-grant,device-token}"],
+  "protocol/transport-error": ["protocol/transport-error", "protocol/connection"],
+  "logins/home-error": ["logins/home-error", "logins/odd-files"],
+  "logins/home-file": ["logins/home-file", "logins/{odd-files,credential}"],
   "logins/home-replace": [
-    "logins/{home-file,home-replace,last-look,home-not-writable,login-failures}",
+    "logins/home-replace",
+    "logins/{home-file,last-look,home-not-writable,login-failures}",
   ],
-  "logins/login": ["logins/{login,login-failures,login-owner,odd-files,last-look}"],
+  "logins/login": ["logins/login", "logins/{login-failures,login-owner,odd-files,last-look}"],
   "logins/openclaw-home-notes": ["logins/openclaw-home"],
   "logins/openclaw-home-removal": ["logins/openclaw-home"],
   "logins/openclaw-slots": ["logins/openclaw-home"],
   "logins/personal-home": ["logins/openclaw-home"],
-  "logins/refusals": ["logins/{refusals,login-failures}"],
-  "logins/replaceable": ["logins/replaceable"],
-  "logins/successor": ["logins/{last-look,successor}"],
-  "logins/transaction": ["logins/{transaction,last-look}"],
-  "logins/locks/directory-lock": ["logins/{directory-lock,locks,lock-states}"],
-  "logins/locks/owner": ["logins/{directory-lock,file-lock}"],
+  "logins/refusals": ["logins/refusals", "logins/login-failures"],
+  "logins/successor": ["logins/successor", "logins/{last-look,home-crash}"],
+  "logins/transaction": ["logins/transaction", "logins/last-look"],
+  "logins/locks/directory-lock": ["logins/directory-lock", "logins/{locks,lock-states}"],
+  "logins/locks/owner": ["logins/file-lock", "logins/directory-lock"],
 };
 
 /** Nothing to kill. */
@@ -84,12 +88,11 @@ function read(report, name) {
 }
 
 /**
- * @param {string} name
  * @param {string} report
- * @param {string} mutate - the file, or places in it
+ * @param {string} mutate - a file, or places in it
+ * @param {readonly string[]} patterns - the tests
  */
-function run(name, report, mutate) {
-  const patterns = TESTS[name] ?? [`{protocol,logins}/${path.basename(name)}`];
+function run(report, mutate, patterns) {
   const tests = patterns.flatMap((pattern) => globSync(`test/${pattern}.test.ts`));
   rmSync(report, { force: true });
   spawnSync(
@@ -107,6 +110,18 @@ function run(name, report, mutate) {
   );
 }
 
+/** @param {string} name */
+const testsOf = (name) => TESTS[name] ?? [`{protocol,logins}/${path.basename(name)}`];
+
+/** @param {string} name */
+function runAll(name) {
+  const [first = "", ...others] = testsOf(name);
+  run(reportOf(name), `src/${name}.ts`, [first]);
+  if (others.length > 0) {
+    runSurvivors(name, others);
+  }
+}
+
 /** @param {Mutant} mutant */
 const keyOf = ({ location, mutatorName, replacement }) =>
   JSON.stringify([location.start, location.end, mutatorName, replacement]);
@@ -115,12 +130,12 @@ const keyOf = ({ location, mutatorName, replacement }) =>
  * Runs the survivors of the last run again, and notes in its report which of them are dead by now.
  *
  * @param {string} name
+ * @param {readonly string[]} patterns - the tests
  */
-function runSurvivors(name) {
+function runSurvivors(name, patterns) {
   const file = `src/${name}.ts`;
   const last = read(reportOf(name), name);
-  if (last === undefined || last.source !== readFileSync(file, "utf8")) {
-    run(name, reportOf(name), file);
+  if (last === undefined) {
     return;
   }
   const alive = last.mutants.filter(isAlive);
@@ -133,11 +148,12 @@ function runSurvivors(name) {
     const [from, to] = [start, end].map(({ line, column }) => `${line}:${column - 1}`);
     return `${file}:${from}-${to}`;
   });
-  run(name, again, [...new Set(places)].join(","));
+  run(again, [...new Set(places)].join(","), patterns);
   const found = new Map(read(again, name)?.mutants.map((mutant) => [keyOf(mutant), mutant]));
-  const mutants = last.mutants.map((mutant) =>
-    isAlive(mutant) ? { ...mutant, ...found.get(keyOf(mutant)) } : mutant,
-  );
+  const mutants = last.mutants.map((mutant) => {
+    const now = found.get(keyOf(mutant));
+    return isAlive(mutant) && now !== undefined && now.status !== "NoCoverage" ? now : mutant;
+  });
   writeFileSync(reportOf(name), JSON.stringify({ files: { [file]: { ...last, mutants } } }));
 }
 
@@ -169,10 +185,11 @@ mkdirSync(REPORTS, { recursive: true });
 const sums = Object.fromEntries(FOLDERS.map((folder) => [folder, { dead: 0, total: 0, late: 0 }]));
 let failed = false;
 for (const name of sources) {
-  if (onlySurvivors) {
-    runSurvivors(name);
+  const isSame = read(reportOf(name), name)?.source === readFileSync(`src/${name}.ts`, "utf8");
+  if (onlySurvivors && isSame) {
+    runSurvivors(name, testsOf(name));
   } else if (!onlyScores) {
-    run(name, reportOf(name), `src/${name}.ts`);
+    runAll(name);
   }
   const result = resultOf(name);
   if (result === undefined) {

@@ -120,6 +120,7 @@ describe("a login that the Kimi Code CLI keeps in the system keychain", () => {
     ['credentials_store = "auto"\n', false],
     ['credentials_store = "file"\n', false],
     ['\n\tcredentials_store \t=  "keychain"\n', true],
+    ['models = ["a"]\ncredentials_store = "keyring"\n', true],
     ['[other]\ncredentials_store = "keyring"\n', false],
     ['\n  [other]\nx = ["a"]\n credentials_store = "keyring"\n', false],
     ['old_credentials_store = "keyring"\n', false],
