@@ -91,7 +91,7 @@ describe("room for new tokens", () => {
     const opened: string[] = [];
     using _fault = withFs({
       rmdirSync: refuse("EBUSY"),
-      openSync: ((file: string, ...rest: []) => {
+      openSync: ((file: string, ...rest: [number]) => {
         opened.push(file);
         return openSync(file, ...rest);
       }) as typeof openSync,
