@@ -6,7 +6,9 @@ export default {
   vitest: { configFile: "vitest.mutants.config.ts", pool: "forks", related: false },
   coverageAnalysis: "perTest",
   concurrency: 1,
-  timeoutMS: 5_000,
+  // Both far above what the tests take, because a mutant that ends by time counts as killed.
+  timeoutMS: 30_000,
+  timeoutFactor: 4,
   // TypeScript 7 has no API that Stryker could rewrite it with, and no test reads it.
   tsconfigFile: "none",
   tempDirName: ".cache/stryker",

@@ -9,8 +9,8 @@ export default defineConfig({
   test: {
     env: { HOME: "/nonexistent", USERPROFILE: "/nonexistent" },
     // A mutant that hangs is found by its test, which is cheaper than by Stryker's own limit.
-    testTimeout: 4_000,
-    hookTimeout: 10_000,
+    testTimeout: 12_000,
+    hookTimeout: 20_000,
     include: process.env["MUTANTS_TESTS"]?.split(",") ?? [],
   },
 });

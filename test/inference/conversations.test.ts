@@ -1,5 +1,5 @@
 /** Conversations that change the model, the protocol or the provider in the middle. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { AgentRuns } from "../kit/openclaw/agent-run.ts";
 import type { Answer, Context, HostMessage } from "../kit/openclaw/transports.ts";
 import { defaultModels } from "../kit/standin/accounts.ts";
@@ -97,14 +97,20 @@ const BEGINNINGS: readonly (readonly [string, HostMessage[]])[] = [
 let standIn: StandIn;
 let runs: AgentRuns;
 
-beforeEach(async () => {
+// One installation for all: a conversation leaves nothing behind but its requests.
+beforeAll(async () => {
   standIn = await startStandIn();
   standIn.account().models = models();
   runs = await AgentRuns.create();
   await runs.signIn(standIn);
 });
 
-afterEach(async () => {
+beforeEach(() => {
+  standIn.clear();
+  standIn.violations.splice(0);
+});
+
+afterAll(async () => {
   await runs[Symbol.asyncDispose]();
   await standIn.close();
 });

@@ -166,6 +166,11 @@ export async function leftovers(home: Home): Promise<string[]> {
   return (await readdir(path.dirname(home.file))).filter((name) => name.includes(".tmp"));
 }
 
+/** The number of files that are open in this process; Linux alone tells. */
+export async function openFiles(): Promise<number> {
+  return (await readdir("/proc/self/fd")).length;
+}
+
 /** Rights of a file or folder, as in `0o600`. */
 export async function modeOf(file: string): Promise<number> {
   return (await stat(file)).mode & 0o777;

@@ -120,6 +120,77 @@ describe("tokens that this plugin has renewed", () => {
   });
 });
 
+describe("an account that is known already", () => {
+  it("is not asked about where the token itself tells it", async () => {
+    standIn.createAccount({ id: "mine", jwtAccessTokens: true });
+    standIn.createAccount({ id: "other", jwtAccessTokens: true });
+    const home = await mine();
+    const accounts = memory();
+    const login = new Login(home, { ...deps, accounts });
+    await login.access({ accountId: "mine" });
+    await login.access();
+    await login.noteAccount(login.current(), "other");
+    standIn.clock.advance(LIFETIME_MS);
+    await login.access({ accountId: "mine" });
+    await otherSignsIn(home);
+    expect(await failureOf(login.access({ accountId: "mine" }))).toMatchObject({
+      code: "account_changed",
+    });
+    expect(standIn.requests.map(({ route }) => route)).toEqual(["token"]);
+    expect(accounts.notes.size).toBe(0);
+  });
+
+  it("is not asked about where the caller has just asked", async () => {
+    const login = new Login(await mine(), deps);
+    await login.noteAccount(login.current(), undefined);
+    await login.noteAccount(login.current(), "mine");
+    await login.access({ accountId: "mine" });
+    expect(standIn.requests).toEqual([]);
+  });
+
+  it("counts for each profile that uses the login, one after the other", async () => {
+    const login = new Login(await mine(), deps);
+    for (let round = 0; round < 2; round += 1) {
+      await login.access({ accountId: "mine" });
+      expect(await failureOf(login.access({ accountId: "other" }))).toMatchObject({
+        code: "account_changed",
+      });
+    }
+    expect(standIn.count("me")).toBe(1);
+  });
+
+  it("is looked up once, however often the login is used and renewed", async () => {
+    const home = await mine();
+    const notes = memory();
+    await new Login(home, { ...deps, accounts: notes }).access({ accountId: "mine" });
+    const recall = vi.fn<AccountMemory["recall"]>(notes.recall);
+    const login = new Login(home, { ...deps, accounts: { ...notes, recall } });
+    for (let round = 0; round < 3; round += 1) {
+      await login.access({ accountId: "mine" });
+      await login.access({ accountId: "mine" });
+      standIn.clock.advance(LIFETIME_MS);
+    }
+    expect(recall).toHaveBeenCalledOnce();
+    expect(standIn.count("me")).toBe(1);
+  });
+
+  it("is not asked for with a token that Kimi has just rejected", async () => {
+    const { home, pair } = await signedIn(standIn, "openclaw", {
+      accountId: "mine",
+      ageMs: LIFETIME_MS / 3,
+    });
+    const login = new Login(home, deps);
+    const renewed = await login.access({
+      accountId: "mine",
+      rejectedAccessToken: pair.access_token,
+    });
+    expect(standIn.requests.map(({ route, bearer }) => [route, bearer])).toEqual([
+      ["token", undefined],
+      ["me", renewed.accessToken],
+    ]);
+  });
+});
+
 describe("while Kimi does not tell whose login it is", () => {
   it.each([
     ["answers 503", { kind: "status", status: 503 }],
@@ -145,6 +216,35 @@ describe("while Kimi does not tell whose login it is", () => {
       });
     },
   );
+
+  it.each([
+    [59_999, 1],
+    [60_000, 2],
+    [-1, 2],
+  ])(
+    "the next question comes after a minute, or when the clock was set back: %i ms, %i requests",
+    async (ms, requests) => {
+      let nowMs = standIn.clock.now();
+      const login = new Login(await mine(), { ...deps, now: () => nowMs });
+      standIn.failAlways("me", { kind: "status", status: 503 });
+      await login.access({ accountId: "mine" });
+      nowMs += ms;
+      await login.access({ accountId: "mine" });
+      expect(standIn.count("me")).toBe(requests);
+    },
+  );
+
+  it("another login in the same place is asked about at once", async () => {
+    const home = await mine();
+    const login = new Login(home, deps);
+    standIn.failNext("me", { kind: "status", status: 503 });
+    await login.access({ accountId: "mine" });
+    await otherSignsIn(home);
+    expect(await failureOf(login.access({ accountId: "mine" }))).toMatchObject({
+      code: "account_changed",
+    });
+    expect(standIn.count("me")).toBe(2);
+  });
 
   it("because the request could not be made, the caller learns of that fault", async () => {
     const home = await mine();

@@ -1,7 +1,7 @@
 /** `flock` when the system answers oddly, and a lock file that is replaced at the wrong moment. */
 import fs, { existsSync } from "node:fs";
 import { once } from "node:events";
-import { chmod, chown, mkdir, readdir, rename, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, rename, stat, symlink, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import os from "node:os";
@@ -9,7 +9,15 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { isFileLocked, tryFileLock } from "../../src/logins/locks/file-lock.ts";
 import { systemError, withFs } from "../kit/fs-faults.ts";
-import { giveAway, isRoot, NOBODY, removeScratch, scratch, unprivileged } from "../kit/logins.ts";
+import {
+  giveAway,
+  isRoot,
+  NOBODY,
+  openFiles,
+  removeScratch,
+  scratch,
+  unprivileged,
+} from "../kit/logins.ts";
 
 type FileLock = typeof import("../../src/logins/locks/file-lock.ts");
 type Koffi = typeof import("koffi");
@@ -26,11 +34,6 @@ afterEach(async () => {
   vi.restoreAllMocks();
   await removeScratch();
 });
-
-/** The number of files that are open in this process. */
-async function openFiles(): Promise<number> {
-  return (await readdir("/proc/self/fd")).length;
-}
 
 /** `flock` of the real system, but for the answers that are given here, first to last. */
 async function withAnswers(
@@ -182,6 +185,27 @@ describe.skipIf(process.platform === "win32")("the lock file", () => {
     expect(isFileLocked(file)).toBe(false);
     server.close();
   });
+
+  it.skipIf(!isRoot)("belongs to its folder's owner (only root can try)", async () => {
+    await chown(path.dirname(file), NOBODY, NOBODY + 1);
+    const lock = tryFileLock(file);
+    expect(await stat(file)).toMatchObject({ uid: NOBODY, gid: NOBODY + 1 });
+    await lock?.release();
+  });
+
+  it.skipIf(!isRoot)(
+    "that a user makes in another's folder stays that user's (only root can try)",
+    async () => {
+      await chown(path.dirname(file), NOBODY + 1, NOBODY + 1);
+      await chmod(path.dirname(file), 0o777);
+      await unprivileged(async () => {
+        const lock = tryFileLock(file);
+        expect(lock?.isHeld()).toBe(true);
+        await lock?.release();
+      });
+      expect(await stat(file)).toMatchObject({ uid: NOBODY });
+    },
+  );
 
   it.skipIf(!isRoot)(
     "is gone again when its owner could not use it (only root can try)",

@@ -1,10 +1,16 @@
 import { rm } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { homeError } from "../../src/logins/home-error.ts";
-import { type Home, makeHome } from "../../src/logins/homes.ts";
+import {
+  accountChanged,
+  homeError,
+  loginEnded,
+  notRenewable,
+} from "../../src/logins/home-error.ts";
+import { DEFAULT_SLOT, type Home, makeHome } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
 import { REGIONS } from "../../src/protocol/endpoints.ts";
+import type { KimiError, KimiErrorCode } from "../../src/protocol/errors.ts";
 import { type StandIn, startStandIn } from "../kit/standin/server.ts";
 import { failureOf, homeFor, removeScratch, scratch, testDeps, writeLogin } from "../kit/logins.ts";
 
@@ -115,6 +121,93 @@ describe("a login that cannot be used any more", () => {
       );
     },
   );
+
+  it("needs no folder to be told from the other CLI's login, though both have the usual name", async () => {
+    vi.stubEnv("KIMI_CODE_OAUTH_HOST", undefined);
+    vi.stubEnv("KIMI_CODE_BASE_URL", undefined);
+    const usual = makeHome("kimi-code-cli", code.dir, DEFAULT_SLOT, REGIONS["mainland-cn"]);
+    await writeLogin(usual, standIn.issueLogin());
+    const message = await refusal(open(python));
+    expect(message).toMatch(/to use the Kimi Code CLI login at kimi\.com\.$/u);
+  });
+
+  it("because OpenClaw's own is gone names no login of a CLI, which is not what was chosen here", async () => {
+    await writeLogin(code, standIn.issueLogin());
+    const own = homeFor("openclaw", await scratch(), standIn);
+    const again =
+      "Sign in again with: openclaw models auth login --provider kimi-code --device-code";
+    expect(await refusal(open(own))).toBe(
+      `OpenClaw is signed out: no login at ${own.file}. ${again}`,
+    );
+    expect(loginEnded(own, false).message).toBe(`Kimi has ended this login. ${again}`);
+  });
+
+  it.each<[string, (home: Home) => KimiError, KimiErrorCode, string]>([
+    [
+      "a file that is gone",
+      (home) => homeError(home, { state: "missing", dangling: false }),
+      "login_missing",
+      "The Kimi CLI (Python) is signed out: no login at <file>.",
+    ],
+    [
+      "a link to nothing",
+      (home) => homeError(home, { state: "missing", dangling: true }),
+      "login_missing",
+      "The Kimi CLI (Python) login at <file> is a link to a file that is gone.",
+    ],
+    [
+      "a tombstone",
+      (home) => homeError(home, { state: "tombstone" }),
+      "login_revoked",
+      "The Kimi CLI (Python) has marked its login as rejected by Kimi.",
+    ],
+    [
+      "trouble that passes",
+      (home) => homeError(home, { state: "unavailable", reason: "the disk is busy" }),
+      "home_unavailable",
+      "The Kimi CLI (Python) login at <file> cannot be read right now: the disk is busy.",
+    ],
+    [
+      "a file that cannot be read",
+      (home) => homeError(home, { state: "unreadable", reason: "permission denied" }),
+      "login_unreadable",
+      "The Kimi CLI (Python) login at <file> cannot be read: permission denied.",
+    ],
+    [
+      "a damaged file",
+      (home) => homeError(home, { state: "corrupt", reason: "it is empty" }),
+      "login_corrupt",
+      "The Kimi CLI (Python) login at <file> is damaged: it is empty.",
+    ],
+    [
+      "another account",
+      accountChanged,
+      "account_changed",
+      "The Kimi CLI (Python) is now signed in to another account than this OpenClaw profile.",
+    ],
+    [
+      "an end that Kimi told",
+      (home) => loginEnded(home, false),
+      "login_ended",
+      "Kimi has ended this login.",
+    ],
+    [
+      "a reply that was lost",
+      (home) => loginEnded(home, true),
+      "login_ended",
+      "The connection broke while Kimi was renewing this login,",
+    ],
+    [
+      "no token to renew it with",
+      notRenewable,
+      "login_ended",
+      "This Kimi login has ended, and its file <file> holds no token to renew it with.",
+    ],
+  ])("because of %s says so, with a code for the callers", (_what, make, wanted, words) => {
+    const { code: found, message } = make(python);
+    expect(found).toBe(wanted);
+    expect(message.startsWith(words.replace("<file>", python.file))).toBe(true);
+  });
 
   it("is not explained by addresses in the environment that cannot be used", async () => {
     vi.stubEnv("KIMI_CODE_BASE_URL", "http://not-loopback.example");

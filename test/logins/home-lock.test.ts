@@ -9,7 +9,15 @@ import { isHomeLocked, tryHomeLock, waitForHomeLock } from "../../src/logins/loc
 import { startStandIn } from "../kit/standin/server.ts";
 import type { StandIn } from "../kit/standin/server.ts";
 import { systemError, withFs } from "../kit/fs-faults.ts";
-import { failureOf, removeScratch, signedIn } from "../kit/logins.ts";
+import {
+  failureOf,
+  homeFor,
+  KINDS,
+  removeScratch,
+  scratch,
+  signedIn,
+  writeLogin,
+} from "../kit/logins.ts";
 
 type HomeLock = typeof import("../../src/logins/locks/home-lock.ts");
 
@@ -153,10 +161,11 @@ describe("a lock that another one holds", () => {
     const { home } = await signedIn(standIn, "openclaw");
     const lock = home.lock.kind === "directory" ? `${home.lock.target}.lock` : "";
     await mkdir(lock, { recursive: true });
+    vi.spyOn(performance, "now").mockImplementation(() => laterMs);
     let rounds = 0;
     const outcome = await waitForHomeLock(home, () => {
       rounds += 1;
-      laterMs += 5_000;
+      laterMs += 3_000;
       if (rounds < 4) {
         const then = new Date(Date.now() + 10_000 * rounds);
         fs.utimesSync(lock, then, then);
@@ -164,10 +173,22 @@ describe("a lock that another one holds", () => {
       return undefined;
     });
     expect(outcome).toHaveProperty("lock");
-    expect(rounds).toBeGreaterThanOrEqual(5);
+    // The last stamp is seen in the fourth round, and again three and six seconds later.
+    expect(rounds).toBe(6);
     if ("lock" in outcome) {
       await outcome.lock.release();
     }
+  });
+});
+
+describe("whether a home is locked", () => {
+  it.each(KINDS)("is seen of the %s home while its lock is held, and no longer", async (kind) => {
+    const { home } = await signedIn(standIn, kind);
+    expect(isHomeLocked(home)).toBe(false);
+    const held = await tryHomeLock(home);
+    expect(isHomeLocked(home)).toBe(true);
+    await held?.release();
+    expect(isHomeLocked(home)).toBe(false);
   });
 });
 
@@ -183,8 +204,11 @@ async function withoutFlock(): Promise<HomeLock> {
 
 describe.skipIf(process.platform === "win32")("where flock does not work", () => {
   it("a folder beside the lock file stands in for it", async () => {
-    const { home } = await signedIn(standIn, "kimi-cli");
+    const home = homeFor("kimi-cli", path.join(await scratch(), "a.lock.folder"), standIn);
+    await writeLogin(home, standIn.issueLogin());
     const folder = path.join(path.dirname(home.file), `${home.slot}.openclaw.lock`);
+    // Has it loaded, as in another process.
+    await (await tryHomeLock(home))?.release();
     const other = await withoutFlock();
     const held = await other.tryHomeLock(home);
     expect((await stat(folder)).isDirectory()).toBe(true);

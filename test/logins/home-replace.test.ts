@@ -15,13 +15,14 @@ import type { Home } from "../../src/logins/homes.ts";
 import { isGone } from "../../src/logins/process-mark.ts";
 import { startStandIn } from "../kit/standin/server.ts";
 import type { StandIn } from "../kit/standin/server.ts";
-import { failingSync, systemError, withFs } from "../kit/fs-faults.ts";
+import { failingSync, refuse, systemError, withFs } from "../kit/fs-faults.ts";
 import {
   failureOf,
   giveAway,
   isRoot,
   leftovers,
   NOBODY,
+  openFiles,
   read,
   removeScratch,
   rotated,
@@ -85,6 +86,30 @@ describe("room for new tokens", () => {
     expect(temps()).toEqual([]);
   });
 
+  it("is not made where the file is in the way, and no file is made for a try", async () => {
+    const { openSync } = fs;
+    const opened: string[] = [];
+    using _fault = withFs({
+      rmdirSync: refuse("EBUSY"),
+      openSync: ((file: string, ...rest: [number]) => {
+        opened.push(file);
+        return openSync(file, ...rest);
+      }) as typeof openSync,
+    });
+    const { message } = await failureOf(reserve(home, read(home)));
+    expect(message).toContain(`${home.file} is mounted as a single file`);
+    expect(opened).toEqual([home.file]);
+  });
+
+  it("is not made where the rename that is to come fails, and nothing is left", async () => {
+    using _fault = withFs({ renameSync: refuse("EPERM") });
+    expect(await failureOf(reserve(home, read(home)))).toMatchObject({
+      code: "home_not_writable",
+      message: expect.stringContaining("protected from changes"),
+    });
+    expect(temps()).toEqual([]);
+  });
+
   it("is not made where the login's file is gone", async () => {
     const current = read(home);
     await rm(home.file);
@@ -112,7 +137,9 @@ describe("new tokens", () => {
   it("are placed although the disk cannot sync them, if they read back whole", async () => {
     using _fault = failingSync(2, "EIO");
     const place = await reserve(home, read(home));
+    const { ino } = fs.statSync(home.file);
     expect(await place.store(rotated(home), sleep)).toBe("placed");
+    expect(fs.statSync(home.file).ino).not.toBe(ino);
     expect(await stored(home)).toMatchObject({ refresh_token: "rt-2" });
     expect(temps()).toEqual([]);
   });
@@ -146,21 +173,24 @@ describe("new tokens", () => {
   );
 
   it("go into the file itself when another program takes each temporary file away", async () => {
+    const tag = tagOf(read(home).refreshToken);
     const place = await reserve(home, read(home));
     const { ino } = fs.statSync(home.file);
     const { fsync } = fs;
-    let taken = 0;
+    const taken: string[] = [];
     using _thief = withFs({
       fsync: ((fd: number, done: (error: Error | null) => void) => {
         for (const file of temps()) {
-          taken += 1;
+          taken.push(file);
           fs.rmSync(file);
         }
         fsync(fd, done);
       }) as typeof fsync,
     });
     expect(await place.store(rotated(home), sleep)).toBe("placed");
-    expect(taken).toBe(3);
+    expect(taken).toHaveLength(3);
+    // By its tag, the next process finds the tokens in it.
+    expect(taken.filter((file) => file.endsWith(`.${tag}`))).toEqual(taken);
     expect(fs.statSync(home.file).ino).toBe(ino);
     expect(await stored(home)).toMatchObject({ refresh_token: "rt-2" });
   });
@@ -184,6 +214,57 @@ describe("new tokens", () => {
       });
     },
   );
+
+  it("are not written over another login that comes while they cannot be placed", async () => {
+    const place = await reserve(home, read(home));
+    const other = JSON.stringify(rotated(home, 3).members);
+    using _fault = withFs({
+      renameSync: () => {
+        fs.writeFileSync(home.file, other);
+        throw systemError("EPERM");
+      },
+    });
+    expect(await place.store(rotated(home), sleep)).toBe("kept");
+    expect(await stored(home)).toMatchObject({ refresh_token: "rt-3" });
+    expect(temps()).toHaveLength(1);
+  });
+
+  it("give way at once to another login, and are gone then", async () => {
+    const place = await reserve(home, read(home));
+    await writeFile(home.file, JSON.stringify(rotated(home, 3).members));
+    expect(await place.store(rotated(home), sleep)).toBe("other");
+    expect(pauses).toEqual([]);
+    expect(temps()).toEqual([]);
+    expect(await stored(home)).toMatchObject({ refresh_token: "rt-3" });
+  });
+
+  it("wait in the folder that is away as a whole", async () => {
+    const next = rotated(home);
+    const folder = path.dirname(home.file);
+    const place = await reserve(home, read(home));
+    await fs.promises.rename(folder, `${folder}.moved`);
+    expect(await place.store(next, sleep)).toBe("away");
+    await fs.promises.rename(`${folder}.moved`, folder);
+    expect(JSON.parse(await readFile(temps()[0] ?? "", "utf8"))).toMatchObject({
+      refresh_token: "rt-2",
+    });
+  });
+
+  it.runIf(fs.existsSync("/proc/self/fd"))("leave no file open, wherever they end", async () => {
+    const before = await openFiles();
+    const next = rotated(home, 2);
+    for (const [result, harm] of [
+      ["placed", () => undefined],
+      ["kept", () => withFs({ renameSync: refuse("EPERM"), writeSync: refuse("EIO") })],
+      ["away", () => fs.renameSync(path.dirname(home.file), `${home.dir}/moved`)],
+    ] as const) {
+      const place = await reserve(home, read(home));
+      const fault = harm();
+      expect(await place.store(next, sleep)).toBe(result);
+      fault?.[Symbol.dispose]();
+      expect(await openFiles()).toBe(before);
+    }
+  });
 
   it("wait for a home that is away for a moment", async () => {
     const next = rotated(home);

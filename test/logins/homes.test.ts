@@ -93,6 +93,7 @@ describe("the homes of the Kimi CLIs", () => {
   it.each([
     ["kimi-cli", { KIMI_SHARE_DIR: path.resolve("/srv/kimi") }, path.resolve("/srv/kimi")],
     ["kimi-cli", { KIMI_SHARE_DIR: "" }, PYTHON],
+    ["kimi-cli", { KIMI_SHARE_DIR: " \t" }, PYTHON],
     ["kimi-cli", { KIMI_CODE_HOME: path.resolve("/srv/kimi") }, PYTHON],
     ["kimi-code-cli", { KIMI_CODE_HOME: path.resolve("/srv/kimi") }, path.resolve("/srv/kimi")],
     ["kimi-code-cli", { KIMI_CODE_HOME: "" }, TS],
@@ -102,7 +103,24 @@ describe("the homes of the Kimi CLIs", () => {
   });
 });
 
+describe("the slot of a pair of addresses", () => {
+  const { oauthHost, apiBase } = REGIONS["mainland-cn"];
+
+  it("is the usual one for kimi.com, with whatever blanks and slashes", () => {
+    expect(slotFor({ oauthHost: ` ${oauthHost}// `, apiBase: `${apiBase}/` })).toBe("kimi-code");
+  });
+
+  it.each([
+    ["another API", { oauthHost, apiBase: "https://api.example/v1" }],
+    ["another issuer", { oauthHost: "https://auth.example", apiBase }],
+  ])("is one of its own for kimi.com with %s", (_what, pair) => {
+    expect(slotFor(pair)).toMatch(/^kimi-code-env-[0-9a-f]{16}$/u);
+    expect(slotFor(pair)).not.toBe(slotFor({ ...REGIONS.global, ...pair, apiBase: "https://x" }));
+  });
+});
+
 describe("a profile's home", () => {
+  const issuer = "https://auth.kimi.com";
   const custom = {
     region: "custom",
     oauthHost: "http://127.0.0.1:1",
@@ -124,11 +142,25 @@ describe("a profile's home", () => {
       "OpenClaw's own",
       makeHome("openclaw", path.resolve("/srv/openclaw"), "kimi-code", REGIONS.global),
     ],
+    [
+      "OpenClaw's own in a folder with an odd name",
+      makeHome("openclaw", path.resolve("/srv/a folder\nof mine"), "kimi-code", REGIONS.global),
+    ],
   ])("is found again by what the profile stores: %s", (_whose, home) => {
     expect(homeOfBinding(bindingOf(home), ENV)).toEqual(home);
+    // Of a region the issuer says enough, also when the region's API moves.
+    expect(bindingOf(home).enterpriseUrl).toBe(
+      home.endpoints.region === "custom" ? home.endpoints.apiBase : undefined,
+    );
   });
 
-  const issuer = "https://auth.kimi.com";
+  it.each([
+    ["kimi-cli", PYTHON],
+    ["kimi-code-cli", TS],
+  ])("of the %s is in its usual folder where an early profile names none", (kind, dir) => {
+    const home = homeOfBinding({ authFlow: `${kind}:kimi-code`, issuer }, ENV);
+    expect(home).toMatchObject({ kind, dir, slot: "kimi-code" });
+  });
 
   it.each<[string, HomeBinding, string]>([
     ["nothing", {}, "login_missing"],
@@ -137,6 +169,16 @@ describe("a profile's home", () => {
     [
       "a slot that climbs out of its folder",
       { authFlow: "kimi-cli:../../etc/passwd", issuer },
+      "login_missing",
+    ],
+    [
+      "a slot that goes on outside of its folder",
+      { authFlow: "kimi-cli:kimi-code/../../passwd", issuer },
+      "login_missing",
+    ],
+    [
+      "an owner with more before it",
+      { authFlow: "not-kimi-cli:kimi-code", issuer },
       "login_missing",
     ],
     ["a slot with a leading dot", { authFlow: "kimi-cli:.kimi-code", issuer }, "login_missing"],
@@ -168,6 +210,13 @@ describe("a profile's home", () => {
       "endpoint_invalid",
     ],
   ])("is not guessed when the profile stores %s", (_what, binding, code) => {
-    expect(() => homeOfBinding(binding, ENV)).toThrow(expect.objectContaining({ code }));
+    expect(() => homeOfBinding(binding, ENV)).toThrow(
+      expect.objectContaining({
+        code,
+        message: expect.stringMatching(
+          code === "endpoint_invalid" ? /the profile/u : /This profile/u,
+        ),
+      }),
+    );
   });
 });

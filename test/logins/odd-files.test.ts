@@ -119,7 +119,13 @@ describe("a login that the Kimi Code CLI keeps in the system keychain", () => {
     ["# comment\ndefault_model = 'x'\n  credentials_store='keyring' # here\n[providers]\n", true],
     ['credentials_store = "auto"\n', false],
     ['credentials_store = "file"\n', false],
+    ['\n\tcredentials_store \t=  "keychain"\n', true],
+    ['models = ["a"]\ncredentials_store = "keyring"\n', true],
     ['[other]\ncredentials_store = "keyring"\n', false],
+    ['\n  [other]\nx = ["a"]\n credentials_store = "keyring"\n', false],
+    ['old_credentials_store = "keyring"\n', false],
+    ['credentials_store = "keyring2"\n', false],
+    ["credentials_store = keyring\n", false],
     ['# credentials_store = "keyring"\n', false],
     ["", false],
   ])("is named as such, with the two ways out (%j: %s)", async (config, isNamed) => {
@@ -132,5 +138,13 @@ describe("a login that the Kimi Code CLI keeps in the system keychain", () => {
       error.message.includes('credentials_store = "file"') &&
         error.message.includes("--device-code"),
     ).toBe(isNamed);
+  });
+
+  it.each(["kimi-cli", "openclaw"] as const)("does not concern the %s home", async (kind) => {
+    const home = homeFor(kind, await scratch(), standIn);
+    await writeFile(path.join(home.dir, "config.toml"), 'credentials_store = "keyring"\n');
+    const error = await failureOf(new Login(home, deps).access());
+    expect(error.code).toBe("login_missing");
+    expect(error.message).not.toContain("keychain");
   });
 });

@@ -141,14 +141,15 @@ describe("the check before a sign-in", () => {
 });
 
 describe("a home whose profile was not seen yet", () => {
-  it.each<[string, string, number, boolean]>([
-    ["of a process that runs", processMark(), 0, true],
-    ["of a process that cannot be seen", "{}", 0, true],
-    ["of a process that is gone", processMark().replace(/"pid":\d+/u, '"pid":4194305'), 0, false],
-    ["of yesterday", processMark(), -24 * HOUR_MS - 60_000, false],
-    ["of almost yesterday", processMark(), -24 * HOUR_MS + 60_000, true],
-    ["of tomorrow", processMark(), 24 * HOUR_MS + 60_000, false],
-  ])("with a mark %s may still be claimed: %s", async (_what, mark, laterMs, isClaimed) => {
+  // The mark is not in the titles: it is another one in each process.
+  it.each<[string, boolean, number, string]>([
+    ["of a process that runs", true, 0, processMark()],
+    ["of a process that cannot be seen", true, 0, "{}"],
+    ["of a process that is gone", false, 0, processMark().replace(/"pid":\d+/u, '"pid":4194305')],
+    ["of yesterday", false, -24 * HOUR_MS - 60_000, processMark()],
+    ["of almost yesterday", true, -24 * HOUR_MS + 60_000, processMark()],
+    ["of tomorrow", false, 24 * HOUR_MS + 60_000, processMark()],
+  ])("with a mark %s may still be claimed: %s", async (_what, isClaimed, laterMs, mark) => {
     await mkdir(path.dirname(home.file), { recursive: true });
     await writeFile(unclaimedMark(home), mark);
     const then = new Date(Date.now() + laterMs);
@@ -196,15 +197,23 @@ describe("the note of the stores that name a home", () => {
     expect(readStores(home)).toEqual({ stores: ["", "/agents/a", "/agents/b"], claimed: true });
   });
 
-  it("is not written where it says so already, nor twice by one process", async () => {
-    await writeFile(storesFile(home), '{"stores":["/agents/c"],"claimed":true}');
-    const { ino } = await stat(storesFile(home));
-    noteStore(home, "/agents/c", false);
-    expect((await stat(storesFile(home))).ino).toBe(ino);
-    await rm(storesFile(home));
-    noteStore(home, "/agents/c", false);
-    expect(existsSync(storesFile(home))).toBe(false);
+  it("is claimed by a store that it names already", () => {
+    noteStore(home, undefined, true);
+    expect(readStores(home)).toEqual({ stores: [""], claimed: true });
   });
+
+  it.each([true, false])(
+    "is not written where it says so already, nor twice by one process (claimed: %s)",
+    async (claimed) => {
+      await writeFile(storesFile(home), JSON.stringify({ stores: ["/agents/c"], claimed }));
+      const { ino } = await stat(storesFile(home));
+      noteStore(home, "/agents/c", false);
+      expect((await stat(storesFile(home))).ino).toBe(ino);
+      await rm(storesFile(home));
+      noteStore(home, "/agents/c", false);
+      expect(existsSync(storesFile(home))).toBe(false);
+    },
+  );
 
   it("is tried again after the disk has failed", () => {
     {
@@ -254,10 +263,21 @@ describe("a personal account", () => {
   });
 
   it("keeps its tokens in the profile where the home cannot be made", async () => {
-    await writeFile(stateDir, "");
-    expect(() => {
+    const refusal = expect.objectContaining({
+      code: "home_not_writable",
+      message: expect.stringContaining(path.dirname(personal.file)),
+    });
+    const adopt = (): void => {
       adoptPersonalAccount(personal, { access: "at-1", refresh: "rt-1", expires: 0 });
-    }).toThrow(expect.objectContaining({ code: "home_not_writable" }));
+    };
+    {
+      using _fault = withFs({ fsyncSync: refuse("EIO") });
+      expect(adopt).toThrow(refusal);
+    }
+    expect(await names()).toEqual([]);
+    await rm(stateDir, { recursive: true });
+    await writeFile(stateDir, "");
+    expect(adopt).toThrow(refusal);
   });
 
   it("is noted beside its home, and found by that", async () => {
@@ -292,6 +312,8 @@ describe("the homes in a state folder", () => {
       "login-0123456789abcdef-012345678.json",
       "login-0123456789ABCDEF-01234567.json",
       "login-0123456789abcdef-01234567.json.tmp",
+      "xpersonal-0123456789abcdef-01234567.json",
+      "personal-0123456789abcdef-012345678.json",
       "kimi-code.json",
     ]) {
       await writeFile(path.join(dir, name), "");

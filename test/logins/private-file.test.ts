@@ -9,7 +9,8 @@ import {
   tempTagOf,
   writePrivateFile,
 } from "../../src/logins/private-file.ts";
-import { refuse, systemError, withFs } from "../kit/fs-faults.ts";
+import { failingSync, refuse, systemError, withFs } from "../kit/fs-faults.ts";
+import { openFiles } from "../kit/logins.ts";
 
 let folder: string;
 let target: string;
@@ -32,6 +33,43 @@ describe("PrivateFile", () => {
     for (const file of files) {
       file.discard();
     }
+  });
+
+  it("has no tag at the end of its name where there is none", () => {
+    const file = PrivateFile.create(target);
+    expect(tempTagOf(path.basename(file.path), target)).toBe("");
+    file.discard();
+  });
+
+  it.runIf(existsSync("/proc/self/fd"))("leaves no file open, however it ends", async () => {
+    const before = await openFiles();
+    for (const end of [
+      (file: PrivateFile) => file.place(),
+      (file: PrivateFile) => file.placeIfAbsent(),
+      (file: PrivateFile) => file.keep(),
+      (file: PrivateFile) => file.discard(),
+    ]) {
+      await rm(target, { force: true });
+      const file = PrivateFile.create(target);
+      file.rehearse();
+      end(file);
+      expect(await openFiles()).toBe(before);
+    }
+  });
+
+  it("says when the disk fails to sync", async () => {
+    const file = PrivateFile.create(target);
+    using _fault = failingSync(1, "EIO");
+    await expect(file.sync()).rejects.toThrow("EIO");
+    await file.sync();
+    file.discard();
+  });
+
+  it("is made on a disk that lets nobody change rights, where it has them already", () => {
+    using _fault = withFs({ fchmodSync: refuse("EPERM") });
+    const file = PrivateFile.create(target);
+    expect(file.isOurs).toBe(true);
+    file.discard();
   });
 
   it("replaces the target in one step, for its owner only", async () => {
@@ -190,6 +228,14 @@ describe("createPrivateFile", () => {
   });
 });
 
+describe("createPrivateFile beside another process", () => {
+  it("leaves the place to a file that was there a moment ago", async () => {
+    using _race = withFs({ linkSync: refuse("EEXIST") });
+    expect(createPrivateFile(target, "new")).toBe(false);
+    expect(await readdir(folder)).toEqual([]);
+  });
+});
+
 describe("createPrivateFile where the disk knows no hard links", () => {
   let noLinks: Disposable;
 
@@ -268,6 +314,8 @@ describe("tempTagOf", () => {
     ["login.json.tmp.0123456789abcdef.0badcafe", "0badcafe"],
     ["login.json.tmp.0123456789abcdef", ""],
     ["login.json.tmp.4711.0badcafe", undefined],
+    ["login.json.tmp.x0123456789abcdef", undefined],
+    ["login.json.tmp.0123456789abcdef.0badcafe.gz", undefined],
     ["login.json.tmp.0123456789abcdef.", undefined],
     ["login.json", undefined],
     ["other.json.tmp.0123456789abcdef", undefined],

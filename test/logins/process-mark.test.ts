@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { isGone, MAX_MARK_BYTES, processMark } from "../../src/logins/process-mark.ts";
+import { systemError } from "../kit/fs-faults.ts";
 
 type Mark = { pid: number; space: string; start: string };
 
@@ -29,9 +30,10 @@ describe("the mark of a process", () => {
       const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
       expect(space).toMatch(/^\S+ pid:\[\d+\]$/u);
       expect(space.startsWith(`${boot} `)).toBe(true);
-      const fields = readFileSync("/proc/self/stat", "utf8").split(" ");
-      expect(fields).toContain(start);
-      expect(Number(start)).toBeGreaterThan(0);
+      const stat = readFileSync("/proc/self/stat", "utf8");
+      // The process's name may hold blanks; behind it, the start is field 22 of proc(5).
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      expect(start).toBe(fields[22 - 3]);
     },
   );
 
@@ -46,10 +48,20 @@ describe("the mark of a process", () => {
     await once(child, "exit");
     expect(isGone(changed({ pid }))).toBe(true);
     expect(isGone(`${changed({ pid })}   \nmore`)).toBe(true);
+    expect(isGone(changed({ pid, start: "" }))).toBe(true);
   });
 
   it("of another process that has the same id by now says so", () => {
     expect(isGone(changed({ start: "1" }))).toBe(true);
+  });
+
+  it("of a process that another user has says nothing, for it lives", () => {
+    const kill = vi.spyOn(process, "kill").mockImplementation(() => {
+      throw systemError("EPERM");
+    });
+    expect(isGone(changed({ start: "1" }))).toBe(false);
+    expect(kill).toHaveBeenCalledWith(process.pid, 0);
+    kill.mockRestore();
   });
 
   it("says nothing where the start is not known", () => {
@@ -62,15 +74,15 @@ describe("the mark of a process", () => {
   });
 
   it.each([
-    ["", "nothing"],
-    ["{", "no JSON"],
-    ["{}", "no mark"],
+    ["nothing", ""],
+    ["no JSON", "{"],
+    ["no mark", "{}"],
     ["null", "null"],
-    [changed({ pid: 0 }), "the id 0"],
-    [changed({ pid: -1 }), "the id of a group"],
-    [changed({ pid: 1.5 }), "half an id"],
-    [`\n${changed({ pid: 4_194_305 })}`, "a mark in the second line"],
-  ])("that is %j (%s) says nothing", (text) => {
+    ["the id 0", changed({ pid: 0 })],
+    ["the id of a group", changed({ pid: -1 })],
+    ["half an id", changed({ pid: 1.5 })],
+    ["a mark in the second line", `\n${changed({ pid: 4_194_305 })}`],
+  ])("that holds %s says nothing", (_what, text) => {
     expect(isGone(text)).toBe(false);
   });
 });

@@ -50,6 +50,7 @@ describe("a refusal", () => {
     const { message } = refusals.note("a", refused());
     expect(message).toContain("It failed");
     expect(message).toContain("60 seconds");
+    expect(refusals.known("a")?.message).toBe(message);
     pass(30_000);
     expect(refusals.known("a")?.message).toContain("30 seconds");
   });

@@ -83,4 +83,8 @@ describe.skipIf(process.platform === "win32")("what keeps a file from being repl
       expect(obstacleTo(file)).toBeUndefined();
     },
   );
+
+  it.runIf(process.platform === "linux")("is a mount that this very system has", () => {
+    expect(obstacleTo("/proc")).toBe("mounted");
+  });
 });

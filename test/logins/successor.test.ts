@@ -1,4 +1,5 @@
 /** Temporary files beside a home: who waits for a reply, and whose tokens are put in place. */
+import { existsSync } from "node:fs";
 import fsp from "node:fs/promises";
 import { chmod, chown, mkdir, rename, symlink, utimes, writeFile } from "node:fs/promises";
 import path from "node:path";
@@ -17,6 +18,7 @@ import {
   isRoot,
   leftovers,
   NOBODY,
+  openFiles,
   read,
   removeScratch,
   rotated,
@@ -147,6 +149,18 @@ describe("tokens that were left behind", () => {
     expect(await adoptSuccessor(home, current, found)).toBe("placed");
     expect((await fsp.stat(home.file)).ino).toBe(ino);
     expect(await stored(home)).toMatchObject({ refresh_token: "rt-2" });
+  });
+
+  it.runIf(existsSync("/proc/self/fd"))("are looked at without leaving a file open", async () => {
+    const current = read(home);
+    const file = await leave(text());
+    const before = await openFiles();
+    await isBeingRenewed(home, current, "request");
+    const found = await findSuccessor(home, current);
+    expect(found).toMatchObject({ file, credential: { refreshToken: "rt-2" } });
+    expect(await openFiles()).toBe(before);
+    expect(await adoptSuccessor(home, current, { file, credential: rotated(home) })).toBe("placed");
+    expect(await openFiles()).toBe(before);
   });
 
   it("are written over the file where the folder is read-only", async () => {

@@ -12,7 +12,6 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { routeTo } from "../../src/protocol/connection.ts";
 import { isKimiError } from "../../src/protocol/errors.ts";
 import { exchange } from "../../src/protocol/http.ts";
-import { proxyFor } from "../../src/protocol/proxy-env.ts";
 import { setProxyMode } from "../../src/protocol/proxy-mode.ts";
 import { everythingIn } from "../kit/logins.ts";
 import { type StandIn, startStandIn } from "../kit/standin/server.ts";
@@ -308,82 +307,6 @@ describe("a message about a failed request", () => {
       `Kimi's server localhost:${String(port)} could not be reached: its certificate could not be verified. If your network has a certificate of its own, set NODE_EXTRA_CA_CERTS to its file, or NODE_USE_SYSTEM_CA=1, and try again; you are still signed in.`,
     );
     expect(mayHaveReachedServer).toBe(false);
-  });
-});
-
-describe("proxyFor", () => {
-  it.each<[Record<string, string>, string | undefined]>([
-    [{}, undefined],
-    [{ HTTPS_PROXY: "http://a:1" }, "http a:1 HTTPS_PROXY"],
-    [{ https_proxy: "http://b:2", HTTPS_PROXY: "http://a:1" }, "http b:2 https_proxy"],
-    [{ https_proxy: "", HTTPS_PROXY: "http://a:1" }, "http a:1 HTTPS_PROXY"],
-    [{ https_proxy: "  ", ALL_PROXY: "http://a:1" }, "http a:1 ALL_PROXY"],
-    [{ HTTP_PROXY: "http://a:1" }, undefined],
-    [{ HTTP_PROXY: "http://a:1", ALL_PROXY: "socks5://s:1" }, undefined],
-    [{ HTTPS_PROXY: "proxy.corp:3128" }, "http proxy.corp:3128 HTTPS_PROXY"],
-    [{ HTTPS_PROXY: "user:pw@proxy.corp:3128" }, "http proxy.corp:3128 HTTPS_PROXY"],
-    [{ HTTPS_PROXY: "https://proxy.corp" }, "http proxy.corp:443 HTTPS_PROXY"],
-    [{ HTTPS_PROXY: "http://proxy.corp" }, "http proxy.corp:80 HTTPS_PROXY"],
-    [{ HTTPS_PROXY: "proxy.corp" }, "http proxy.corp:80 HTTPS_PROXY"],
-    [{ HTTPS_PROXY: "SOCKS5://s" }, "socks5 s:1080 HTTPS_PROXY"],
-    [{ ALL_PROXY: "socks5://s:1", HTTPS_PROXY: "socks5://t:1" }, "socks5 s:1 ALL_PROXY"],
-    [{ HTTP_PROXY: "socks5://s:9", HTTPS_PROXY: "socks4://t:9" }, "socks4 t:9 HTTPS_PROXY"],
-    [{ HTTPS_PROXY: "http://[::1]:3128" }, "http [::1]:3128 HTTPS_PROXY"],
-    [{ ALL_PROXY: "socks5h://s" }, "socks5 s:1080 ALL_PROXY"],
-    [{ HTTPS_PROXY: "socks4://s:9" }, "socks4 s:9 HTTPS_PROXY"],
-    [{ HTTP_PROXY: "socks5://s:9" }, "socks5 s:9 HTTP_PROXY"],
-    [{ HTTPS_PROXY: "http://a:1", ALL_PROXY: "socks5://s:1" }, "http a:1 HTTPS_PROXY"],
-  ])("reads %j as %s", (env, wanted) => {
-    const proxy = proxyFor(KIMI, env);
-    expect(proxy && `${proxy.kind} ${proxy.label} ${proxy.variable}`).toBe(wanted);
-  });
-
-  it.each<[string, boolean]>([
-    ["*", true],
-    ["auth.kimi.com", true],
-    ["AUTH.Kimi.COM", true],
-    ["kimi.com", true],
-    [".kimi.com", true],
-    ["*.kimi.com", true],
-    ["auth.kimi.com:443", true],
-    ["auth.kimi.com:8443", false],
-    ["localhost kimi.com", true],
-    ["localhost,127.0.0.1", false],
-    ["imi.com", false],
-    ["kimi.com.evil.example", false],
-    ["auth.kimi.com.", true],
-    ["auth.kimi.com:https", false],
-    ["auth.kimi.com:443x", false],
-    ["x.*.kimi.com", false],
-    [",,kimi.com", true],
-    ["a.example,\tkimi.com", true],
-    ["", false],
-  ])("lets NO_PROXY=%s take Kimi out: %s", (value, exempt) => {
-    expect(proxyFor(KIMI, { HTTPS_PROXY: "http://a:1", NO_PROXY: value }) === undefined).toBe(
-      exempt,
-    );
-  });
-
-  it.each([
-    ["http://[::1]:8080/", "[::1]"],
-    ["http://[::1]:8080/", "::1"],
-    ["http://[::1]:8080/", "[::1]:8080"],
-  ])("lets NO_PROXY take %s out as %s", (url, value) => {
-    expect(
-      proxyFor(new URL(url), { HTTP_PROXY: "http://a:1", no_proxy: "", NO_PROXY: value }),
-    ).toBeUndefined();
-  });
-
-  it.each([
-    ["http://auth.kimi.com/", "auth.kimi.com:80", true],
-    ["http://auth.kimi.com/", "auth.kimi.com:443", false],
-    ["http://auth.kimi.com:8080/", "auth.kimi.com:8080", true],
-    ["http://auth.kimi.com./", "kimi.com", true],
-    ["http://[::1]:8080/", "[::1]:80", false],
-    ["http://[::1]:8080/", "::2", false],
-  ])("takes %s out with NO_PROXY=%s: %s", (url, value, exempt) => {
-    const proxy = proxyFor(new URL(url), { HTTP_PROXY: "http://a:1", NO_PROXY: value });
-    expect(proxy === undefined).toBe(exempt);
   });
 });
 

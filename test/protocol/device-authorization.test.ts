@@ -1,8 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { requestDeviceCode } from "../../src/protocol/device-authorization.ts";
-import type { Endpoints } from "../../src/protocol/endpoints.ts";
-import { CLIENT_ID, REGIONS } from "../../src/protocol/endpoints.ts";
-import { checkVerificationLink } from "../../src/protocol/verification-link.ts";
+import { CLIENT_ID } from "../../src/protocol/endpoints.ts";
 import { everythingIn, failureOf } from "../kit/logins.ts";
 import { startStandIn } from "../kit/standin/server.ts";
 import type { Fault, StandIn } from "../kit/standin/server.ts";
@@ -43,6 +41,11 @@ describe("asking for a sign-in code", () => {
     ["an interval of null", { interval: null }, { intervalS: 5 }],
     ["an interval below a second", { interval: 0.2 }, { intervalS: 1 }],
     ["numbers as text", { interval: "7", expires_in: "600" }, { intervalS: 7, expiresInS: 600 }],
+    [
+      "odd numbers as text",
+      { interval: " 7.25 ", expires_in: "600.5" },
+      { intervalS: 7.25, expiresInS: 600.5 },
+    ],
     ["no lifetime", { expires_in: undefined }, { expiresInS: 900 }],
     ["members that nobody knows", { news: SECRET }, {}],
   ])("takes a reply with %s", async (_what, change, wanted) => {
@@ -56,6 +59,8 @@ describe("asking for a sign-in code", () => {
     ["no link", { verification_uri_complete: undefined }],
     ["an empty device code", { device_code: "" }],
     ["a number as a device code", { device_code: 7 }],
+    ["a device code with a line break before it", { device_code: `\n${SECRET}` }],
+    ["a device code with a blank behind it", { device_code: `${SECRET} ` }],
     ["a user code that would write over the screen", { user_code: "FAKE\u001B[2J" }],
     ["a user code of two lines", { user_code: `FAKE\n${SECRET}` }],
     ["an endless user code", { user_code: "F".repeat(65) }],
@@ -70,6 +75,8 @@ describe("asking for a sign-in code", () => {
     ["an interval of decades", { interval: 1e9 }],
     ["an interval that outlasts a sign-in", { interval: 900 }],
     ["text as an interval", { interval: SECRET }],
+    ["an interval with a unit", { interval: "5s" }],
+    ["an interval with a word before it", { interval: "in 5" }],
     ["a truth value as an interval", { interval: true }],
     ["a lifetime of 0", { expires_in: 0 }],
     ["a negative lifetime", { expires_in: -1 }],
@@ -79,7 +86,7 @@ describe("asking for a sign-in code", () => {
   ])("refuses %s in plain words", async (_what, change) => {
     standIn.device.replyOverride = (reply) => ({ ...reply, ...change });
     const error = await failureOf(requestDeviceCode(deviceRequest(standIn)));
-    expect(error.code).toBe("bad_reply");
+    expect(error).toMatchObject({ code: "bad_reply", details: { status: 200 } });
     expect(error.message).toMatch(
       /^127\.0\.0\.1:\d+ (answered|sent) .*\. Check the network or proxy and sign in again\.$/,
     );
@@ -116,6 +123,12 @@ describe("asking for a sign-in code", () => {
     expect(everythingIn(error)).not.toContain(SECRET);
   });
 
+  it("says with which status a request was refused", async () => {
+    standIn.failNext("device_authorization", { kind: "status", status: 418 });
+    const error = await failureOf(requestDeviceCode(deviceRequest(standIn)));
+    expect(error).toMatchObject({ code: "refused", details: { status: 418 } });
+  });
+
   it("asks nobody once the user has cancelled, and says why in the host's words", async () => {
     const reason = new Error("cancelled by the user");
     const request = deviceRequest(standIn, { signal: AbortSignal.abort(reason) });
@@ -137,55 +150,5 @@ describe("asking for a sign-in code", () => {
     await standIn.waitFor("device_authorization");
     controller.abort(reason);
     await expect(asked).rejects.toBe(reason);
-  });
-});
-
-describe("the link of a sign-in", () => {
-  const custom: Endpoints = {
-    region: "custom",
-    oauthHost: "https://kimi.proxy.example",
-    apiBase: "https://kimi.proxy.example/v1",
-  };
-  const loopback: Endpoints = {
-    region: "custom",
-    oauthHost: "http://127.0.0.1:1",
-    apiBase: "http://127.0.0.1:1/v1",
-  };
-
-  it.each<[string, Endpoints, string]>([
-    ["kimi.com", REGIONS["mainland-cn"], "https://www.kimi.com/code/authorize_device?user_code=A"],
-    ["kimi.ai", REGIONS.global, "https://www.kimi.ai/code/authorize_device?user_code=A"],
-    ["kimi.com behind an address of the user's", custom, "https://www.kimi.com/code"],
-    ["kimi.ai behind an address of the user's", custom, "https://www.kimi.ai/code"],
-    ["loopback", loopback, "http://localhost:8080/code"],
-    ["loopback with https", loopback, "https://[::1]:8080/code"],
-  ])("may lead to %s", (_where, endpoints, link) => {
-    expect(checkVerificationLink(link, endpoints)).toBe(link);
-  });
-
-  it.each<[string, Endpoints, string]>([
-    ["the other region", REGIONS["mainland-cn"], "https://www.kimi.ai/code"],
-    ["the other region", REGIONS.global, "https://www.kimi.com/code"],
-    ["a site without https", REGIONS.global, "http://www.kimi.ai/code"],
-    ["another port", REGIONS.global, "https://www.kimi.ai:8443/code"],
-    ["a host that only begins like the site", REGIONS.global, "https://www.kimi.ai.example/code"],
-    ["a host that only ends like the site", REGIONS.global, "https://login-www.kimi.ai/code"],
-    ["a host with the site as its user", REGIONS.global, "https://www.kimi.ai@example.com/"],
-    ["the site with a user", REGIONS.global, "https://user:word@www.kimi.ai/"],
-    ["a script", REGIONS.global, "javascript:alert(1)//www.kimi.ai"],
-    ["a file", loopback, "file:///etc/passwd"],
-    ["this machine, where the issuer is not on it", REGIONS.global, "http://127.0.0.1/code"],
-    ["this machine, behind an address of the user's", custom, "http://127.0.0.1/code"],
-    ["an address of the user's", custom, "https://kimi.proxy.example/code"],
-    ["nowhere", REGIONS.global, ""],
-    ["the end of the world", REGIONS.global, `https://www.kimi.ai/${"a".repeat(2_048)}`],
-  ])("must not lead to %s", (_where, endpoints, link) => {
-    expect(checkVerificationLink(link, endpoints)).toBeUndefined();
-  });
-
-  it("is shown in plain ASCII", () => {
-    expect(
-      checkVerificationLink("https://www.kimi.ai/c\u202Eode?\u001B[2J", REGIONS.global),
-    ).toMatch(/^[\x21-\x7e]+$/);
   });
 });

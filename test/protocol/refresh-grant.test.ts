@@ -136,6 +136,11 @@ describe("a 200", () => {
     ["a negative lifetime", (reply) => ({ ...reply, expires_in: -5 }), { expiresInS: 900 }],
     ["an endless lifetime", (reply) => ({ ...reply, expires_in: 1e12 }), { expiresInS: 86_400 }],
     ["words for a lifetime", (reply) => ({ ...reply, expires_in: "soon" }), { expiresInS: 900 }],
+    [
+      "a truth value for a lifetime",
+      (reply) => ({ ...reply, expires_in: true }),
+      { expiresInS: 900 },
+    ],
     ["null for a lifetime", (reply) => ({ ...reply, expires_in: null }), { expiresInS: 900 }],
     ["no lifetime", ({ expires_in: _e, ...rest }) => rest, { expiresInS: 900 }],
   ])("with %s still gives both tokens, for the old one is spent", async (_what, fn, wanted) => {
@@ -317,11 +322,25 @@ describe("a refusal", () => {
         status,
         location: `${other.origin}/api/oauth/token`,
       });
-      expect(await cleanFailure(spend())).toMatchObject({ code: "refused", details: { status } });
+      const error = await cleanFailure(spend());
+      expect(error).toMatchObject({ code: "refused", details: { status } });
+      expect(error.message).toContain("tried to redirect the sign-in request, so it was blocked.");
       expect(other.requests).toEqual([]);
       expect(standIn.count("token")).toBe(1);
     },
   );
+
+  it.each([
+    [300, "tried to redirect the sign-in request"],
+    [399, "tried to redirect the sign-in request"],
+    [400, "refused to refresh the login (HTTP 400)"],
+    [499, "refused to refresh the login (HTTP 499)"],
+  ])("%i without a word about the token is told as what it is", async (status, words) => {
+    standIn.failNext("token", { kind: "status", status });
+    const error = await cleanFailure(spend());
+    expect(error).toMatchObject({ code: "refused", details: { status } });
+    expect(error.message).toContain(words);
+  });
 
   it.each([
     ["seconds", () => "7", 7_000, 7_000],

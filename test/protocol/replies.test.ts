@@ -186,6 +186,12 @@ describe("refreshGrant", () => {
     ]);
   });
 
+  it("does not take invalid_grant for the end of the login when the connection broke in it", async () => {
+    const body = '{"error":"invalid_grant"}';
+    cutReply(body, body.length);
+    await expect(grant()).rejects.toMatchObject({ code: "network", transient: true });
+  });
+
   it.each([["null"], ['""'], ["7"], ['"a\\nb"'], [undefined]])(
     "keeps the old refresh token for %s in its place",
     async (value) => {

@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import path from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { AgentRuns } from "../kit/openclaw/agent-run.ts";
 import { resolveAs, resolveForReal, webFetch, webSearch } from "../kit/openclaw/web-tools.ts";
 import * as bodies from "../kit/standin/bodies.ts";
@@ -9,19 +9,33 @@ import { type Fault, type StandIn, startStandIn } from "../kit/standin/server.ts
 let standIn: StandIn;
 let runs: AgentRuns;
 
-beforeEach(async () => {
+beforeAll(() => {
+  resolveAs({ "page.example": ["93.184.216.34"] });
+});
+
+afterAll(resolveForReal);
+
+async function install(): Promise<void> {
   standIn = await startStandIn();
   runs = await AgentRuns.create();
   // Old enough that a rejected bearer is a reason to renew it.
   await runs.signIn(standIn, "kimi-code:default", undefined, 120_000);
-  resolveAs({ "page.example": ["93.184.216.34"] });
-});
+}
 
-afterEach(async () => {
-  resolveForReal();
+async function remove(): Promise<void> {
   await runs[Symbol.asyncDispose]();
   await standIn.close();
-});
+}
+
+/** One installation for a whole group, whose tests leave the login as it is. */
+function shareInstallation(): void {
+  beforeAll(install);
+  beforeEach(() => {
+    standIn.clear();
+    standIn.heal();
+  });
+  afterAll(remove);
+}
 
 type Route = "search" | "fetch";
 
@@ -31,7 +45,7 @@ async function told(route: Route, settings: Record<string, unknown> = {}): Promi
     const payload = await webSearch({ query: crypto.randomUUID() }, settings);
     return `${String(payload["error"])}: ${String(payload["message"])}`;
   }
-  return await webFetch("https://page.example/", settings).then(
+  return await webFetch(`https://page.example/${crypto.randomUUID()}`, settings).then(
     (page) => `a page of ${String(String(page["text"]).length)} characters`,
     (error: unknown) =>
       error instanceof Error && "code" in error ? `${String(error.code)}: ${error.message}` : "?",
@@ -43,6 +57,8 @@ const both = <T>(rows: readonly T[]): (readonly [Route, T])[] =>
   ROUTES.flatMap((route) => rows.map((row) => [route, row] as const));
 
 describe("an answer of Kimi's", () => {
+  shareInstallation();
+
   it.each(
     both([
       [bodies.QUOTA_WEEKLY, /^quota: .*weekly usage limit/],
@@ -79,6 +95,8 @@ function raw(body: string, contentType = "application/json", status = 200): Faul
 }
 
 describe("a bad reply", () => {
+  shareInstallation();
+
   const html = "<!DOCTYPE html><html><body>Sign in to the hotel's network</body></html>";
   it.each<[string, Fault, RegExp]>([
     ["HTML", raw(html, "text/html"), NOT_OURS],
@@ -131,6 +149,9 @@ describe("a bad reply", () => {
 });
 
 describe("the login of a web tool", () => {
+  beforeEach(install);
+  afterEach(remove);
+
   it.each(ROUTES)("is renewed once when Kimi rejects its bearer, and %s goes on", async (route) => {
     standIn.revokeAllAccess();
     const words = await told(route);
@@ -182,6 +203,8 @@ describe("the login of a web tool", () => {
 });
 
 describe("a caller who leaves", () => {
+  shareInstallation();
+
   it.each(ROUTES)("before %s: nothing is sent", async (route) => {
     const signal = AbortSignal.abort(new Error("the user has left"));
     const work =
