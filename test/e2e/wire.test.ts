@@ -30,6 +30,19 @@ const PLAIN = "kimi-code/kimi-plain";
 const PIXEL =
   "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==";
 
+/** A GIF of one pixel with a comment of 5.5 MB: OpenClaw makes pictures of many pixels smaller, but not this one. */
+function largePicture(comment: string): Buffer {
+  const head = "474946383961010001008000000000000000000021fe";
+  const image = "2c00000000010001000002024401003b";
+  const block = Buffer.concat([Buffer.of(255), Buffer.from(comment.padEnd(255))]);
+  return Buffer.concat([
+    Buffer.from(head, "hex"),
+    ...Array.from({ length: 22_000 }, () => block),
+    Buffer.of(0),
+    Buffer.from(image, "hex"),
+  ]);
+}
+
 /** What a caller may ask for and Kimi fixes itself. */
 const FIXED = {
   temperature: 0.3,
@@ -240,6 +253,27 @@ describe("what Kimi gets from a turn", () => {
       expect(conversation(calls()[0])).toEqual([
         { role: "user", content: [{ type: "text", text: "what is it" }, expected] },
       ]);
+    },
+    PATIENCE_MS,
+  );
+
+  it.each([
+    [CHAT, (id: string) => ({ type: "image_url", image_url: { url: `ms://${id}`, id } })],
+    [MESSAGES, (id: string) => ({ type: "image", source: { type: "url", url: `ms://${id}` } })],
+  ])(
+    "names a picture by its upload where it does not fit into a request of %s, in each call of a turn",
+    async (model, expected) => {
+      standIn.script(TOOL_TURNS);
+      const url = `data:image/gif;base64,${largePicture(model).toString("base64")}`;
+      const parts = [
+        { type: "text", text: "what is it" },
+        { type: "image_url", image_url: { url } },
+      ];
+      await turn(parts as readonly ContentPart[], { model });
+      const [id = ""] = [...standIn.account().files.keys()].slice(-1);
+      const asked = { role: "user", content: [{ type: "text", text: "what is it" }, expected(id)] };
+      expect(calls().map((one) => conversation(one)[0])).toEqual([asked, asked, asked]);
+      expect(standIn.count("files")).toBe(1);
     },
     PATIENCE_MS,
   );
