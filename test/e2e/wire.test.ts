@@ -43,6 +43,12 @@ function largePicture(comment: string): Buffer {
   ]);
 }
 
+/** The beginning of an MP4, by which OpenClaw knows it, and nothing to play. */
+const VIDEO = Buffer.concat([
+  Buffer.from("000000186674797069736f6d0000020069736f6d6d703432", "hex"),
+  Buffer.alloc(4_096, 1),
+]);
+
 /** What a caller may ask for and Kimi fixes itself. */
 const FIXED = {
   temperature: 0.3,
@@ -274,6 +280,36 @@ describe("what Kimi gets from a turn", () => {
       const asked = { role: "user", content: [{ type: "text", text: "what is it" }, expected(id)] };
       expect(calls().map((one) => conversation(one)[0])).toEqual([asked, asked, asked]);
       expect(standIn.count("files")).toBe(1);
+    },
+    PATIENCE_MS,
+  );
+
+  it(
+    "tells what is in a video that a user sends, which is uploaded and described first",
+    async () => {
+      const isShown = ({ body }: RecordedRequest): boolean => body.includes("video_url");
+      standIn.script([{ text: "a cat asleep", when: isShown }]);
+      await gateway.call("chat.send", {
+        sessionKey: "agent:main:video",
+        message: "what is it",
+        idempotencyKey: "video-1",
+        attachments: [
+          {
+            type: "video",
+            mimeType: "video/mp4",
+            fileName: "cat.mp4",
+            content: VIDEO.toString("base64"),
+          },
+        ],
+      });
+      const asked = await standIn.waitFor("chat", {
+        filter: ({ body }) => body.includes("a cat asleep"),
+      });
+      expect(JSON.stringify(conversation(asked))).toContain("what is it");
+      const [id = ""] = [...standIn.account().files.keys()].slice(-1);
+      expect(standIn.account().files.get(id)).toEqual({ purpose: "video", bytes: VIDEO.length });
+      expect(calls().map((one) => one.body.includes(`ms://${id}`))).toEqual([true, false]);
+      expect(standIn.violations).toEqual([]);
     },
     PATIENCE_MS,
   );
