@@ -287,8 +287,7 @@ describe("what Kimi gets from a turn", () => {
   it(
     "tells what is in a video that a user sends, which is uploaded and described first",
     async () => {
-      const isShown = ({ body }: RecordedRequest): boolean => body.includes("video_url");
-      standIn.script([{ text: "a cat asleep", when: isShown }]);
+      standIn.script([{ text: "a cat asleep", when: ({ body }) => body.includes("video_url") }]);
       await gateway.call("chat.send", {
         sessionKey: "agent:main:video",
         message: "what is it",
@@ -310,6 +309,31 @@ describe("what Kimi gets from a turn", () => {
       expect(standIn.account().files.get(id)).toEqual({ purpose: "video", bytes: VIDEO.length });
       expect(calls().map((one) => one.body.includes(`ms://${id}`))).toEqual([true, false]);
       expect(standIn.violations).toEqual([]);
+    },
+    PATIENCE_MS,
+  );
+
+  it(
+    "calls a tool for a call that a model writes as text, which nobody is shown",
+    async () => {
+      const written =
+        '<|tool_calls_section_begin|><|tool_call_begin|>functions.exec:0<|tool_call_argument_begin|>{"command":"echo one"}<|tool_call_end|><|tool_calls_section_end|>';
+      standIn.script([
+        { reasoning: "a thought", text: `I look. ${written}` },
+        { text: "finished" },
+      ]);
+      const shown = await turn("use a tool", { model: CHAT });
+      expect(shown).toMatch(/finished$/u);
+      expect(shown).not.toContain("<|");
+      expect(conversation(calls().at(-1)).slice(1)).toEqual([
+        {
+          role: "assistant",
+          reasoning_content: "a thought",
+          content: "I look.",
+          tool_calls: [chatCall("functions_exec_0", "echo one")],
+        },
+        chatResult("functions_exec_0", "one"),
+      ]);
     },
     PATIENCE_MS,
   );
