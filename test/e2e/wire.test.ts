@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { defaultModels, type ModelRow } from "../kit/standin/accounts.ts";
-import { CONTEXT_OVERFLOW } from "../kit/standin/bodies.ts";
+import { badRequest, CONTEXT_OVERFLOW } from "../kit/standin/bodies.ts";
 import { type RecordedRequest, type StandIn, startStandIn } from "../kit/standin/server.ts";
 import { type ContentPart, type Gateway } from "../kit/openclaw/gateway.ts";
 import { createHost, type Host } from "../kit/openclaw/host.ts";
@@ -309,6 +309,24 @@ describe("what Kimi gets from a turn", () => {
       expect(standIn.account().files.get(id)).toEqual({ purpose: "video", bytes: VIDEO.length });
       expect(calls().map((one) => one.body.includes(`ms://${id}`))).toEqual([true, false]);
       expect(standIn.violations).toEqual([]);
+    },
+    PATIENCE_MS,
+  );
+
+  it(
+    "says that a picture of this turn was refused",
+    async () => {
+      const answer = badRequest("image exceeds 5 MB maximum");
+      standIn.failAlways(
+        "chat",
+        { kind: "status", ...answer },
+        { when: ({ body }) => body.includes(PIXEL) },
+      );
+      const url = `data:image/png;base64,${PIXEL}`;
+      const picture = [{ type: "image_url", image_url: { url } }] as const;
+      const refused = await gateway.chat(picture, { model: CHAT });
+      expect(refused.text).toMatch(/^Kimi did not take the image that you sent/u);
+      expect(standIn.count("chat")).toBe(1);
     },
     PATIENCE_MS,
   );

@@ -191,6 +191,13 @@ describe.each(PROTOCOLS)("an image that Kimi refuses (protocol %s)", (protocol, 
     expect(calls().length).toBe(2);
   });
 
+  it("is told also where the host adds something of its own after it", async () => {
+    const added = { ...shown(), runtimeContextCarrier: true } as HostMessage;
+    const context = { messages: [shown(image("pic01")), answered(), shown(image("pic66")), added] };
+    const answer = await runs.call(context, { modelId: "kimi-for-coding" });
+    expect(answer.errorMessage).toMatch(/^Kimi did not take the image that you sent/u);
+  });
+
   it("is told at once where there is no other", async () => {
     const answer = await runs.call(
       { messages: [shown(image("pic66"))] },
