@@ -217,10 +217,7 @@ export function withFileIds(body: unknown, files: Fitted["files"]): unknown {
 
 /** True for what a person said, and not for what the host adds after it in the same role. */
 function isOfUser(message: Message): boolean {
-  return (
-    message.role === "user" &&
-    !("runtimeContextCarrier" in message && message.runtimeContextCarrier === true)
-  );
+  return message.role === "user" && message.runtimeContextCarrier !== true;
 }
 
 /** Leaves out all images but those of the last thing that the user said; itself where there are none. */
