@@ -116,6 +116,11 @@ export default definePluginEntry({
       fetchUsageSnapshot: async (ctx) => await runtime().fetchUsageSnapshot(ctx),
     });
     registerWebProviders(api, runtime);
+    api.registerMediaUnderstandingProvider?.({
+      id: PROVIDER_ID,
+      capabilities: ["video"],
+      describeVideo: async (request) => await runtime().describeVideo(request),
+    });
     // Each copy of the plugin in this process may have a refresh under way.
     api.lifecycle?.onDispose?.(settleBeforeEnd);
     if (api.registrationMode === "full") {

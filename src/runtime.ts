@@ -14,6 +14,7 @@ export { replayPolicy } from "./inference/replay.ts";
 export { prepareRuntimeAuth } from "./inference/runtime-auth.ts";
 export { inspectToolSchemas, normalizeToolSchemas } from "./inference/tool-schemas.ts";
 export { wrapStream } from "./inference/stream.ts";
+export { describeVideo } from "./inference/video.ts";
 export { refreshKimiCodeOAuth } from "./kimi-code-oauth.ts";
 export {
   checkCliLoginNonInteractive,

@@ -294,6 +294,7 @@ describe("the manifest, without running code", () => {
     );
     expect(methods.toSorted()).toEqual([
       "on gateway_stop",
+      "registerMediaUnderstandingProvider",
       "registerProvider",
       "registerService",
       "registerWebFetchProvider",
@@ -305,6 +306,7 @@ describe("the manifest, without running code", () => {
         .map(({ args }) => (args[0] as { readonly id: unknown }).id);
     expect(manifest.contracts).toEqual({
       usageProviders: provider.fetchUsageSnapshot === undefined ? [] : manifest.providers,
+      mediaUnderstandingProviders: idsOf("registerMediaUnderstandingProvider"),
       webSearchProviders: idsOf("registerWebSearchProvider"),
       webFetchProviders: idsOf("registerWebFetchProvider"),
     });

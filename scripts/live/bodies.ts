@@ -1,6 +1,7 @@
 /** Calls of models, finished by the plugin's own last hand on a body. */
 
-import { kimiBody, MESSAGES_BETA, type PayloadFacts } from "../../src/inference/payload.ts";
+import type { PayloadFacts } from "../../src/inference/body.ts";
+import { kimiBody, MESSAGES_BETA } from "../../src/inference/payload.ts";
 import { isRecord, parseJson } from "../../src/json.ts";
 import { isK3, type ModelRow } from "../../src/models/models.ts";
 import { type Answer, type LiveRequest, MODEL_TIMEOUT_MS } from "./kimi.ts";

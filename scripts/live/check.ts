@@ -35,6 +35,8 @@ export interface Live {
   readonly rows: readonly ModelRow[];
   /** The last answer of the chat route that was a success. */
   chat?: Answer;
+  /** The id of a picture that was uploaded. */
+  fileId?: string;
 }
 
 /** One fact that can be seen. */

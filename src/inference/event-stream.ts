@@ -15,6 +15,20 @@ export type StreamEvent = Stream extends AsyncIterable<infer Event> ? Event : ne
 /** The message at the end. */
 export type Message = Extract<StreamEvent, { type: "error" }>["error"];
 
+/** The host's record of a call that brought nothing. */
+export function emptyMessage(model: Parameters<StreamFn>[0]): Omit<Message, "stopReason"> {
+  const none = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0, total: 0 };
+  return {
+    role: "assistant",
+    content: [],
+    api: model.api,
+    provider: model.provider,
+    model: model.id,
+    usage: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0, totalTokens: 0, cost: none },
+    timestamp: Date.now(),
+  };
+}
+
 /** A stream that is filled as it is read. */
 export class EventStream implements AsyncIterable<StreamEvent> {
   readonly #events: StreamEvent[] = [];

@@ -5,82 +5,22 @@
  */
 
 import { isRecord } from "../json.ts";
-import type { ModelRow } from "../models/models.ts";
+import {
+  type Body,
+  distinct,
+  isBlank,
+  LEFT_OUT,
+  outputLimit,
+  type PayloadFacts,
+  solidContent,
+  toolSchema,
+  without,
+} from "./body.ts";
 import { CallIds } from "./call-ids.ts";
 import { anthropicChoice, openAiChoice, planOf } from "./tool-choice.ts";
-import { kimiToolSchema } from "./tool-schemas.ts";
 
-type Body = Readonly<Record<string, unknown>>;
-
-/** What a body depends on beside itself. */
-export interface PayloadFacts {
-  readonly row: ModelRow;
-  /** The host's thinking level. */
-  readonly level: string | undefined;
-  /** The host's session. */
-  readonly sessionId: string | undefined;
-  /** Output limit that the caller asked for, in tokens. */
-  readonly maxTokens: number | undefined;
-  /** How many tokens the conversation takes, about. */
-  readonly usedTokens: number;
-  /** The tools' parameters as Kimi takes them, by the tool's name. */
-  readonly schemas: ReadonlyMap<string, object>;
-}
-
-/** Kimi fixes these itself; a request that names them is refused, or means something else there. */
-const LEFT_OUT = [
-  "temperature",
-  "top_p",
-  "top_k",
-  "n",
-  "presence_penalty",
-  "frequency_penalty",
-  "seed",
-  "store",
-  "service_tier",
-  "prompt_cache_retention",
-  "reasoning_effort",
-  "max_tokens",
-];
-
-/** Least that a model which thinks may write, in tokens: thinking counts, too. */
-const LEAST_WITH_THINKING = 16_000;
 /** Stands for a thought that was not kept; Kimi refuses a call of a tool without one. */
 const NO_THOUGHT = { type: "thinking", thinking: ".", signature: "" };
-
-function without(body: Body, names: readonly string[]): Body {
-  return Object.fromEntries(Object.entries(body).filter(([name]) => !names.includes(name)));
-}
-
-function isEmptyText(part: unknown): boolean {
-  return isRecord(part) && part.type === "text" && (part.text ?? "") === "";
-}
-
-/** Content without empty text parts, which are refused. */
-function solidContent(content: unknown): unknown {
-  return Array.isArray(content) ? content.filter((part) => !isEmptyText(part)) : content;
-}
-
-function isBlank(content: unknown): boolean {
-  return (
-    content === undefined ||
-    content === null ||
-    content === "" ||
-    (Array.isArray(content) && content.length === 0)
-  );
-}
-
-/**
- * The most that an answer may have, in tokens: what is left of the context, as both Kimi CLIs ask for
- * it, or what the caller wants, with room for the thinking that comes before. Where nothing is left,
- * room for thinking is asked for: the server then says that the conversation is too long,
- * which the host can mend.
- */
-function outputLimit({ row, maxTokens, usedTokens }: PayloadFacts, thinks: boolean): number {
-  const room = Math.max(row.contextWindow - usedTokens, LEAST_WITH_THINKING);
-  const wanted = maxTokens ?? row.contextWindow;
-  return Math.min(thinks ? Math.max(wanted, LEAST_WITH_THINKING) : wanted, room, row.contextWindow);
-}
 
 function chatToolCall(call: unknown, ids: CallIds): unknown {
   return isRecord(call) && typeof call.id === "string" ? { ...call, id: ids.call(call.id) } : call;
@@ -112,23 +52,6 @@ function chatMessage(message: unknown, keepsReasoning: boolean, ids: CallIds): u
       ? { tool_call_id: ids.result(message.tool_call_id) }
       : {}),
   };
-}
-
-/** Parameters for a tool of a body. */
-function toolSchema(name: unknown, parameters: unknown, { schemas }: PayloadFacts): object {
-  return (typeof name === "string" ? schemas.get(name) : undefined) ?? kimiToolSchema(parameters);
-}
-
-/** Tools without those whose name came before; Kimi refuses a name that occurs twice. */
-function distinct(tools: readonly unknown[]): readonly unknown[] {
-  const names = new Set<unknown>();
-  return tools.filter((tool) => {
-    const holder = isRecord(tool) && isRecord(tool.function) ? tool.function : tool;
-    const name = isRecord(holder) ? holder.name : undefined;
-    const isNew = name === undefined || !names.has(name);
-    names.add(name);
-    return isNew;
-  });
 }
 
 function chatTool(tool: unknown, facts: PayloadFacts): unknown {

@@ -10,16 +10,30 @@ import { say } from "../messages.ts";
 import { knownModel } from "../models/known.ts";
 import type { BoundLogin } from "../profiles/bound-login.ts";
 import { type CallSite, correctComingCooldown, keepComingCooldown } from "../profiles/cooldown.ts";
-import { EventStream, type Message, type StreamEvent, type StreamFn } from "./event-stream.ts";
+import {
+  emptyMessage,
+  EventStream,
+  type Message,
+  type StreamEvent,
+  type StreamFn,
+} from "./event-stream.ts";
 import { type Explained, explainError, explainReport } from "./explain.ts";
 import { asksForPatience, failureCode, isRejectedBearer } from "./failures.ts";
 import { tokensOf, withOwnHistory } from "./history.ts";
-import { isRefusedImage, withinMediaLimits, withoutOtherMedia } from "./media.ts";
+import {
+  type Fitted,
+  fitMedia,
+  isRefusedImage,
+  refusedFiles,
+  withFileIds,
+  withoutOtherMedia,
+} from "./media.ts";
 import { ToolNames } from "./names.ts";
 import { kimiBody, MESSAGES_BETA } from "./payload.ts";
 import { loginOfRun, withoutRunHeaders } from "./run-login.ts";
 import { TextCalls } from "./text-calls.ts";
 import { schemasByName } from "./tool-schemas.ts";
+import { Uploads } from "./uploads.ts";
 
 type StreamOptions = Parameters<StreamFn>[2];
 type Model = Parameters<StreamFn>[0];
@@ -31,14 +45,19 @@ type StreamContext = CallSite & Pick<ProviderWrapStreamFnContext, "thinkingLevel
 
 /** Longest id of a request that is shown. */
 const MAX_TRACE = 40;
+/** How often a call is sent with other files than those that were refused. */
+const MAX_FILE_TRIES = 2;
 
 /** One model call of a run, which may take more than one request. */
 class ModelCall {
   readonly #inner: StreamFn;
   readonly #login: BoundLogin;
   readonly #model: Model;
-  /** What goes out; a refused image makes it shorter. */
+  readonly #whole: Context;
+  /** What goes out: what of the whole fits; a refused image makes it shorter. */
   #context: Context;
+  #files: Fitted["files"] = new Map();
+  readonly #uploads: Uploads;
   readonly #options: StreamOptions;
   readonly #site: StreamContext;
   readonly #schemas: ReadonlyMap<string, object>;
@@ -54,9 +73,11 @@ class ModelCall {
   ) {
     this.#inner = inner;
     this.#login = login;
+    this.#uploads = new Uploads(login);
     this.#model = model;
     this.#names = new ToolNames((context.tools ?? []).map(({ name }) => name));
-    this.#context = this.#names.outward(withinMediaLimits(withOwnHistory(context, model)));
+    this.#whole = this.#names.outward(withOwnHistory(context, model));
+    this.#context = this.#whole;
     this.#options = options;
     this.#site = site;
     this.#schemas = schemasByName(this.#context.tools);
@@ -75,6 +96,7 @@ class ModelCall {
   async #pump(stream: EventStream): Promise<void> {
     const signal = this.#options?.signal;
     signal?.throwIfAborted();
+    await this.#fit();
     let { accessToken } = await this.#login.access({ signal });
     let call = await this.#open(accessToken);
     if (isRejectedBearer(refusal(call.ahead))) {
@@ -83,6 +105,15 @@ class ModelCall {
         ({ accessToken } = renewed);
         call = await this.#open(accessToken);
       }
+    }
+    for (let tries = 0; tries < MAX_FILE_TRIES; tries += 1) {
+      const refused = refusedFiles(refusal(call.ahead), this.#files);
+      if (refused.length === 0) {
+        break;
+      }
+      await this.#uploads.forget(refused);
+      await this.#fit();
+      call = await this.#open(accessToken);
     }
     if (isRefusedImage(refusal(call.ahead))) {
       const bare = withoutOtherMedia(this.#context);
@@ -114,6 +145,19 @@ class ModelCall {
     } else {
       stream.end(last);
     }
+  }
+
+  /** Finds room for the images and videos of the conversation. */
+  async #fit(): Promise<void> {
+    const taken: readonly string[] = this.#model.input;
+    const { context, files } = await fitMedia(this.#whole, async (parts) =>
+      this.#uploads.idsOf(
+        parts.filter(({ type }) => taken.includes(type)),
+        this.#options?.signal,
+      ),
+    );
+    this.#context = context;
+    this.#files = files;
   }
 
   /** Sends the call and reads ahead to the first event that says whether it was accepted. */
@@ -173,7 +217,10 @@ class ModelCall {
           : {}),
       },
       onPayload: async (payload, model) =>
-        kimiBody(api, (await options?.onPayload?.(payload, model)) ?? payload, facts),
+        withFileIds(
+          kimiBody(api, (await options?.onPayload?.(payload, model)) ?? payload, facts),
+          this.#files,
+        ),
       onResponse: async (response, model) => {
         this.#headers = response.headers;
         await options?.onResponse?.(response, model);
@@ -238,20 +285,6 @@ class ModelCall {
 function refusal(ahead: readonly StreamEvent[]): Message | undefined {
   const last = ahead.at(-1);
   return last?.type === "error" ? last.error : undefined;
-}
-
-/** The host's record of a call that brought nothing. */
-function emptyMessage(model: Model): Omit<Message, "stopReason"> {
-  const none = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0, total: 0 };
-  return {
-    role: "assistant",
-    content: [],
-    api: model.api,
-    provider: model.provider,
-    model: model.id,
-    usage: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0, totalTokens: 0, cost: none },
-    timestamp: Date.now(),
-  };
 }
 
 /**

@@ -97,6 +97,10 @@ export const screenSentences = {
   outOfDate: () =>
     "OK. The access token is out of date, which is normal after a break; the next use renews it. To ask Kimi now: openclaw models status",
   noProfile: () => `OpenClaw has no Kimi login yet. Sign in with: ${SIGN_IN}`,
+  noVideo: () =>
+    "No model of this Kimi account takes videos. Switch to an account that has one, or send pictures.",
+  videoNotTaken: () =>
+    "Kimi did not take the upload of the video. Send a smaller one, or try again in five minutes.",
   profileUnusable: () =>
     "OpenClaw cannot use its Kimi login right now. To find out why, run: openclaw doctor",
 

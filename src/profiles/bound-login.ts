@@ -295,3 +295,22 @@ export function bindLogin(
     return undefined;
   }
 }
+
+/**
+ * Finds the login that an access token is of, where a hook of the host is told no more than that: among
+ * the profiles that all agents share, or else the first one.
+ */
+export function loginOfToken(accessToken: string): BoundLogin | undefined {
+  const store = providerAuthSdk().ensureAuthProfileStore(undefined, { allowKeychainPrompt: false });
+  for (const profileId of Object.keys(store.profiles)) {
+    const login = bindLogin(undefined, profileId);
+    try {
+      if (login?.current().accessToken === accessToken) {
+        return login;
+      }
+    } catch {
+      // Without tokens it is not the one.
+    }
+  }
+  return bindLogin(undefined, undefined);
+}

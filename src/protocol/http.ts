@@ -19,7 +19,7 @@ export interface HttpRequest {
   readonly method: "GET" | "POST";
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string | undefined;
+  readonly body?: string | Uint8Array | undefined;
   /** Limit for the whole exchange, in ms. */
   readonly timeoutMs?: number | undefined;
   /** Limit for the reply's body, in bytes. */

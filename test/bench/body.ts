@@ -2,7 +2,7 @@
 
 import { performance } from "node:perf_hooks";
 import { withOwnHistory, tokensOf } from "../../src/inference/history.ts";
-import { withinMediaLimits } from "../../src/inference/media.ts";
+import { fitMedia, withFileIds } from "../../src/inference/media.ts";
 import { ToolNames } from "../../src/inference/names.ts";
 import { kimiBody } from "../../src/inference/payload.ts";
 import { normalizeToolSchemas, schemasByName } from "../../src/inference/tool-schemas.ts";
@@ -120,7 +120,8 @@ async function measureSize(api: string, bytes: number, rounds: number): Promise<
     const history = { messages: conversation(bytes, model), tools: converted };
     const begun = performance.now();
     const names = new ToolNames(history.tools.map(({ name }) => name));
-    const context = names.outward(withinMediaLimits(withOwnHistory(history, model)));
+    const whole = names.outward(withOwnHistory(history, model));
+    const { context, files } = await fitMedia(whole, async () => new Map());
     const schemas = schemasByName(context.tools);
     const usedTokens = tokensOf(context);
     let spent = performance.now() - begun;
@@ -130,14 +131,15 @@ async function measureSize(api: string, bytes: number, rounds: number): Promise<
       onPayload: (payload: unknown) => {
         host.push(performance.now() - asked);
         const before = performance.now();
-        kimiBody(api, payload, {
+        const facts = {
           row: row as NonNullable<typeof row>,
           level: "high",
           sessionId: "session",
           maxTokens: undefined,
           usedTokens,
           schemas,
-        });
+        };
+        withFileIds(kimiBody(api, payload, facts), files);
         spent += performance.now() - before;
         throw new Error("the body is all that is wanted");
       },

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect } from "vitest";
-import { CONTEXT_OVERFLOW } from "../kit/standin/bodies.ts";
+import { badRequest, CONTEXT_OVERFLOW } from "../kit/standin/bodies.ts";
 import { type RecordedRequest, type StandIn } from "../kit/standin/server.ts";
 import { type ContentPart, type Gateway } from "../kit/openclaw/gateway.ts";
 import type { Host } from "../kit/openclaw/host.ts";
@@ -28,6 +28,25 @@ const PLAIN = "kimi-code/kimi-plain";
 /** A picture of one pixel. */
 const PIXEL =
   "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==";
+
+/** A GIF of one pixel with a comment of 5.5 MB: OpenClaw makes pictures of many pixels smaller, but not this one. */
+function largePicture(comment: string): Buffer {
+  const head = "474946383961010001008000000000000000000021fe";
+  const image = "2c00000000010001000002024401003b";
+  const block = Buffer.concat([Buffer.of(255), Buffer.from(comment.padEnd(255))]);
+  return Buffer.concat([
+    Buffer.from(head, "hex"),
+    ...Array.from({ length: 22_000 }, () => block),
+    Buffer.of(0),
+    Buffer.from(image, "hex"),
+  ]);
+}
+
+/** The beginning of an MP4, by which OpenClaw knows it, and nothing to play. */
+const VIDEO = Buffer.concat([
+  Buffer.from("000000186674797069736f6d0000020069736f6d6d703432", "hex"),
+  Buffer.alloc(4_096, 1),
+]);
 
 /** What a caller may ask for and Kimi fixes itself. */
 const FIXED = {
@@ -207,6 +226,99 @@ describe("what Kimi gets from a turn", () => {
       await turn([{ type: "text", text: "what is it" }, picture], { model });
       expect(conversation(calls()[0])).toEqual([
         { role: "user", content: [{ type: "text", text: "what is it" }, expected] },
+      ]);
+    },
+    PATIENCE_MS,
+  );
+
+  it.each([
+    [CHAT, (id: string) => ({ type: "image_url", image_url: { url: `ms://${id}`, id } })],
+    [MESSAGES, (id: string) => ({ type: "image", source: { type: "url", url: `ms://${id}` } })],
+  ])(
+    "names a picture by its upload where it does not fit into a request of %s, in each call of a turn",
+    async (model, expected) => {
+      standIn.script(TOOL_TURNS);
+      const url = `data:image/gif;base64,${largePicture(model).toString("base64")}`;
+      const parts = [
+        { type: "text", text: "what is it" },
+        { type: "image_url", image_url: { url } },
+      ];
+      await turn(parts as readonly ContentPart[], { model });
+      const [id = ""] = [...standIn.account().files.keys()].slice(-1);
+      const asked = { role: "user", content: [{ type: "text", text: "what is it" }, expected(id)] };
+      expect(calls().map((one) => conversation(one)[0])).toEqual([asked, asked, asked]);
+      expect(standIn.count("files")).toBe(1);
+    },
+    PATIENCE_MS,
+  );
+
+  it(
+    "tells what is in a video that a user sends, which is uploaded and described first",
+    async () => {
+      standIn.script([{ text: "a cat asleep", when: ({ body }) => body.includes("video_url") }]);
+      await gateway.call("chat.send", {
+        sessionKey: "agent:main:video",
+        message: "what is it",
+        idempotencyKey: "video-1",
+        attachments: [
+          {
+            type: "video",
+            mimeType: "video/mp4",
+            fileName: "cat.mp4",
+            content: VIDEO.toString("base64"),
+          },
+        ],
+      });
+      const asked = await standIn.waitFor("chat", {
+        filter: ({ body }) => body.includes("a cat asleep"),
+      });
+      expect(JSON.stringify(conversation(asked))).toContain("what is it");
+      const [id = ""] = [...standIn.account().files.keys()].slice(-1);
+      expect(standIn.account().files.get(id)).toEqual({ purpose: "video", bytes: VIDEO.length });
+      expect(calls().map((one) => one.body.includes(`ms://${id}`))).toEqual([true, false]);
+      expect(standIn.violations).toEqual([]);
+    },
+    PATIENCE_MS,
+  );
+
+  it(
+    "says that a picture of this turn was refused",
+    async () => {
+      const answer = badRequest("image exceeds 5 MB maximum");
+      standIn.failAlways(
+        "chat",
+        { kind: "status", ...answer },
+        { when: ({ body }) => body.includes(PIXEL) },
+      );
+      const url = `data:image/png;base64,${PIXEL}`;
+      const picture = [{ type: "image_url", image_url: { url } }] as const;
+      const refused = await gateway.chat(picture, { model: CHAT });
+      expect(refused.text).toMatch(/^Kimi did not take the image that you sent/u);
+      expect(standIn.count("chat")).toBe(1);
+    },
+    PATIENCE_MS,
+  );
+
+  it(
+    "calls a tool for a call that a model writes as text, which nobody is shown",
+    async () => {
+      const written =
+        '<|tool_calls_section_begin|><|tool_call_begin|>functions.exec:0<|tool_call_argument_begin|>{"command":"echo one"}<|tool_call_end|><|tool_calls_section_end|>';
+      standIn.script([
+        { reasoning: "a thought", text: `I look. ${written}` },
+        { text: "finished" },
+      ]);
+      const shown = await turn("use a tool", { model: CHAT });
+      expect(shown).toMatch(/finished$/u);
+      expect(shown).not.toContain("<|");
+      expect(conversation(calls().at(-1)).slice(1)).toEqual([
+        {
+          role: "assistant",
+          reasoning_content: "a thought",
+          content: "I look.",
+          tool_calls: [chatCall("functions_exec_0", "echo one")],
+        },
+        chatResult("functions_exec_0", "one"),
       ]);
     },
     PATIENCE_MS,

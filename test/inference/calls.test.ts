@@ -228,6 +228,7 @@ describe("what a model is shown", () => {
     ["k3-256k", false],
   ])("includes a video where the account's list says so: %s", async (modelId, isShown) => {
     await runs.call({ messages: [{ role: "user", content, timestamp: 1 } as never] }, { modelId });
-    expect(standIn.requests.at(-1)?.body.includes("data:video/mp4;base64,AAAA")).toBe(isShown);
+    expect(/"url":"ms:\/\/[\w-]+"/u.test(standIn.requests.at(-1)?.body ?? "")).toBe(isShown);
+    expect(standIn.count("files")).toBe(isShown ? 1 : 0);
   });
 });

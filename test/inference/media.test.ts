@@ -1,6 +1,6 @@
 /** Images of a conversation, as the stand-in gets them, and what becomes of one that Kimi refuses. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { withinMediaLimits } from "../../src/inference/media.ts";
+import { fitMedia, type Upload } from "../../src/inference/media.ts";
 import { AgentRuns } from "../kit/openclaw/agent-run.ts";
 import type { Answer, Context, HostMessage } from "../kit/openclaw/transports.ts";
 import { defaultModels } from "../kit/standin/accounts.ts";
@@ -49,51 +49,84 @@ function marks(value: unknown): string[] {
   return [...new Set(JSON.stringify(value).match(/pic\d\d/gu))].toSorted();
 }
 
+/** Kimi takes no upload. */
+const NONE: Upload = async () => new Map();
+/** Kimi takes every upload, and gives it its mark as its id. */
+const ALL: Upload = async (parts) =>
+  new Map(parts.map((part) => [part, /(?:pic|mov)\d\d/u.exec(part.data)?.[0] ?? "unmarked"]));
+
 describe("the limits of a request", () => {
-  it("lets images pass that the Kimi Code CLI sends inline", () => {
+  it("lets images pass that the Kimi Code CLI sends inline", async () => {
     const context: Context = { messages: [shown(image("pic00", 5 * MIB - 2), image("pic01"))] };
-    expect(withinMediaLimits(context)).toBe(context);
+    expect(await fitMedia(context, ALL)).toEqual({ context, files: new Map() });
+    expect((await fitMedia(context, ALL)).context).toBe(context);
   });
 
-  it("leaves out an image that is larger, with a note, wherever it stands", () => {
-    const large = image("pic00", 5 * MIB + 3);
-    const result: HostMessage = {
-      role: "toolResult",
-      toolCallId: "call-1",
-      toolName: "screenshot",
-      content: [large],
-      isError: false,
-      timestamp: 1,
-    };
+  const large = image("pic00", 5 * MIB + 3);
+  const result: HostMessage = {
+    role: "toolResult",
+    toolCallId: "call-1",
+    toolName: "screenshot",
+    content: [large],
+    isError: false,
+    timestamp: 1,
+  };
+
+  it("leaves out an image that is larger, with a note, wherever it stands", async () => {
     const context = { messages: [shown(large, image("pic01")), answered(), result, shown()] };
-    const { messages } = withinMediaLimits(context);
+    const { messages } = (await fitMedia(context, NONE)).context;
     expect(marks(messages)).toEqual(["pic01"]);
-    expect(JSON.stringify(messages).match(/larger than the 5 MB that Kimi takes/gu)).toHaveLength(
-      2,
-    );
+    expect(JSON.stringify(messages).match(/larger than the 5 MB that fit/gu)).toHaveLength(2);
     expect(marks(context.messages)).toEqual(["pic00", "pic01"]);
   });
 
-  it("leaves out the oldest where all together are too much, and the same ones as it grows", () => {
-    const left: string[][] = [];
-    const messages: HostMessage[] = [];
-    for (let turn = 0; turn < 20; turn += 1) {
-      messages.push(shown(image(`pic${String(turn).padStart(2, "0")}`, 3 * MIB)), answered());
-      const sent = withinMediaLimits({ messages });
-      left.push(marks(sent.messages));
-      expect(JSON.stringify(sent.messages).length).toBeLessThan(21 * MIB);
-    }
-    // 4 MiB of base64 each: five fit; the sixth leaves two.
-    expect(left.map(({ length }) => length)).toEqual([
-      1, 2, 3, 4, 5, 2, 3, 4, 5, 2, 3, 4, 5, 2, 3, 4, 5, 2, 3, 4,
-    ]);
-    for (const [turn, kept] of left.entries()) {
-      expect(kept.at(-1)).toBe(`pic${String(turn).padStart(2, "0")}`);
-      const since = new Set(left.slice(0, turn).flat());
-      // What was left out once does not come back.
-      expect(kept.every((mark) => !since.has(mark) || left[turn - 1]?.includes(mark))).toBe(true);
-    }
+  it("names a larger one by its upload, and every video", async () => {
+    const video = { type: "video", data: data("mov00"), mimeType: "video/mp4" };
+    const context = { messages: [shown(large, image("pic01")), result, shown(video as never)] };
+    const { context: fitted, files } = await fitMedia(context, ALL);
+    expect(marks(fitted.messages)).toEqual(["pic01"]);
+    expect([...files.values()]).toEqual(["pic00", "mov00"]);
+    expect(JSON.stringify(fitted.messages).length).toBeLessThan(2_000);
   });
+
+  it("keeps a video that cannot be uploaded in the request, as long as there is room", async () => {
+    const video = { type: "video", data: data("pic00", 12 * MIB), mimeType: "video/mp4" };
+    const messages = [shown(video as never), shown(image("pic01", 3 * MIB))];
+    expect(marks((await fitMedia({ messages }, NONE)).context)).toEqual(["pic00", "pic01"]);
+    messages.push(shown(image("pic02", 3 * MIB)));
+    const { context } = await fitMedia({ messages }, NONE);
+    expect(marks(context)).toEqual(["pic01", "pic02"]);
+    expect(JSON.stringify(context)).toContain("Video omitted: the request would be too large");
+  });
+
+  it.each([
+    ["leaves out", NONE],
+    ["uploads", ALL],
+  ])(
+    "%s the oldest where all together are too much, and the same ones as it grows",
+    async (_what, upload) => {
+      const left: string[][] = [];
+      const messages: HostMessage[] = [];
+      for (let turn = 0; turn < 20; turn += 1) {
+        messages.push(shown(image(`pic${String(turn).padStart(2, "0")}`, 3 * MIB)), answered());
+        const { context, files } = await fitMedia({ messages }, upload);
+        left.push(marks(context.messages));
+        expect(JSON.stringify(context.messages).length).toBeLessThan(21 * MIB);
+        const others = marks(messages).filter((mark) => !left.at(-1)?.includes(mark));
+        expect([...files.values()]).toEqual(upload === ALL ? others : []);
+      }
+      // 4 MiB of base64 each: five fit; the sixth leaves two.
+      expect(left.map(({ length }) => length)).toEqual([
+        1, 2, 3, 4, 5, 2, 3, 4, 5, 2, 3, 4, 5, 2, 3, 4, 5, 2, 3, 4,
+      ]);
+      for (const [turn, kept] of left.entries()) {
+        expect(kept.at(-1)).toBe(`pic${String(turn).padStart(2, "0")}`);
+        const since = new Set(left.slice(0, turn).flat());
+        // What was left out once does not come back.
+        expect(kept.every((mark) => !since.has(mark) || left[turn - 1]?.includes(mark))).toBe(true);
+      }
+    },
+  );
 });
 
 describe.each(PROTOCOLS)("an image that Kimi refuses (protocol %s)", (protocol, route) => {
@@ -156,6 +189,13 @@ describe.each(PROTOCOLS)("an image that Kimi refuses (protocol %s)", (protocol, 
     const answer = await runs.call(context, { modelId: "kimi-for-coding" });
     expect(answer.errorMessage).toMatch(/^Kimi did not take the image that you sent/u);
     expect(calls().length).toBe(2);
+  });
+
+  it("is told also where the host adds something of its own after it", async () => {
+    const added = { ...shown(), runtimeContextCarrier: true } as HostMessage;
+    const context = { messages: [shown(image("pic01")), answered(), shown(image("pic66")), added] };
+    const answer = await runs.call(context, { modelId: "kimi-for-coding" });
+    expect(answer.errorMessage).toMatch(/^Kimi did not take the image that you sent/u);
   });
 
   it("is told at once where there is no other", async () => {

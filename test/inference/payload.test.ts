@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { staticModel } from "../../src/models/models.ts";
-import { kimiBody, type PayloadFacts } from "../../src/inference/payload.ts";
+import type { PayloadFacts } from "../../src/inference/body.ts";
+import { kimiBody } from "../../src/inference/payload.ts";
 
 type Body = Record<string, unknown>;
 

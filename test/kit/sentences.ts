@@ -136,6 +136,8 @@ export const FACTS: { readonly [K in Id]: readonly (readonly [...Parameters<Tabl
   fine: [[]],
   outOfDate: [[]],
   noProfile: [[]],
+  noVideo: [[]],
+  videoNotTaken: [[]],
   profileUnusable: [[]],
   severalLogins: [[]],
   usingOneOfSeveral: [

@@ -68,7 +68,10 @@ const FOUND_BY: Readonly<Record<Deviation, readonly string[]>> = {
   "another status for a bearer on me": ["errors.bearer-me"],
   "search results under another name": ["web.search"],
   "a page in JSON": ["web.fetch"],
-  "no upload": ["web.upload"],
+  "no upload": ["files.upload"],
+  "an uploaded file is refused on chat": ["files.chat"],
+  "an uploaded file is refused on messages": ["files.messages"],
+  "an unknown file is refused in words about nothing": ["files.unknown"],
 };
 
 describe("against a Kimi that is different", () => {

@@ -8,6 +8,7 @@ import { PROTOCOL_CHECKS } from "./protocols.ts";
 import { THINKING_CHECKS } from "./thinking.ts";
 import { SPEND_CHECKS, TOKEN_CHECKS } from "./token.ts";
 import { TOOL_CHECKS } from "./tools.ts";
+import { FILE_CHECKS } from "./files.ts";
 import { WEB_CHECKS } from "./web.ts";
 
 /** Checks that send the same kind of thing. */
@@ -43,9 +44,13 @@ export const GROUPS: readonly Group[] = [
     checks: ERROR_CHECKS,
   },
   {
-    sends:
-      'a search for "OpenClaw", a fetch of https://example.com/, and an upload of a picture of one pixel, which stays at Kimi',
+    sends: 'a search for "OpenClaw" and a fetch of https://example.com/',
     checks: WEB_CHECKS,
+  },
+  {
+    sends:
+      "an upload of a picture of one pixel, which stays at Kimi, and two calls of models that name it",
+    checks: FILE_CHECKS,
   },
 ];
 

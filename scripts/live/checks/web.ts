@@ -1,4 +1,4 @@
-/** Search, fetch and upload, as the Kimi CLIs ask for them. */
+/** Search and fetch, as the Kimi CLIs ask for them. */
 
 import { isRecord, listOf } from "../../../src/json.ts";
 import { type Check, verdict } from "../check.ts";
@@ -7,29 +7,6 @@ import { describe } from "../kimi.ts";
 /** Members of a result that the Kimi Code CLI reads. */
 const RESULT = ["date", "site_name", "snippet", "title", "url"];
 const PAGE = "https://example.com/";
-const BOUNDARY = "kimi-code-oauth-live";
-
-/** A picture of one pixel: this format needs no byte above 127, so it fits into a text. */
-const PIXEL = "GIF89a\x01\0\x01\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
-
-function part(head: readonly string[], content: string): string {
-  return `--${BOUNDARY}\r\n${head.join("\r\n")}\r\n\r\n${content}\r\n`;
-}
-
-/** A form with a file in it (RFC 7578). */
-function upload(): string {
-  return [
-    part(['Content-Disposition: form-data; name="purpose"'], "image"),
-    part(
-      [
-        'Content-Disposition: form-data; name="file"; filename="pixel.gif"',
-        "Content-Type: image/gif",
-      ],
-      PIXEL,
-    ),
-    `--${BOUNDARY}--\r\n`,
-  ].join("");
-}
 
 export const WEB_CHECKS: readonly Check[] = [
   {
@@ -74,28 +51,6 @@ export const WEB_CHECKS: readonly Check[] = [
           : answer.status === 200
             ? "200, no text"
             : describe(answer),
-      );
-    },
-  },
-  {
-    id: "web.upload",
-    fact: "`POST /files` {file, purpose: image}",
-    expected: "200 {id}",
-    requests: 1,
-    calls: 0,
-    run: async ({ kimi }) => {
-      const answer = await kimi.ask({
-        path: "/files",
-        body: upload(),
-        headers: { "Content-Type": `multipart/form-data; boundary=${BOUNDARY}` },
-      });
-      const id = isRecord(answer.json) ? answer.json.id : undefined;
-      const members = isRecord(answer.json)
-        ? Object.keys(answer.json).toSorted().join(", ")
-        : "no JSON object";
-      return verdict(
-        answer.status === 200 && typeof id === "string" && id !== "",
-        answer.status === 200 ? `200, ${members}` : describe(answer),
       );
     },
   },

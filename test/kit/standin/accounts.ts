@@ -137,6 +137,8 @@ export interface Account {
   jwtAccessTokens: boolean;
   /** Seconds; undefined means the server's setting. */
   accessTokenLifetimeS: number | undefined;
+  /** What was uploaded, by its id. */
+  readonly files: Map<string, { readonly purpose: string; readonly bytes: number }>;
 }
 
 /** The account that exists from the start. */
@@ -167,5 +169,6 @@ export function makeAccount(setup: AccountSetup): Account {
     membership: setup.membership ?? "active",
     jwtAccessTokens: setup.jwtAccessTokens ?? false,
     accessTokenLifetimeS: setup.accessTokenLifetimeS,
+    files: new Map(),
   };
 }

@@ -112,6 +112,18 @@ function checkChoice(call: Call<ChatBody>): Answer | undefined {
     : forcedChoiceFault(choice === "required" ? "required" : "specified", call.model.id);
 }
 
+/** MoonshotAI/kimi-cli#1395 (2026-03-10), on the coding plan: a model that takes no video. */
+function checkVideo({ body, model }: Call<ChatBody>): Answer | undefined {
+  const at = body.messages.findIndex(
+    ({ content }) => Array.isArray(content) && content.some(({ type }) => type === "video_url"),
+  );
+  return at < 0 || model.supports_video_in
+    ? undefined
+    : badRequest(
+        `the message at position ${at} with role '${body.messages[at]?.role ?? ""}' contains an invalid part type: video_url`,
+      );
+}
+
 function checkCalls({ messages }: ChatBody): Answer | undefined {
   return callFault(
     messages.map((entry) => ({
@@ -126,6 +138,7 @@ function check(call: Call<ChatBody>): Answer | undefined {
     call.body.messages
       .map((entry, index) => checkMessage(entry, index, thinks(call)))
       .find((bad) => bad !== undefined) ??
+    checkVideo(call) ??
     checkCalls(call.body) ??
     checkTools(
       (call.body.tools ?? []).map((tool) => ({

@@ -95,6 +95,9 @@ const isWithoutMessages: RequestFilter = (request) =>
 const hasDefinitions: RequestFilter = (request) =>
   parametersOf(request).some((one) => isRecord(one) && "$defs" in one);
 
+const namesFile: RequestFilter = ({ body }) => body.includes("ms://");
+const namesUnknownFile: RequestFilter = ({ body }) => body.includes("ms://made-up");
+
 const SCHEMA_REFUSED = badRequest(
   "Invalid request: tools.function.parameters is not a valid moonshot flavored json schema, details: <$defs>",
 );
@@ -193,4 +196,19 @@ export const CALL_DEVIATIONS = {
   },
   "another status for a bearer on chat": refuses("chat", FORBIDDEN, hasMadeUpBearer),
   "another status for a bearer on messages": refuses("messages", FORBIDDEN, hasMadeUpBearer),
+  "an uploaded file is refused on chat": refuses(
+    "chat",
+    badRequest("Invalid request: unsupported image url: ms://file"),
+    (request) => namesFile(request) && !namesUnknownFile(request),
+  ),
+  "an uploaded file is refused on messages": refuses(
+    "messages",
+    anthropicShape(badRequest("Invalid request: unsupported image url: ms://file")),
+    namesFile,
+  ),
+  "an unknown file is refused in words about nothing": refuses(
+    "chat",
+    badRequest("Invalid request Error"),
+    namesUnknownFile,
+  ),
 } satisfies Record<string, Change>;

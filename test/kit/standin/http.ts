@@ -89,7 +89,7 @@ export function pieces(text: string): string[] {
   return cut;
 }
 
-/** Reads the whole body as text; rejects if the client goes away before its end. */
+/** Reads the whole body as text, a form with a character for each byte; rejects if the client goes away before its end. */
 export async function readBody(req: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -101,7 +101,8 @@ export async function readBody(req: IncomingMessage): Promise<string> {
     }
     chunks.push(bytes);
   }
-  return Buffer.concat(chunks).toString("utf8");
+  const isForm = req.headers["content-type"]?.startsWith("multipart/") === true;
+  return Buffer.concat(chunks).toString(isForm ? "latin1" : "utf8");
 }
 
 function asFrames(body: Reply["body"]): readonly string[] {

@@ -13,6 +13,7 @@ import {
   unknownModelLike,
 } from "./bodies.ts";
 import type { Answer } from "./bodies.ts";
+import { unknownFile } from "./files.ts";
 import { answerReply } from "./http.ts";
 import type { Reply } from "./http.ts";
 import { imageFault } from "./images.ts";
@@ -111,6 +112,7 @@ export function inference<T>(protocol: Protocol<T>): Handler {
     const bad =
       sizeFault(request.json, model.context_length) ??
       imageFault(request.json) ??
+      unknownFile(request.json, who.account) ??
       (world.checksCalls ? protocol.check(call) : undefined);
     if (bad !== undefined) {
       return refuse(bad);
