@@ -88,8 +88,8 @@ describe("web tools on the Kimi login", () => {
     await succeed(kimi(host, standIn, ["login"]));
     await succeed(host.onboard());
     // Chosen as a script does it, without a prompt.
-    await succeed(host.run(["config", "set", "tools.web.search.provider", "kimi-code"]));
-    await succeed(host.run(["config", "set", "tools.web.fetch.provider", "kimi-code"]));
+    await succeed(host.run(["config", "set", "tools.web.search.provider", "kimi-code-oauth"]));
+    await succeed(host.run(["config", "set", "tools.web.fetch.provider", "kimi-code-oauth"]));
     const { port } = other.address() as AddressInfo;
     await host.updateConfig((config) => {
       const tools = config["tools"] as { web: { search: JsonObject; fetch: JsonObject } };
@@ -231,11 +231,11 @@ describe("web tools on the Kimi login", () => {
     const status = await gateway.call("webSearch.status", {});
     expect(status).toMatchObject({
       enabled: true,
-      provider: "kimi-code",
-      route: { kind: "managed", provider: "kimi-code", testable: true },
+      provider: "kimi-code-oauth",
+      route: { kind: "managed", provider: "kimi-code-oauth", testable: true },
       providers: expect.arrayContaining([
         expect.objectContaining({
-          id: "kimi-code",
+          id: "kimi-code-oauth",
           label: "Kimi Code",
           configured: true,
           available: true,
@@ -243,8 +243,8 @@ describe("web tools on the Kimi login", () => {
       ]) as unknown,
     });
     const test = async (): Promise<JsonObject> =>
-      await gateway.call("webSearch.test", { query: "hello", providerId: "kimi-code" });
-    expect(await test()).toMatchObject({ status: "ok", provider: "kimi-code" });
+      await gateway.call("webSearch.test", { query: "hello", providerId: "kimi-code-oauth" });
+    expect(await test()).toMatchObject({ status: "ok", provider: "kimi-code-oauth" });
     standIn.failNext("search", { kind: "status", ...QUOTA_WEEKLY });
     expect(await test()).toMatchObject({ error: expect.stringContaining("account or rate limit") });
     expect(standIn.count("search")).toBe(2);
