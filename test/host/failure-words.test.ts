@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { answers } from "../../src/messages.ts";
 import type { AnswerKind } from "../../src/protocol/api-errors.ts";
+import { answerSentences } from "../kit/sentences.ts";
 import { hostFunction, type Summarize } from "../kit/openclaw/host-function.ts";
 
 const FACTS = {
@@ -11,7 +12,22 @@ const FACTS = {
   owner: "kimi-code-cli",
 } as const;
 
+/** Answers that quote Kimi's own words, as long as they are. */
+const QUOTES: ReadonlySet<string> = new Set(["bad_schema", "bad_request"]);
+
+type ShortenRunError = (outcome: { error: string }, status: string) => string | undefined;
 type RateLimitWindow = (message: string) => { kind: string };
+
+describe("in the Control UI", () => {
+  it("an answer of Kimi's is shown as a whole", { timeout: 60_000 }, async () => {
+    const shorten = await hostFunction<ShortenRunError>("resolveSessionRunError");
+    const whole = answerSentences().filter(([kind]) => !QUOTES.has(kind));
+    expect(whole.length).toBeGreaterThan(20);
+    for (const [, sentence] of whole) {
+      expect(shorten({ error: sentence }, "failed")).toBe(sentence);
+    }
+  });
+});
 
 describe("on a chat channel", () => {
   let summarize: Summarize;
