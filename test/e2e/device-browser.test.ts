@@ -18,7 +18,7 @@ const FLAGS = [
   "--disable-component-update",
   "--disable-sync",
 ];
-const CHOICE = "Kimi Code (sign in with a browser)";
+const CHOICE = "Kimi Code (browser sign-in)";
 
 it.skipIf(!existsSync(CHROMIUM))(
   "connects in the Control UI: cancelled once, then approved in the browser, and answers",
