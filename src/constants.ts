@@ -7,7 +7,7 @@ export const PROVIDER_ID = "kimi-code";
  * OpenClaw (2026.9.6) then takes a config that still names it after an uninstall for stale, and else
  * for invalid, after which hardly a command runs.
  */
-export const WEB_PROVIDER_ID = PLUGIN_ID;
+export const WEB_PROVIDER_ID = "kimi-code-oauth";
 /** Profile that onboarding stores unless the user names another. */
 export const DEFAULT_PROFILE_ID = "kimi-code:default";
 /** Model that a new user gets. */
