@@ -102,7 +102,7 @@ export const answers = {
   server_error: ({ status, retryAfterMs }: AnswerFacts) =>
     `Kimi's server returned an error${http(status)}. Try again ${waitOr(retryAfterMs, "in a moment")}; you are still signed in.`,
   refused: () =>
-    "Kimi's server refused the request for an unknown reason; you are still signed in. Try another model, or check your plan's weekly limit: openclaw status --usage",
+    "Kimi's server refused the request for an unknown reason; you are still signed in. Try another model, or see your plan's weekly limit: openclaw status --usage",
 } as const;
 
 /** A web tool of OpenClaw's. */
