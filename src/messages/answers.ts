@@ -12,7 +12,7 @@ const LIMITS: Readonly<Record<Window | "unknown", string>> = {
   "5h": "5-hour usage limit (not the weekly limit)",
   "7d": "weekly usage limit",
   month: "monthly usage limit",
-  unknown: "5-hour, weekly or monthly limit",
+  unknown: "5-hour, weekly or monthly usage limit",
 };
 
 /** What a sentence about an answer of Kimi's API is filled with. */
