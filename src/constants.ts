@@ -2,6 +2,12 @@
 export const PLUGIN_ID = "kimi-code-oauth";
 /** Provider id: the part before the slash in `kimi-code/kimi-for-coding`. */
 export const PROVIDER_ID = "kimi-code";
+/**
+ * What OpenClaw's web settings call this plugin's search and fetch. It is the plugin's id, because
+ * OpenClaw (2026.9.6) then takes a config that still names it after an uninstall for stale, and else
+ * for invalid, after which hardly a command runs.
+ */
+export const WEB_PROVIDER_ID = "kimi-code-oauth";
 /** Profile that onboarding stores unless the user names another. */
 export const DEFAULT_PROFILE_ID = "kimi-code:default";
 /** Model that a new user gets. */

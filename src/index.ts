@@ -37,7 +37,7 @@ function runtime(): typeof import("./runtime.ts") {
 }
 
 const CLI_LOGIN_LABEL = "Kimi Code (use the Kimi CLI's login)";
-const DEVICE_LABEL = "Kimi Code (sign in with a browser)";
+const DEVICE_LABEL = "Kimi Code (browser sign-in)";
 /** The group of Moonshot's providers, as in the manifest. */
 const GROUP = {
   groupId: "moonshot",
@@ -74,7 +74,7 @@ export default definePluginEntry({
         {
           id: DEVICE_CODE_METHOD_ID,
           label: DEVICE_LABEL,
-          hint: "Device code, on any device; needs no Kimi CLI",
+          hint: "On any device",
           kind: "device_code",
           starterModel: DEFAULT_MODEL_REF,
           wizard: { ...GROUP, choiceId: "kimi-code-device", choiceLabel: DEVICE_LABEL },
@@ -99,6 +99,8 @@ export default definePluginEntry({
       prepareDynamicModel: async (ctx) => await runtime().prepareDynamicModel(ctx),
       resolveDynamicModel: (ctx) => runtime().resolveDynamicModel(ctx),
       resolveThinkingProfile: (ctx) => runtime().resolveThinkingProfile(ctx),
+      // Kimi has no faster tier for a model; the faster one is a model of its own.
+      resolveFastModeSupport: () => false,
       normalizeToolSchemas: (ctx) => runtime().normalizeToolSchemas(ctx),
       inspectToolSchemas: (ctx) => runtime().inspectToolSchemas(ctx),
       buildReplayPolicy: (ctx) => runtime().replayPolicy(ctx),

@@ -6,7 +6,7 @@
  */
 
 import type { OpenClawPluginApi } from "openclaw/plugin-sdk/plugin-entry";
-import { PROVIDER_ID } from "../constants.ts";
+import { WEB_PROVIDER_ID } from "../constants.ts";
 
 type SearchProvider = Parameters<OpenClawPluginApi["registerWebSearchProvider"]>[0];
 type FetchProvider = Parameters<OpenClawPluginApi["registerWebFetchProvider"]>[0];
@@ -38,7 +38,7 @@ export function registerWebProviders(
 ): void {
   api.registerWebSearchProvider?.({
     ...WITHOUT_KEY,
-    id: PROVIDER_ID,
+    id: WEB_PROVIDER_ID,
     label: "Kimi Code",
     hint: "Uses your Kimi Code sign-in",
     envVars: [],
@@ -51,7 +51,7 @@ export function registerWebProviders(
   });
   api.registerWebFetchProvider?.({
     ...WITHOUT_KEY,
-    id: PROVIDER_ID,
+    id: WEB_PROVIDER_ID,
     label: "Kimi Code",
     hint: "Uses your Kimi Code sign-in",
     envVars: [],

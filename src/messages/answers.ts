@@ -7,10 +7,12 @@ import { http } from "./passing.ts";
 /** The usage window that an answer speaks of. */
 export type Window = "5h" | "7d" | "month";
 
-const WINDOWS: Readonly<Record<Window, string>> = {
-  "5h": "5-hour ",
-  "7d": "weekly ",
-  month: "monthly ",
+/** Each speaks of a weekly or monthly limit, for {@link answers}. */
+const LIMITS: Readonly<Record<Window | "unknown", string>> = {
+  "5h": "5-hour usage limit (not the weekly limit)",
+  "7d": "weekly usage limit",
+  month: "monthly usage limit",
+  unknown: "5-hour, weekly or monthly usage limit",
 };
 
 /** What a sentence about an answer of Kimi's API is filled with. */
@@ -35,9 +37,9 @@ export interface AnswerFacts {
 }
 
 /** Said where a plan and not a usage limit is the reason: OpenClaw then shows the sentence itself. */
-const NOT_THE_LIMIT = "(this is not about your weekly usage limit)";
+const NOT_THE_LIMIT = "(not about the weekly limit)";
 /** The same, where the sentence has no other word that makes OpenClaw show it. */
-const NOT_THE_PLAN = "(this is not about your plan's weekly usage limit)";
+const NOT_THE_PLAN = "(not about the plan's weekly limit)";
 
 function waitOr(retryAfterMs: number | undefined, otherwise: string): string {
   return retryAfterMs === undefined ? otherwise : `in ${shortWait(retryAfterMs)}`;
@@ -52,9 +54,10 @@ function quoted(detail: string | undefined): string {
  *
  * OpenClaw (2026.9.6) reads these words too: "expired" or a 4xx status means to it a login that must
  * be renewed. Of what it files under `rate_limit`, it shows a chat channel its own words about waiting
- * a few minutes, unless the sentence names a weekly or monthly limit; then it shows the sentence, of
- * which a chat window has room for 235 characters, and does not send the request again. For the
- * sentence to be shown at all, it must hold the word "plan", "resets" or a time.
+ * a few minutes, unless the sentence names a weekly or monthly limit; then it shows the sentence and
+ * does not send the request again. For the sentence to be shown at all, it must hold the word "plan",
+ * "resets" or a time. The Control UI has room for 160 characters: of a longer sentence it shows the
+ * first 51 and the last 104.
  */
 export const answers = {
   rejected_bearer: ({ owner }: AnswerFacts) =>
@@ -62,7 +65,7 @@ export const answers = {
   no_access: ({ model = "this model", site }: AnswerFacts) =>
     `Your Kimi plan does not include ${model} ${NOT_THE_LIMIT}. Switch models with /model, or upgrade at ${site}/code.`,
   no_long_context: ({ model = "this model", site }: AnswerFacts) =>
-    `Context length exceeded: this conversation needs more context than your Kimi plan allows for ${model}. Shorten it with /compact, or upgrade at ${site}/code.`,
+    `Context length exceeded: your Kimi plan allows less for ${model} than this conversation has. Shorten it with /compact, or upgrade at ${site}/code.`,
   unknown_model: ({ model = "this model" }: AnswerFacts) =>
     `Kimi does not offer ${model} to this account. To list the models, run: openclaw models list --provider kimi-code --refresh`,
   no_membership: ({ site }: AnswerFacts) =>
@@ -70,14 +73,14 @@ export const answers = {
   quota: ({ window, resetsInMs, site }: AnswerFacts) => {
     const when =
       resetsInMs === undefined ? "Wait until it resets" : `Try again in ${longWait(resetsInMs)}`;
-    return `You have reached your Kimi plan's ${window === undefined ? "" : WINDOWS[window]}usage limit. ${when}, or buy more usage at ${site}/code. To see your weekly and monthly limits: openclaw status --usage`;
+    return `You have reached your Kimi plan's ${LIMITS[window ?? "unknown"]}. ${when}, or buy more usage at ${site}/code.`;
   },
   no_credit: ({ site }: AnswerFacts) =>
     `This Kimi account's extra credit is used up. Add credit at ${site}/code, or wait until the plan's weekly usage limit resets.`,
   concurrency: () =>
     "This Kimi account has too many requests running at once, across all devices. Try again in 10 seconds.",
   identity_refused: () =>
-    `Kimi does not accept this plugin as a client ${NOT_THE_PLAN}. If Kimi gave you a product name, set it as identity.product of kimi-code-oauth; otherwise, use another provider.`,
+    `Kimi does not accept this plugin as a client ${NOT_THE_PLAN}. Set identity.product if Kimi gave you one, or use another provider.`,
   banned: () =>
     `Kimi has suspended this account's access to its plan ${NOT_THE_LIMIT}. Contact Kimi's support; signing in again does not help.`,
   page_refused: () =>
@@ -89,7 +92,7 @@ export const answers = {
   context_overflow: ({ model = "this model" }: AnswerFacts) =>
     `Context length exceeded: this conversation is larger than ${model} takes. Shorten it with /compact, or start a new one with /new.`,
   image_too_large: () =>
-    `Kimi did not take the image that you sent ${NOT_THE_PLAN}: it is too large or of a kind that Kimi does not read. Try a smaller one, as PNG or JPEG.`,
+    `Kimi did not take the image that you sent ${NOT_THE_PLAN}: too large, or of a kind that it does not read. Try a smaller PNG or JPEG.`,
   bad_schema: ({ tools = [], detail }: AnswerFacts) =>
     `Kimi does not take the parameters of ${tools.length === 0 ? "a tool" : `the tool ${tools.join(" or ")}`} ${NOT_THE_PLAN}${quoted(detail)}. Turn that tool off, or report this to kimi-code-oauth.`,
   content_policy: () =>
@@ -99,7 +102,7 @@ export const answers = {
   server_error: ({ status, retryAfterMs }: AnswerFacts) =>
     `Kimi's server returned an error${http(status)}. Try again ${waitOr(retryAfterMs, "in a moment")}; you are still signed in.`,
   refused: () =>
-    "Kimi's server refused the request for a reason this plugin does not recognize; you are still signed in. Try another model, or check your plan's weekly usage limit with: openclaw status --usage",
+    "Kimi's server refused the request for an unknown reason; you are still signed in. Try another model, or see your plan's weekly limit: openclaw status --usage",
 } as const;
 
 /** A web tool of OpenClaw's. */

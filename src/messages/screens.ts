@@ -120,9 +120,9 @@ export const screenSentences = {
   offerWeb: () =>
     "Let agents search the web with this Kimi login too? Their searches, and the addresses of pages that OpenClaw cannot read itself, then go to Kimi.",
   webOn: () =>
-    "Agents now search the web with this Kimi login. To end that, which you must do before you remove this plugin: openclaw config unset tools.web.search.provider",
+    "Agents now search the web with this Kimi login. To end that: openclaw config unset tools.web.search.provider",
   webChosen: () =>
-    "Searches of your agents now go to Kimi. Before you remove this plugin, run: openclaw config unset tools.web.search.provider",
+    "Searches of your agents now go to Kimi. To end that: openclaw config unset tools.web.search.provider",
   ownLoginNow: (site: string) =>
     `OpenClaw now has its own Kimi login (${site}). Signing in or out of a Kimi CLI does not affect it.`,
   whichSite: () => "Where is your Kimi account?",

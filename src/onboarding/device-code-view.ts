@@ -41,7 +41,8 @@ export async function showCode(
       title: TITLE,
       code: code.userCode,
       expiresInMinutes: Math.max(1, Math.round(leftMs / 60_000)),
-      message: say.compareCode(site),
+      // On a screen the host has words of its own, in the user's language.
+      ...(isPrivateChat(ctx) ? { message: say.compareCode(site) } : {}),
     });
     return;
   }

@@ -31,6 +31,7 @@ import type { OAuthProfile } from "../host/profile-shape.ts";
 import { pluginStateDir } from "../host/state.ts";
 import { showCode, waitingText } from "./device-code-view.ts";
 import { offerWeb } from "./offer-web.ts";
+import { profileIdFor } from "./profile-id.ts";
 import { chooseEndpoints } from "./region.ts";
 import { isPersonalAccount } from "./surface.ts";
 
@@ -187,8 +188,12 @@ export async function runDeviceCode(
     checkpoint,
   });
   const { notes = [], ...web } = await offerWeb(ctx);
+  const profileId =
+    ctx.credentialOnly === true && !personal
+      ? profileIdFor(profile, ctx.agentDir)
+      : DEFAULT_PROFILE_ID;
   return {
-    profiles: [{ profileId: DEFAULT_PROFILE_ID, credential: profile }],
+    profiles: [{ profileId, credential: profile }],
     ...(ctx.credentialOnly === true || personal ? {} : { defaultModel: DEFAULT_MODEL_REF }),
     ...web,
     notes: [say.ownLoginNow(regionLabel(endpoints)), ...notes],

@@ -4,7 +4,7 @@
  */
 
 import type { ProviderAuthContext, ProviderAuthResult } from "openclaw/plugin-sdk/provider-auth";
-import { PROVIDER_ID } from "../constants.ts";
+import { WEB_PROVIDER_ID } from "../constants.ts";
 import { isConfigReadOnly } from "../host/settings.ts";
 import { readNote, writeNote } from "../host/state.ts";
 import { say } from "../messages.ts";
@@ -50,7 +50,7 @@ export async function offerWeb(
   if (!wanted) {
     return {};
   }
-  const own = { provider: PROVIDER_ID };
+  const own = { provider: WEB_PROVIDER_ID };
   const fetch = web?.fetch?.provider?.trim() ? {} : { fetch: own };
   return { configPatch: { tools: { web: { search: own, ...fetch } } }, notes: [say.webOn()] };
 }

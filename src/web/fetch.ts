@@ -4,7 +4,7 @@
  */
 
 import type { OpenClawPluginApi } from "openclaw/plugin-sdk/plugin-entry";
-import { PROVIDER_ID } from "../constants.ts";
+import { WEB_PROVIDER_ID } from "../constants.ts";
 import { isRecord, parseJson } from "../json.ts";
 import { say } from "../messages.ts";
 import { askKimi, badReply, loginForWeb, timeoutOf, WebToolError } from "./ask.ts";
@@ -71,7 +71,7 @@ export function webFetchTool({
         finalUrl: url,
         status: reply.status,
         contentType: "text/markdown",
-        extractor: PROVIDER_ID,
+        extractor: WEB_PROVIDER_ID,
         ...(title === undefined ? {} : { title }),
         text,
         truncated: isCut,

@@ -1,7 +1,7 @@
 /** OpenClaw's `web_search` by `POST /search`. */
 
 import type { OpenClawPluginApi } from "openclaw/plugin-sdk/plugin-entry";
-import { PROVIDER_ID } from "../constants.ts";
+import { WEB_PROVIDER_ID } from "../constants.ts";
 import { securitySdk } from "../host/sdk.ts";
 import { parseJson } from "../json.ts";
 import { say } from "../messages.ts";
@@ -66,12 +66,12 @@ function wrap(text: string): string {
 function payloadOf(query: string, hits: readonly Hit[], tookMs: number): Payload {
   const base = {
     query,
-    provider: PROVIDER_ID,
+    provider: WEB_PROVIDER_ID,
     tookMs,
     externalContent: {
       untrusted: true,
       source: "web_search",
-      provider: PROVIDER_ID,
+      provider: WEB_PROVIDER_ID,
       wrapped: true,
     },
   };

@@ -18,10 +18,13 @@ const FLAGS = [
   "--disable-component-update",
   "--disable-sync",
 ];
-const CHOICE = "Kimi Code (sign in with a browser)";
+const CHOICE = "Kimi Code (browser sign-in)";
+/** A phone, in portrait. */
+const PHONE = { width: 390, height: 844 };
+const NO_SENTENCE_OF_OURS = /[a-z]+ [a-z]+ [a-z]+/u;
 
 it.skipIf(!existsSync(CHROMIUM))(
-  "connects in the Control UI: cancelled once, then approved in the browser, and answers",
+  "connects in the Control UI: cancelled once in Chinese on a phone, then approved in the browser, answers and searches",
   async () => {
     // The host's own dependency; this project has none on a browser.
     const { chromium } = createRequire(openclawEntry)(
@@ -32,6 +35,7 @@ it.skipIf(!existsSync(CHROMIUM))(
     await using host = await createHost({ env: kimiVariables(standIn) });
     await host.updateConfig((config) => ({
       ...config,
+      tools: { web: { search: { provider: "kimi-code-oauth" } } },
       agents: {
         defaults: {
           workspace: path.join(host.stateDir, "workspace"),
@@ -43,23 +47,33 @@ it.skipIf(!existsSync(CHROMIUM))(
     const { auth } = (await host.config())["gateway"] as { auth: { token: string } };
     const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
     try {
+      const phone = await browser.newPage({ locale: "zh-CN", viewport: PHONE });
       const page = await browser.newPage();
       page.setDefaultTimeout(60_000);
-      const startSignIn = async (): Promise<void> => {
-        await page.getByRole("button", { name: "Connect provider" }).first().click();
-        await page.getByText(CHOICE).first().click();
-        await page.getByRole("button", { name: CHOICE }).click();
-        await page.getByText("Open sign-in").waitFor();
-      };
+      phone.setDefaultTimeout(60_000);
+      const open = async (window: typeof page, place: string): Promise<void> =>
+        void (await window.goto(`${gateway.origin}${place}?token=${auth.token}`));
 
-      await page.goto(`${gateway.origin}/settings/model-providers?token=${auth.token}`);
-      await startSignIn();
-      expect(await page.innerText("body")).toContain("FAKE-0001");
-      await page.getByRole("button", { name: "Cancel" }).click();
-      await page.getByText("FAKE-0001").waitFor({ state: "detached" });
+      await open(phone, "/settings/model-providers");
+      await phone.getByRole("button", { name: "连接提供商" }).first().click();
+      await phone.getByText(CHOICE).first().click();
+      const choice = phone.getByRole("button", { name: CHOICE });
+      expect(await choice.evaluate((button) => button.scrollWidth - button.clientWidth)).toBe(0);
+      await choice.click();
+      await phone.getByText("打开登录页面").waitFor();
+      const panel = (await phone.innerText("body")).split(CHOICE).at(-1);
+      expect(panel).toContain("FAKE-0001");
+      expect(panel).not.toMatch(NO_SENTENCE_OF_OURS);
+      await phone.getByRole("button", { name: "取消" }).click();
+      await phone.getByText("FAKE-0001").waitFor({ state: "detached" });
+      await phone.close();
       standIn.approveDevice("FAKE-0001");
 
-      await startSignIn();
+      await open(page, "/settings/model-providers");
+      await page.getByRole("button", { name: "Connect provider" }).first().click();
+      await page.getByText(CHOICE).first().click();
+      await page.getByRole("button", { name: CHOICE }).click();
+      await page.getByText("Open sign-in").waitFor();
       const opened = page.waitForEvent("popup");
       await page.getByText("Open sign-in").click();
       const approval = await opened;
@@ -77,11 +91,35 @@ it.skipIf(!existsSync(CHROMIUM))(
       const home = path.join(host.stateDir, "kimi-code-oauth", "credentials", `${slot}.json`);
       expect((await readCredential(home)).access_token).toBe(profile?.access);
       expect(await gateway.agentTurn("ping")).toMatchObject({ ok: true, text: "pong" });
+
+      await page.getByRole("button", { name: "Add account" }).click();
+      await page.getByRole("button", { name: CHOICE }).click();
+      await page.getByText("FAKE-0003").waitFor();
+      standIn.createAccount({ id: "user-2" });
+      standIn.approveDevice("FAKE-0003", "user-2");
+      await page.getByText("Stand-in user-2").waitFor();
+      expect(await page.getByText("Stand-in user-1").count()).toBeGreaterThan(0);
+      expect(Object.keys(host.readAuthProfiles()).toSorted()).toEqual([
+        "kimi-code:2",
+        "kimi-code:default",
+      ]);
+
+      await open(page, "/settings/search");
+      await page.getByRole("button", { name: "Test Kimi Code" }).click();
+      await page.getByText("Search succeeded").waitFor();
+      await page.getByText("Stand-in result 1").waitFor();
+      const { models } = (await gateway.call("models.list", {})) as {
+        models: { provider: string; supportsFastMode?: boolean }[];
+      };
+      const fast = models.filter(({ provider }) => provider === "kimi-code");
+      expect(new Set(fast.map(({ supportsFastMode }) => supportsFastMode))).toEqual(
+        new Set([false]),
+      );
       expect(standIn.violations).toEqual([]);
       expect(standIn.tokenRequests("refresh_token")).toEqual([]);
     } finally {
       await browser.close();
     }
   },
-  240_000,
+  300_000,
 );

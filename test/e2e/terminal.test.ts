@@ -62,7 +62,7 @@ it("asks in a terminal which of several logins to use, stores the chosen one, an
   });
   expect(terminal.screen()).toContain("Agents now search the web with this Kimi login.");
   expect((await host.config())["tools"]).toMatchObject({
-    web: { search: { provider: "kimi-code" }, fetch: { provider: "kimi-code" } },
+    web: { search: { provider: "kimi-code-oauth" }, fetch: { provider: "kimi-code-oauth" } },
   });
   expect(terminal.screen()).not.toContain(first.access_token);
   expect(terminal.screen()).not.toContain(first.refresh_token);

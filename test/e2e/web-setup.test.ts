@@ -8,8 +8,8 @@ import { keys } from "../kit/openclaw/pty.ts";
 import { installEnvironment } from "../kit/openclaw/template.ts";
 import { type StandIn, startStandIn } from "../kit/standin/server.ts";
 
-const CHOSEN = { provider: "kimi-code" };
-const CHOOSE = ["config", "set", "tools.web.search.provider", "kimi-code"];
+const CHOSEN = { provider: "kimi-code-oauth" };
+const CHOOSE = ["config", "set", "tools.web.search.provider", "kimi-code-oauth"];
 
 let standIn: StandIn;
 
@@ -47,7 +47,7 @@ describe("web search in a fresh host", () => {
     await terminal.waitFor(/● Kimi Code/, 30_000);
     terminal.send(keys.enter);
     await terminal.waitFor("Kimi Code works without an API key.", 30_000);
-    await terminal.waitFor("Before you remove this plugin, run:", 30_000);
+    await terminal.waitFor("Searches of your agents now go to Kimi.", 30_000);
     // Nobody has signed in on this host yet.
     await terminal.waitFor("OpenClaw has no Kimi login yet.", 30_000);
     await terminal.waitFor("Enable the web_fetch tool?", 30_000);
@@ -59,7 +59,7 @@ describe("web search in a fresh host", () => {
 
 describe("an update from the version without web tools", () => {
   it(
-    "needs consent, which a script gives with a flag; the login stays, and the choice can be given back",
+    "needs consent, which a script gives with a flag; the login stays, and an uninstall leaves a valid config",
     { timeout: 400_000 },
     async () => {
       const archive = await packPlugin();
@@ -86,10 +86,12 @@ describe("an update from the version without web tools", () => {
         await succeed(host.run(CHOOSE));
         expect(await host.agentTurn("hi")).toMatchObject({ ok: true, text: "pong" });
 
-        // Given back first, the choice does not keep the plugin from going.
-        await succeed(host.run(["config", "unset", "tools.web.search.provider"]));
+        // The choice outlives the plugin, and no other command minds.
         await succeed(host.run(["plugins", "uninstall", "kimi-code-oauth", "--force"]));
-        expect((await host.run(["config", "validate"])).code).toBe(0);
+        expect(await webSettings(host)).toEqual({ search: CHOSEN });
+        const valid = await host.run(["config", "validate"]);
+        expect(valid).toMatchObject({ code: 0 });
+        expect(valid.stdout + valid.stderr).toContain("stale web search plugin config ignored");
       } finally {
         await host.dispose();
         await rm(older.folder, { recursive: true, force: true });

@@ -1,7 +1,4 @@
-import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import {
   credentialFile,
@@ -13,7 +10,9 @@ import {
 import type { Gateway } from "../kit/openclaw/gateway.ts";
 import { createHost, type Host } from "../kit/openclaw/host.ts";
 import type { JsonObject } from "../kit/openclaw/layout.ts";
+import { type OtherVendor, startOtherVendor, type ToolCall } from "../kit/openclaw/other-vendor.ts";
 import { REFUSAL, type RefusingProxy, startRefusingProxy } from "../kit/openclaw/refusing-proxy.ts";
+import { hasSshd, startSshMachine } from "../kit/openclaw/ssh-machine.ts";
 import { defaultModels } from "../kit/standin/accounts.ts";
 import { PAGE_REFUSED, QUOTA_WEEKLY, SERVER_ERROR } from "../kit/standin/bodies.ts";
 import { type StandIn, startStandIn } from "../kit/standin/server.ts";
@@ -27,47 +26,11 @@ const OTHER = "other/m";
 let pages = 0;
 const newPage = (): string => `http://93.184.216.34/page/${String((pages += 1))}`;
 
-/** What another vendor's model does next: the calls that are still to be made, in order. */
-let otherTurns: { readonly name: string; readonly arguments: object }[] = [];
-/** What another vendor's model was sent last. */
-let otherBody = "";
-
-function chunk(delta: object, reason: string | null): string {
-  const choices = [{ index: 0, delta, finish_reason: reason }];
-  return `data: ${JSON.stringify({ id: "1", object: "chat.completion.chunk", model: "m", choices })}\n\n`;
-}
-
-async function startOtherVendor(): Promise<Server> {
-  const server = createServer((request, response) => {
-    otherBody = "";
-    request.on("data", (data: Buffer) => {
-      otherBody += data.toString();
-    });
-    request.once("end", () => {
-      const next = otherTurns.shift();
-      const call = next && {
-        index: 0,
-        id: `call_${crypto.randomUUID()}`,
-        type: "function",
-        function: { name: next.name, arguments: JSON.stringify(next.arguments) },
-      };
-      response.writeHead(200, { "content-type": "text/event-stream" });
-      response.write(chunk({ role: "assistant" }, null));
-      response.write(
-        chunk(call === undefined ? { content: "done" } : { tool_calls: [call] }, null),
-      );
-      response.end(`${chunk({}, call === undefined ? "stop" : "tool_calls")}data: [DONE]\n\n`);
-    });
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return server;
-}
-
 describe("web tools on the Kimi login", () => {
   let standIn: StandIn;
   let host: Host;
   let gateway: Gateway;
-  let other: Server;
+  let other: OtherVendor;
   let proxy: RefusingProxy;
 
   beforeAll(async () => {
@@ -88,25 +51,13 @@ describe("web tools on the Kimi login", () => {
     await succeed(kimi(host, standIn, ["login"]));
     await succeed(host.onboard());
     // Chosen as a script does it, without a prompt.
-    await succeed(host.run(["config", "set", "tools.web.search.provider", "kimi-code"]));
-    await succeed(host.run(["config", "set", "tools.web.fetch.provider", "kimi-code"]));
-    const { port } = other.address() as AddressInfo;
+    await succeed(host.run(["config", "set", "tools.web.search.provider", "kimi-code-oauth"]));
+    await succeed(host.run(["config", "set", "tools.web.fetch.provider", "kimi-code-oauth"]));
     await host.updateConfig((config) => {
       const tools = config["tools"] as { web: { search: JsonObject; fetch: JsonObject } };
       return {
         ...config,
-        models: {
-          providers: {
-            other: {
-              baseUrl: `http://127.0.0.1:${String(port)}/v1`,
-              apiKey: "none",
-              api: "openai-completions",
-              models: [
-                { id: "m", name: "M", contextWindow: 200_000, maxTokens: 8_000, input: ["text"] },
-              ],
-            },
-          },
-        },
+        models: { providers: other.providers },
         tools: {
           ...tools,
           toolSearch: false,
@@ -123,7 +74,7 @@ describe("web tools on the Kimi login", () => {
     await host?.dispose();
     await standIn?.close();
     await proxy?.[Symbol.asyncDispose]();
-    other?.close();
+    other?.[Symbol.dispose]();
   });
 
   beforeEach(() => {
@@ -131,16 +82,13 @@ describe("web tools on the Kimi login", () => {
     standIn.clear();
     standIn.violations.length = 0;
     proxy.answer = REFUSAL;
-    otherTurns = [];
+    other.calls = [];
   });
 
   /** Lets the model make these calls, one after another, and gives what it was sent at the end. */
-  const turnWith = async (
-    model: string,
-    calls: readonly { readonly name: string; readonly arguments: object }[],
-  ): Promise<string> => {
+  const turnWith = async (model: string, calls: readonly ToolCall[]): Promise<string> => {
     if (model === OTHER) {
-      otherTurns = [...calls];
+      other.calls = [...calls];
     } else {
       standIn.script([...calls.map((call) => ({ toolCalls: [call] })), { text: "done" }]);
     }
@@ -150,7 +98,7 @@ describe("web tools on the Kimi login", () => {
       ["chat", "messages", "responses"].includes(route),
     );
     // Quotes within quotes are of no interest.
-    return (model === OTHER ? otherBody : (last?.body ?? "")).replaceAll("\\", "");
+    return (model === OTHER ? other.lastBody : (last?.body ?? "")).replaceAll("\\", "");
   };
 
   it.each([
@@ -231,11 +179,11 @@ describe("web tools on the Kimi login", () => {
     const status = await gateway.call("webSearch.status", {});
     expect(status).toMatchObject({
       enabled: true,
-      provider: "kimi-code",
-      route: { kind: "managed", provider: "kimi-code", testable: true },
+      provider: "kimi-code-oauth",
+      route: { kind: "managed", provider: "kimi-code-oauth", testable: true },
       providers: expect.arrayContaining([
         expect.objectContaining({
-          id: "kimi-code",
+          id: "kimi-code-oauth",
           label: "Kimi Code",
           configured: true,
           available: true,
@@ -243,8 +191,8 @@ describe("web tools on the Kimi login", () => {
       ]) as unknown,
     });
     const test = async (): Promise<JsonObject> =>
-      await gateway.call("webSearch.test", { query: "hello", providerId: "kimi-code" });
-    expect(await test()).toMatchObject({ status: "ok", provider: "kimi-code" });
+      await gateway.call("webSearch.test", { query: "hello", providerId: "kimi-code-oauth" });
+    expect(await test()).toMatchObject({ status: "ok", provider: "kimi-code-oauth" });
     standIn.failNext("search", { kind: "status", ...QUOTA_WEEKLY });
     expect(await test()).toMatchObject({ error: expect.stringContaining("account or rate limit") });
     expect(standIn.count("search")).toBe(2);
@@ -294,4 +242,35 @@ describe("web tools on the Kimi login", () => {
     expect((await kimi(host, standIn, ["-p", "pong"])).code).toBe(0);
     expect(standIn.tokenRequests("refresh_token")).toHaveLength(1);
   });
+
+  it.skipIf(!hasSshd)(
+    "an agent in a sandbox searches, too, where its tools are allowed; pages it reads without Kimi",
+    { timeout: 400_000 },
+    async () => {
+      await using machine = await startSshMachine();
+      await gateway.kill();
+      await host.updateConfig((config) => {
+        const agents = config["agents"] as { defaults: JsonObject };
+        const alsoAllow = ["web_search", "web_fetch"];
+        return {
+          ...config,
+          agents: { ...agents, defaults: { ...agents.defaults, sandbox: machine.sandbox } },
+          tools: { ...(config["tools"] as JsonObject), sandbox: { tools: { alsoAllow } } },
+        };
+      });
+      gateway = await host.startGateway();
+      const sent = await turnWith(CHAT, [
+        { name: "exec", arguments: { command: "echo over ssh from $SSH_CLIENT" } },
+        { name: "web_search", arguments: { query: "from a sandbox" } },
+        { name: "web_fetch", arguments: { url: newPage() } },
+      ]);
+      expect(sent).toContain("over ssh from 127.0.0.1 ");
+      expect(sent).toContain("Source: Web Search");
+      expect(standIn.count("search")).toBe(1);
+      // OpenClaw lets only its own providers fetch for a sandbox.
+      expect(sent).toContain("Web fetch failed");
+      expect(standIn.count("fetch")).toBe(0);
+      expect(standIn.violations).toEqual([]);
+    },
+  );
 });

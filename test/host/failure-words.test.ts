@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { answers } from "../../src/messages.ts";
 import type { AnswerKind } from "../../src/protocol/api-errors.ts";
+import { answerSentences } from "../kit/sentences.ts";
 import { hostFunction, type Summarize } from "../kit/openclaw/host-function.ts";
 
 const FACTS = {
@@ -11,7 +12,26 @@ const FACTS = {
   owner: "kimi-code-cli",
 } as const;
 
+/** What the host puts before a sentence, up to twice. */
+const HOST_SIGNS = /^(?:⚠️ )+/u;
+/** Answers that quote Kimi's own words, as long as they are. */
+const QUOTES: ReadonlySet<string> = new Set(["bad_schema", "bad_request"]);
+/** What the host puts in the place of the middle of a sentence that is too long. */
+const CUT = " ... ";
+
+type ShortenRunError = (outcome: { error: string }, status: string) => string | undefined;
 type RateLimitWindow = (message: string) => { kind: string };
+
+describe("in the Control UI", () => {
+  it("an answer of Kimi's is not cut", { timeout: 60_000 }, async () => {
+    const shorten = await hostFunction<ShortenRunError>("resolveSessionRunError");
+    const whole = answerSentences().filter(([kind]) => !QUOTES.has(kind));
+    expect(shorten({ error: "too long ".repeat(20) }, "failed")).toContain(CUT);
+    for (const [, sentence] of whole) {
+      expect(shorten({ error: sentence }, "failed")).not.toContain(CUT);
+    }
+  });
+});
 
 describe("on a chat channel", () => {
   let summarize: Summarize;
@@ -28,7 +48,7 @@ describe("on a chat channel", () => {
       error: new Error(sentence),
       message: `⚠️ ${sentence}`,
       reason: "rate_limit",
-    })?.text.replace(/^(?:⚠️ )+/u, "");
+    })?.text.replace(HOST_SIGNS, "");
 
   it.each<[AnswerKind, "5h" | "7d" | "month" | undefined]>([
     ["no_access", undefined],

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { upsertAuthProfile } from "openclaw/plugin-sdk/provider-auth";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { bindProfile } from "../../src/profiles/bound-login.ts";
 import type { OAuthProfile } from "../../src/host/profile-shape.ts";
@@ -144,6 +145,23 @@ describe("signing in with a device code", () => {
       expect.stringMatching(/^Stand-in user-2 \(OpenClaw, /u),
     );
     expect(standIn.isLiveRefresh(first.profile.refresh)).toBe(true);
+  });
+
+  it("in the Control UI, adds a second account beside the first, and renews either where it is", async () => {
+    standIn.createAccount({ id: "user-2" });
+    const connect = async (accountId: string): Promise<string | undefined> => {
+      standIn.device.accountId = accountId;
+      const { result } = await signIn({ showsCodes: true, credentialOnly: true });
+      const [made] = result.profiles;
+      if (made !== undefined) {
+        upsertAuthProfile({ ...made, agentDir });
+      }
+      return made?.profileId;
+    };
+    expect(await connect("user-1")).toBe("kimi-code:default");
+    expect(await connect("user-2")).toBe("kimi-code:2");
+    expect(await connect("user-1")).toBe("kimi-code:default");
+    expect(await connect("user-2")).toBe("kimi-code:2");
   });
 
   it("signs in although nobody tells whose login it is", async () => {

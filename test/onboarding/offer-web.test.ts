@@ -6,7 +6,7 @@ import { offerWeb } from "../../src/onboarding/offer-web.ts";
 import { type Surface, surface } from "../kit/device-context.ts";
 
 const QUESTION = "Let agents search the web";
-const OWN = { provider: "kimi-code" };
+const OWN = { provider: "kimi-code-oauth" };
 
 /** A config with these settings of OpenClaw's web tools. */
 const withWeb = (web: object) => ({ tools: { web } }) as Surface["config"] & object;

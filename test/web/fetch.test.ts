@@ -33,7 +33,7 @@ afterEach(async () => {
 describe("a page", () => {
   it("is fetched by a provider that needs no key", () => {
     const { fetch } = registeredWebProviders();
-    expect(fetch).toMatchObject({ id: "kimi-code", requiresCredential: false, envVars: [] });
+    expect(fetch).toMatchObject({ id: "kimi-code-oauth", requiresCredential: false, envVars: [] });
     expect(fetch.getCredentialValue({ apiKey: "sk" })).toBeUndefined();
   });
 
@@ -45,7 +45,7 @@ describe("a page", () => {
       status: 200,
       title: "Stand-in page",
       text: expect.stringContaining(`Text of ${PAGE}`),
-      extractor: "kimi-code",
+      extractor: "kimi-code-oauth",
       truncated: false,
     });
     expect(page).not.toHaveProperty("warning");

@@ -42,7 +42,7 @@ function found(...hits: readonly unknown[]): void {
 describe("a search", () => {
   it("is a provider that needs no key and is picked by nobody but the user", () => {
     const { search } = registeredWebProviders();
-    expect(search).toMatchObject({ id: "kimi-code", requiresCredential: false, envVars: [] });
+    expect(search).toMatchObject({ id: "kimi-code-oauth", requiresCredential: false, envVars: [] });
     expect(search.getCredentialValue({ apiKey: "sk" })).toBeUndefined();
     // With this the host would pick it for every user who has signed in.
     expect(search.authProviderId).toBeUndefined();
@@ -52,7 +52,7 @@ describe("a search", () => {
     const payload = await webSearch({ query: " kimi ", count: 2 });
     expect(payload).toMatchObject({
       query: "kimi",
-      provider: "kimi-code",
+      provider: "kimi-code-oauth",
       count: 2,
       externalContent: { untrusted: true, wrapped: true },
     });
