@@ -38,7 +38,10 @@ const TESTS = {
     "logins/home-replace",
     "logins/{home-file,last-look,home-not-writable,login-failures}",
   ],
-  "logins/login": ["logins/login", "logins/{login-failures,login-owner,odd-files,last-look}"],
+  "logins/login": [
+    "logins/login",
+    "logins/{login-failures,login-owner,open-logins,odd-files,last-look}",
+  ],
   "logins/openclaw-home-notes": ["logins/openclaw-home"],
   "logins/openclaw-home-removal": ["logins/openclaw-home"],
   "logins/openclaw-slots": ["logins/openclaw-home"],
