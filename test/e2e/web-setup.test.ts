@@ -1,17 +1,13 @@
-import { rm } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { kimiVariables, signInWithCliLogin, succeed, writeCliLogin } from "../kit/kimi/kimi-cli.ts";
-import { createHost, type Host, packPlugin } from "../kit/openclaw/host.ts";
+import { kimiVariables, writeCliLogin } from "../kit/kimi/kimi-cli.ts";
+import { createHost, type Host } from "../kit/openclaw/host.ts";
 import type { JsonObject } from "../kit/openclaw/layout.ts";
-import { packOlder } from "../kit/openclaw/older-plugin.ts";
 import { keys } from "../kit/openclaw/pty.ts";
-import { installEnvironment } from "../kit/openclaw/template.ts";
 import { type StandIn, startStandIn } from "../kit/standin/server.ts";
 
 const LOGIN = ["models", "auth", "login", "--provider", "kimi-code", "--method", "cli-login"];
 const QUESTION = "Let agents search the web with this Kimi login too?";
 const CHOSEN = { provider: "kimi-code" };
-const CHOOSE = ["config", "set", "tools.web.search.provider", "kimi-code"];
 
 let standIn: StandIn;
 
@@ -89,45 +85,4 @@ describe("web search in a fresh host", () => {
     expect((await terminal.exited).code).toBe(0);
     expect(await webSettings(host)).toMatchObject({ search: { ...CHOSEN, enabled: true } });
   });
-});
-
-describe("an update from the version without web tools", () => {
-  it(
-    "needs consent, which a script gives with a flag; the login stays, and the choice can be given back",
-    { timeout: 400_000 },
-    async () => {
-      const archive = await packPlugin();
-      const older = await packOlder(archive, { usageProviders: ["kimi-code"] });
-      const host = await createHost({ env: kimiVariables(standIn), plugin: older.archive });
-      try {
-        await signInWithCliLogin(host, standIn);
-        const version = async (): Promise<unknown> => {
-          const { stdout } = await host.run(["plugins", "inspect", "kimi-code-oauth", "--json"]);
-          return (JSON.parse(stdout) as { plugin: { version: string } }).plugin.version;
-        };
-        expect((await host.run(CHOOSE)).code).toBe(1);
-
-        const update = ["plugins", "install", `npm-pack:${archive}`, "--force"];
-        const env = installEnvironment();
-        const refused = await host.run(update, { env });
-        expect(refused.code).toBe(1);
-        expect(refused.stdout + refused.stderr).toMatch(
-          /requires capability consent\. The plugin was not updated\..*--accept-capabilities/s,
-        );
-        expect(await version()).toBe("0.0.9");
-
-        await succeed(host.run([...update, "--accept-capabilities"], { env }));
-        await succeed(host.run(CHOOSE));
-        expect(await host.agentTurn("hi")).toMatchObject({ ok: true, text: "pong" });
-
-        // Given back first, the choice does not keep the plugin from going.
-        await succeed(host.run(["config", "unset", "tools.web.search.provider"]));
-        await succeed(host.run(["plugins", "uninstall", "kimi-code-oauth", "--force"]));
-        expect((await host.run(["config", "validate"])).code).toBe(0);
-      } finally {
-        await host.dispose();
-        await rm(older.folder, { recursive: true, force: true });
-      }
-    },
-  );
 });

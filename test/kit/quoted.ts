@@ -12,6 +12,7 @@ export const OF_THE_HOST: ReadonlySet<string> = new Set([
   "A Gateway is running for this state directory",
   "No API key found for provider",
   "unknown web_search provider",
+  "Unknown model",
   "requires capability consent",
   "web_search is enabled but no provider is currently available",
   "prepared model runtime owner was not committed after replacement",
