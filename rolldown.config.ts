@@ -6,6 +6,7 @@
 import path from "node:path";
 import { defineConfig, type RolldownPlugin } from "rolldown";
 import license from "rollup-plugin-license";
+import { licenseTexts } from "./scripts/license-texts.ts";
 
 // The package is CommonJS and its types are those of an ES module with a default export.
 const licenses = license as unknown as typeof license.default;
@@ -27,10 +28,15 @@ export default defineConfig({
   plugins: [
     licenses({
       thirdParty: {
-        output: path.join(import.meta.dirname, "dist", "THIRD-PARTY-LICENSES.txt"),
+        output: {
+          file: path.join(import.meta.dirname, "dist", "THIRD-PARTY-LICENSES.txt"),
+          template: licenseTexts,
+        },
       },
     }) as RolldownPlugin,
   ],
+  // Without the paths of modules as comments: they say where the packages lie on this machine.
+  experimental: { attachDebugInfo: "none" },
   output: {
     dir: "dist",
     format: "esm",

@@ -1,11 +1,21 @@
-import { symlink, mkdir, writeFile } from "node:fs/promises";
+import { lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { bindingOf, makeHome } from "../../src/logins/homes.ts";
+import { homeFor, writeLogin } from "../kit/logins.ts";
 import { type StandIn, startStandIn } from "../kit/standin/server.ts";
-import { createHost, type Host } from "../kit/openclaw/host.ts";
+import { createHost, type Host, packPlugin } from "../kit/openclaw/host.ts";
 import { hostEnvironment, openclawEntry } from "../kit/openclaw/layout.ts";
+import { packOlder } from "../kit/openclaw/older-plugin.ts";
 import { runCommand, startCommand } from "../kit/openclaw/process.ts";
-import { credentialFile, kimiVariables } from "../kit/kimi/kimi-cli.ts";
+import { installEnvironment } from "../kit/openclaw/template.ts";
+import {
+  credentialFile,
+  kimiVariables,
+  signInWithCliLogin,
+  succeed,
+} from "../kit/kimi/kimi-cli.ts";
+import { PLUGIN_VERSION } from "../../src/constants.ts";
 
 describe("the packed plugin in the published host", () => {
   let standIn: StandIn;
@@ -82,4 +92,155 @@ describe("the packed plugin in the published host", () => {
     expect(host.readAuthProfiles()).toEqual({});
     expect(standIn.requests).toEqual([]);
   });
+});
+
+/** Each file of the Kimi CLIs, and each login of OpenClaw's own: its bytes, rights and time of change. */
+async function loginFiles(host: Host): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  const own = path.join(host.stateDir, "kimi-code-oauth", "credentials");
+  for (const folder of [path.join(host.home, ".kimi-code"), path.join(host.home, ".kimi"), own]) {
+    for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+      const file = path.join(entry.parentPath, entry.name);
+      // A note of the plugin's on which stores name this login.
+      if (entry.name.endsWith(".stores")) {
+        continue;
+      }
+      const { mode, mtimeMs, ino } = await lstat(file);
+      const bytes = entry.isFile() ? await readFile(file, "base64") : "";
+      found[path.relative(host.home, file)] = `${mode.toString(8)} ${mtimeMs} ${ino} ${bytes}`;
+    }
+  }
+  return found;
+}
+
+describe("the logins in use", () => {
+  /** What the host says of a model while the plugin is not there (docs/troubleshooting.md). */
+  const UNKNOWN_MODEL = {
+    ok: false,
+    text: expect.stringContaining("Unknown model: kimi-code/") as string,
+  };
+  const CHOOSE = ["config", "set", "tools.web.search.provider", "kimi-code-oauth"];
+  let standIn: StandIn;
+  let older: { readonly folder: string; readonly archive: string };
+  let host: Host;
+
+  beforeAll(async () => {
+    // No refresh is due before the end, however long the commands take.
+    standIn = await startStandIn({ accessTokenLifetimeS: 7_200 });
+    standIn.createAccount({ id: "user-2" });
+    // The version before had no web tools, so an update to this one needs consent.
+    older = await packOlder(await packPlugin(), { usageProviders: ["kimi-code"] });
+    host = await createHost({ env: kimiVariables(standIn), plugin: older.archive });
+  }, 240_000);
+
+  afterAll(async () => {
+    await host?.dispose();
+    await standIn?.close();
+    await rm(older?.folder ?? "", { recursive: true, force: true });
+  });
+
+  /**
+   * A login of the Kimi Code CLI, which the turns use; one of OpenClaw's own, and one that only the
+   * Python CLI uses.
+   */
+  async function signIn(): Promise<void> {
+    await signInWithCliLogin(host, standIn);
+    const dir = path.join(host.stateDir, "kimi-code-oauth");
+    const { endpoints } = homeFor("openclaw", dir, standIn);
+    const home = makeHome("openclaw", dir, "login-0000000000000001-00000001", endpoints);
+    const tokens = standIn.issueLogin("user-2");
+    await writeLogin(home, tokens);
+    const { authFlow = "", issuer = "", enterpriseUrl = "" } = bindingOf(home);
+    host.writeAuthProfile("kimi-code:own", {
+      type: "oauth",
+      provider: "kimi-code",
+      authFlow,
+      issuer,
+      enterpriseUrl,
+      access: tokens.access_token,
+      refresh: tokens.refresh_token,
+      expires: Date.now() + tokens.expires_in * 1000,
+    });
+    await writeLogin(
+      homeFor("kimi-cli", path.join(host.home, ".kimi"), standIn),
+      standIn.issueLogin(),
+    );
+    await writeFile(path.join(host.home, ".kimi-code", "config.toml"), "theme = 'dark'\n");
+  }
+
+  it(
+    "outlive an update, a downgrade, an uninstall and a reinstallation beneath a gateway",
+    { timeout: 600_000 },
+    async () => {
+      const env = installEnvironment();
+      const plugins = async (...args: string[]) =>
+        await host.run(["plugins", ...args], { env, timeoutMs: 240_000 });
+      const install = async (archive: string, ...more: string[]) =>
+        await plugins("install", `npm-pack:${archive}`, "--force", ...more);
+      const archive = await packPlugin();
+      await signIn();
+      const before = await loginFiles(host);
+      const tokens = (): unknown[] =>
+        Object.entries(host.readAuthProfiles()).map(([id, one]) => [id, one.access, one.refresh]);
+      const signedIn = tokens();
+      expect((await host.run(CHOOSE)).code).toBe(1);
+
+      const refused = await install(archive);
+      expect(refused.code).toBe(1);
+      expect(refused.stdout + refused.stderr).toMatch(
+        /requires capability consent\. The plugin was not updated\..*--accept-capabilities/s,
+      );
+      await succeed(install(archive, "--accept-capabilities"));
+
+      await using gateway = await host.startGateway({ env });
+      /** The version that the gateway runs. */
+      const version = async (): Promise<unknown> => {
+        const list = (await gateway.call("plugins.list", {}))["plugins"];
+        return (list as { id: string; version?: string }[]).find(
+          ({ id }) => id === "kimi-code-oauth",
+        )?.version;
+      };
+      const works = async (): Promise<void> => {
+        expect(await gateway.chat("hi")).toMatchObject({ ok: true, text: "pong" });
+        const call = standIn.requests.findLast(({ route }) => route === "chat");
+        expect(call?.bearer).toBe(host.readAuthProfiles()["kimi-code:default"]?.access);
+        expect(call?.headers["user-agent"]?.split(" ")[0]).toBe(
+          `kimi-code-oauth/${PLUGIN_VERSION}`,
+        );
+      };
+      const untouched = async (): Promise<void> => {
+        expect(await loginFiles(host)).toEqual(before);
+        expect(tokens()).toEqual(signedIn);
+        expect(standIn.tokenRequests()).toEqual([]);
+      };
+
+      await expect.poll(version, { timeout: 60_000 }).toBe(PLUGIN_VERSION);
+      await works();
+      await untouched();
+      await succeed(host.run(CHOOSE));
+
+      await succeed(install(older.archive));
+      await expect.poll(version, { timeout: 60_000 }).toBe("0.0.9");
+      await works();
+      await untouched();
+
+      // The choice of the web search outlives the plugin, and no other command minds.
+      await succeed(plugins("uninstall", "kimi-code-oauth", "--force"));
+      const valid = await host.run(["config", "validate"]);
+      expect(valid).toMatchObject({ code: 0 });
+      expect(valid.stdout + valid.stderr).toContain("stale web search plugin config ignored");
+      expect(await gateway.chat("hi")).toMatchObject(UNKNOWN_MODEL);
+      await untouched();
+
+      await succeed(install(archive, "--accept-capabilities"));
+      // The host remembers that it was taken away.
+      expect(await gateway.chat("hi")).toMatchObject(UNKNOWN_MODEL);
+      await succeed(plugins("enable", "kimi-code-oauth", "--accept-capabilities"));
+      await works();
+      await untouched();
+
+      expect(standIn.reusedRefreshTokens).toBe(0);
+      expect(standIn.violations).toEqual([]);
+    },
+  );
 });

@@ -13,6 +13,7 @@ export const OF_THE_HOST: ReadonlySet<string> = new Set([
   "No API key found for provider",
   "unknown web_search provider",
   "stale web search plugin config ignored",
+  "Unknown model",
   "requires capability consent",
   "web_search is enabled but no provider is currently available",
   "prepared model runtime owner was not committed after replacement",
