@@ -9,7 +9,7 @@ import path from "node:path";
 import { projectDir } from "../kit/openclaw/layout.ts";
 import type { Print } from "./bench.ts";
 import { activate, copies, signOut, update, usage } from "./starts.ts";
-import { cached, errors, exec, fence, resolves, told } from "./turns.ts";
+import { cached, compaction, errors, exec, fence, resolves, told } from "./turns.ts";
 
 const reproductions = new Map<string, (print: Print) => Promise<void>>(
   Object.entries({
@@ -24,6 +24,7 @@ const reproductions = new Map<string, (print: Print) => Promise<void>>(
     "sign-out": signOut,
     errors,
     exec,
+    compaction,
   }),
 );
 

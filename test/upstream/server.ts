@@ -17,8 +17,12 @@ export interface Reply {
 export interface ModelServer extends AsyncDisposable {
   readonly baseUrl: string;
   reply: Reply;
+  /** What the next call alone gets; goes before `reply`. */
+  once?: Reply | undefined;
   /** Model calls so far. */
   calls: number;
+  /** The body of each call so far. */
+  readonly bodies: string[];
 }
 
 const USAGE = { prompt_tokens: 100, completion_tokens: 1, total_tokens: 101 };
@@ -31,9 +35,11 @@ function chunk(more: object): string {
 /** Starts it on a free port. */
 export async function startModelServer(): Promise<ModelServer> {
   const server = createServer((request, response) => {
-    void text(request).then((): undefined => {
+    void text(request).then((body): undefined => {
       state.calls += 1;
-      const { status = 200, error, usage = USAGE } = state.reply;
+      state.bodies.push(body);
+      const { status = 200, error, usage = USAGE } = state.once ?? state.reply;
+      state.once = undefined;
       if (error !== undefined) {
         response.writeHead(status, { "Content-Type": "application/json" });
         response.end(JSON.stringify({ error }));
@@ -55,6 +61,7 @@ export async function startModelServer(): Promise<ModelServer> {
     baseUrl: `http://127.0.0.1:${String(port)}/v1`,
     reply: {},
     calls: 0,
+    bodies: [],
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
       server.close();

@@ -151,3 +151,40 @@ export async function exec(print: Print): Promise<void> {
   await show(bench, ["--no-auth-env-only"]);
   await show(bench, ["--no-auth-env-only", "--state-dir", bench.host.stateDir]);
 }
+
+/** Long turns that a compaction replaces, though the model was never asked for a summary. */
+export async function compaction(print: Print): Promise<void> {
+  await using bench = await createBench();
+  const { host, server } = bench;
+  await bench.signIn();
+  // As in a workspace that is no longer new, whose turns leave no mark of a bootstrap between them.
+  await host.updateConfig((config) => {
+    const agents = config["agents"] as { readonly defaults: object };
+    return {
+      ...config,
+      agents: { ...agents, defaults: { ...agents.defaults, skipBootstrap: true } },
+    };
+  });
+  await using gateway = await host.startGateway();
+  const session = "agent:main:long";
+  const facts = [1, 2, 3].map((number) => `The code of door ${String(number)} is blue.`);
+  for (const fact of facts) {
+    await gateway.chat(`${"word ".repeat(16_000)}${fact}`, { session });
+  }
+  server.bodies.length = 0;
+  const message = "This model's maximum context length is 200000 tokens.";
+  server.once = { status: 400, error: { message, code: "context_length_exceeded" } };
+  const { text } = await gateway.chat("and now?", { session });
+  print(
+    `three turns of 80,000 characters with a fact at the end, then one that the server refuses once as too long: ${text}`,
+  );
+  for (const body of server.bodies) {
+    const kind = "tools" in (JSON.parse(body) as object) ? "turn" : "summary";
+    const left = facts.filter((fact) => body.includes(fact)).length;
+    print(`  ${kind} of ${String(body.length)} characters, ${String(left)} of 3 facts`);
+  }
+  const summary = /following summary:.*?<summary>(?<text>.*?)<\/summary>/u.exec(
+    server.bodies.at(-1) ?? "",
+  )?.groups;
+  print(`  ${(summary?.["text"] ?? "no summary").replaceAll(/(?:word )+/gu, "word … ")}`);
+}
