@@ -217,13 +217,15 @@ describe("the logins in use", () => {
       await expect.poll(version, { timeout: 60_000 }).toBe(PLUGIN_VERSION);
       await works();
       await untouched();
-      await succeed(host.run(CHOOSE));
 
       await succeed(install(older.archive));
       await expect.poll(version, { timeout: 60_000 }).toBe("0.0.9");
       await works();
       await untouched();
 
+      await succeed(install(archive, "--accept-capabilities"));
+      await expect.poll(version, { timeout: 60_000 }).toBe(PLUGIN_VERSION);
+      await succeed(host.run(CHOOSE));
       // The choice of the web search outlives the plugin, and no other command minds.
       await succeed(plugins("uninstall", "kimi-code-oauth", "--force"));
       const valid = await host.run(["config", "validate"]);

@@ -278,11 +278,14 @@ export class Conversion {
     if (given === undefined || isOpen) {
       return undefined;
     }
-    if (given !== false) {
-      return isEverything(given) || !isRecord(given) ? true : this.convert(given);
+    if (given !== false && (isEverything(given) || !isRecord(given))) {
+      return true;
     }
+    const others = given === false ? [] : [this.convert(given)];
     // Patterns are a hint only for Kimi; so what they allow is allowed by what it looks at.
-    return patterns.size === 0 ? false : this.nodes.union([...patterns.values()], {});
+    return patterns.size === 0
+      ? (others[0] ?? false)
+      : this.nodes.union([...others, ...patterns.values()], {});
   }
 
   #items({ items, prefixItems, additionalItems }: Schema, maxItems: unknown): Schema {

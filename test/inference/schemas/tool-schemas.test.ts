@@ -132,6 +132,22 @@ describe("a property of a tool", () => {
       },
     ],
     [
+      "may have what its patterns allow, where something else is",
+      {
+        type: "object",
+        patternProperties: { "^n": { type: "number" } },
+        additionalProperties: { type: "string" },
+        required: ["n"],
+      },
+      {
+        type: "object",
+        properties: { n: { anyOf: [{ type: "string" }, { type: "number" }] } },
+        required: ["n"],
+        additionalProperties: { anyOf: [{ type: "string" }, { type: "number" }] },
+        patternProperties: { "^n": { type: "number" } },
+      },
+    ],
+    [
       "has no type that nobody knows",
       { type: "file", description: "d" },
       { ...ANY, description: "d" },
