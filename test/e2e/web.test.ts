@@ -5,6 +5,7 @@ import {
   kimi,
   kimiVariables,
   readCredential,
+  signInWithCliLogin,
   succeed,
 } from "../kit/kimi/kimi-cli.ts";
 import type { Gateway } from "../kit/openclaw/gateway.ts";
@@ -49,23 +50,20 @@ describe("web tools on the Kimi login", () => {
     ];
     host = await createHost({ env: { ...kimiVariables(standIn), ...proxy.env } });
     await succeed(kimi(host, standIn, ["login"]));
-    await succeed(host.onboard());
-    // Chosen as a script does it, without a prompt.
-    await succeed(host.run(["config", "set", "tools.web.search.provider", "kimi-code-oauth"]));
-    await succeed(host.run(["config", "set", "tools.web.fetch.provider", "kimi-code-oauth"]));
-    await host.updateConfig((config) => {
-      const tools = config["tools"] as { web: { search: JsonObject; fetch: JsonObject } };
-      return {
-        ...config,
-        models: { providers: other.providers },
-        tools: {
-          ...tools,
-          toolSearch: false,
-          // So that the host's own requests stay on this machine.
-          web: { ...tools.web, fetch: { ...tools.web.fetch, useTrustedEnvProxy: true } },
+    await signInWithCliLogin(host, standIn);
+    await host.updateConfig((config) => ({
+      ...config,
+      models: { providers: other.providers },
+      tools: {
+        ...(config["tools"] as JsonObject | undefined),
+        toolSearch: false,
+        web: {
+          search: { provider: "kimi-code-oauth" },
+          // With the proxy, so that the host's own requests stay on this machine.
+          fetch: { provider: "kimi-code-oauth", useTrustedEnvProxy: true },
         },
-      };
-    });
+      },
+    }));
     gateway = await host.startGateway();
   }, 360_000);
 
