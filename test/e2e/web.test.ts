@@ -13,7 +13,7 @@ import { createHost, type Host } from "../kit/openclaw/host.ts";
 import type { JsonObject } from "../kit/openclaw/layout.ts";
 import { type OtherVendor, startOtherVendor, type ToolCall } from "../kit/openclaw/other-vendor.ts";
 import { REFUSAL, type RefusingProxy, startRefusingProxy } from "../kit/openclaw/refusing-proxy.ts";
-import { hasSshd, startSshMachine } from "../kit/openclaw/ssh-machine.ts";
+import { hasSshd, type SshMachine, startSshMachine } from "../kit/openclaw/ssh-machine.ts";
 import { defaultModels } from "../kit/standin/accounts.ts";
 import { PAGE_REFUSED, QUOTA_WEEKLY, SERVER_ERROR } from "../kit/standin/bodies.ts";
 import { type StandIn, startStandIn } from "../kit/standin/server.ts";
@@ -27,14 +27,22 @@ const OTHER = "other/m";
 let pages = 0;
 const newPage = (): string => `http://93.184.216.34/page/${String((pages += 1))}`;
 
+/** An agent in a sandbox, which gets no web tools unless they are allowed there. */
+function boxed({ sandbox }: SshMachine): JsonObject {
+  const alsoAllow = ["web_search", "web_fetch"];
+  return { sandbox, tools: { sandbox: { tools: { alsoAllow } } } };
+}
+
 describe("web tools on the Kimi login", () => {
   let standIn: StandIn;
   let host: Host;
   let gateway: Gateway;
   let other: OtherVendor;
   let proxy: RefusingProxy;
+  let machine: SshMachine | undefined;
 
   beforeAll(async () => {
+    machine = hasSshd ? await startSshMachine() : undefined;
     other = await startOtherVendor();
     proxy = await startRefusingProxy();
     standIn = await startStandIn();
@@ -53,6 +61,10 @@ describe("web tools on the Kimi login", () => {
     await signInWithCliLogin(host, standIn);
     await host.updateConfig((config) => ({
       ...config,
+      agents: {
+        ...(config["agents"] as JsonObject),
+        entries: { main: {}, ...(machine === undefined ? {} : { boxed: boxed(machine) }) },
+      },
       models: { providers: other.providers },
       tools: {
         ...(config["tools"] as JsonObject | undefined),
@@ -73,6 +85,7 @@ describe("web tools on the Kimi login", () => {
     await standIn?.close();
     await proxy?.[Symbol.asyncDispose]();
     other?.[Symbol.dispose]();
+    await machine?.[Symbol.asyncDispose]();
   });
 
   beforeEach(() => {
@@ -84,13 +97,21 @@ describe("web tools on the Kimi login", () => {
   });
 
   /** Lets the model make these calls, one after another, and gives what it was sent at the end. */
-  const turnWith = async (model: string, calls: readonly ToolCall[]): Promise<string> => {
+  const turnWith = async (
+    model: string,
+    calls: readonly ToolCall[],
+    agent = "main",
+  ): Promise<string> => {
     if (model === OTHER) {
       other.calls = [...calls];
     } else {
       standIn.script([...calls.map((call) => ({ toolCalls: [call] })), { text: "done" }]);
     }
-    const turn = await gateway.chat("look it up", { session: crypto.randomUUID(), model });
+    const turn = await gateway.chat("look it up", {
+      agent,
+      session: crypto.randomUUID(),
+      model,
+    });
     expect(turn).toMatchObject({ ok: true, text: "done" });
     const last = standIn.requests.findLast(({ route }) =>
       ["chat", "messages", "responses"].includes(route),
@@ -174,7 +195,7 @@ describe("web tools on the Kimi login", () => {
   });
 
   it("Settings shows the provider, tests it, and says what is wrong", async () => {
-    const status = await gateway.call("webSearch.status", {});
+    const status = await gateway.call("webSearch.status", { agentId: "main" });
     expect(status).toMatchObject({
       enabled: true,
       provider: "kimi-code-oauth",
@@ -189,7 +210,11 @@ describe("web tools on the Kimi login", () => {
       ]) as unknown,
     });
     const test = async (): Promise<JsonObject> =>
-      await gateway.call("webSearch.test", { query: "hello", providerId: "kimi-code-oauth" });
+      await gateway.call("webSearch.test", {
+        agentId: "main",
+        query: "hello",
+        providerId: "kimi-code-oauth",
+      });
     expect(await test()).toMatchObject({ status: "ok", provider: "kimi-code-oauth" });
     standIn.failNext("search", { kind: "status", ...QUOTA_WEEKLY });
     expect(await test()).toMatchObject({ error: expect.stringContaining("account or rate limit") });
@@ -245,23 +270,12 @@ describe("web tools on the Kimi login", () => {
     "an agent in a sandbox searches, too, where its tools are allowed; pages it reads without Kimi",
     { timeout: 400_000 },
     async () => {
-      await using machine = await startSshMachine();
-      await gateway.kill();
-      await host.updateConfig((config) => {
-        const agents = config["agents"] as { defaults: JsonObject };
-        const alsoAllow = ["web_search", "web_fetch"];
-        return {
-          ...config,
-          agents: { ...agents, defaults: { ...agents.defaults, sandbox: machine.sandbox } },
-          tools: { ...(config["tools"] as JsonObject), sandbox: { tools: { alsoAllow } } },
-        };
-      });
-      gateway = await host.startGateway();
-      const sent = await turnWith(CHAT, [
+      const calls = [
         { name: "exec", arguments: { command: "echo over ssh from $SSH_CLIENT" } },
         { name: "web_search", arguments: { query: "from a sandbox" } },
         { name: "web_fetch", arguments: { url: newPage() } },
-      ]);
+      ];
+      const sent = await turnWith(CHAT, calls, "boxed");
       expect(sent).toContain("over ssh from 127.0.0.1 ");
       expect(sent).toContain("Source: Web Search");
       expect(standIn.count("search")).toBe(1);
