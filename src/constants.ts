@@ -17,4 +17,4 @@ export const CLI_LOGIN_METHOD_ID = "cli-login";
 /** Auth method that signs in with a device code. */
 export const DEVICE_CODE_METHOD_ID = "device-code";
 /** Version of this plugin, equal to the one in package.json (a test compares them). */
-export const PLUGIN_VERSION = "0.1.0";
+export const PLUGIN_VERSION = "1.0.0";
