@@ -11,6 +11,7 @@
 import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
 import { PROVIDER_ID } from "../constants.ts";
 import { isRecord } from "../json.ts";
+import { processState } from "../process-state.ts";
 import type { BoundLogin } from "./bound-login.ts";
 import { homeOfProfile } from "./profiles.ts";
 import { isKimiProfile } from "../host/profile-shape.ts";
@@ -115,11 +116,12 @@ function hold(store: Store, profileId: string, sinceMs: number, holdMs: number):
 }
 
 /** The last call of each login that failed, by the login's file, while the host's pause for it is awaited. */
-const awaited = new Map<string, object>();
+const awaited = (): Map<string, object> =>
+  processState("awaited-pauses", () => new Map<string, object>());
 
 /** Leaves the pause that the host is about to impose as it is, whatever failed just before. */
 export function keepComingCooldown({ home }: BoundLogin): void {
-  awaited.delete(home.file);
+  awaited().delete(home.file);
 }
 
 /**
@@ -135,9 +137,9 @@ export function correctComingCooldown(
 ): void {
   const sinceMs = Date.now();
   const call = {};
-  awaited.set(login.home.file, call);
+  awaited().set(login.home.file, call);
   pollUntil(SETTLE_LIMIT_MS, () => {
-    if (awaited.get(login.home.file) !== call) {
+    if (awaited().get(login.home.file) !== call) {
       return true;
     }
     try {
