@@ -4,10 +4,14 @@
  * them: a checkout has those of its user's umask, and they are part of the tarball's bytes.
  */
 
-import { chmodSync, globSync } from "node:fs";
+import { chmodSync, readdirSync } from "node:fs";
 
-const FILES = "{package.json,openclaw.plugin.json,*.md,LICENSE,dist/*}";
+const PACKED = /^(?:package\.json|openclaw\.plugin\.json|LICENSE|.*\.md)$/u;
 
-for (const file of globSync(FILES)) {
+const files = [
+  ...readdirSync(".").filter((name) => PACKED.test(name)),
+  ...readdirSync("dist").map((name) => `dist/${name}`),
+];
+for (const file of files) {
   chmodSync(file, 0o644);
 }

@@ -1,6 +1,6 @@
 /** The license texts of what is bundled: of each package, and of the code that a package took from others. */
 
-import { globSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import type { Dependency } from "rollup-plugin-license";
 
@@ -14,8 +14,10 @@ function textOf(file: string): string {
 /** License files below a package's own, in the folders of code that it took over, e.g. undici's `lib/milo`. */
 function innerTexts(name: string): string[] {
   const root = path.join(project, "node_modules", name);
-  return globSync("*/**/{LICEN[CS]E,COPYING,NOTICE}*", { cwd: root })
-    .filter((file) => !file.split(path.sep).includes("node_modules"))
+  return readdirSync(root, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && /^(?:LICEN[CS]E|COPYING|NOTICE)/u.test(entry.name))
+    .map(({ parentPath, name: file }) => path.relative(root, path.join(parentPath, file)))
+    .filter((file) => file.includes(path.sep) && !file.split(path.sep).includes("node_modules"))
     .toSorted()
     .map((file) => `${name}/${file.replaceAll(path.sep, "/")}\n\n${textOf(path.join(root, file))}`);
 }
@@ -23,7 +25,8 @@ function innerTexts(name: string): string[] {
 /** The texts that packages leave out though they carry the code. */
 function addedTexts(): string[] {
   const folder = path.join(project, "licenses");
-  return globSync("*.txt", { cwd: folder })
+  return readdirSync(folder)
+    .filter((file) => file.endsWith(".txt"))
     .toSorted()
     .map((file) => textOf(path.join(folder, file)));
 }
