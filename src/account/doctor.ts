@@ -41,7 +41,7 @@ export function describeHome(home: Home, nowMs: number, account?: string): strin
     account,
     site: regionLabel(home.endpoints),
     file: home.file,
-    refreshedAgoMs: found.state === "valid" ? refreshedAgo(found.credential, nowMs) : undefined,
+    refreshedAgoMs: found.status === "valid" ? refreshedAgo(found.credential, nowMs) : undefined,
   });
 }
 
@@ -54,7 +54,7 @@ async function describeLoginState(
   const { home } = login;
   const about = describeHome(home, nowMs, accountName(home, profile));
   const state = readHome(home);
-  if (state.state !== "valid") {
+  if (state.status !== "valid") {
     return `${about} ${homeError(home, state).message}`;
   }
   const { credential } = state;

@@ -32,10 +32,10 @@ export interface Credential {
 
 /** What a credential file's text turns out to be. */
 export type CredentialState =
-  | { readonly state: "valid"; readonly credential: Credential }
+  | { readonly status: "valid"; readonly credential: Credential }
   /** The Kimi Code CLI's mark for a login that Kimi rejected. */
-  | { readonly state: "tombstone" }
-  | { readonly state: "corrupt"; readonly reason: string };
+  | { readonly status: "tombstone" }
+  | { readonly status: "corrupt"; readonly reason: string };
 
 const token = z
   .string()
@@ -80,27 +80,27 @@ const sourceJson = JSON as unknown as SourceJson;
  */
 export function parseCredential(text: string | undefined): CredentialState {
   if (text === undefined) {
-    return { state: "corrupt", reason: fileTrouble.notText };
+    return { status: "corrupt", reason: fileTrouble.notText };
   }
   if (text.trim() === "") {
-    return { state: "corrupt", reason: fileTrouble.empty };
+    return { status: "corrupt", reason: fileTrouble.empty };
   }
   let plain: unknown;
   try {
     plain = JSON.parse(text) as unknown;
   } catch {
-    return { state: "corrupt", reason: fileTrouble.incomplete };
+    return { status: "corrupt", reason: fileTrouble.incomplete };
   }
   if (tombstoneSchema.safeParse(plain).success) {
-    return { state: "tombstone" };
+    return { status: "tombstone" };
   }
   const parsed = fileSchema.safeParse(plain);
   if (!parsed.success) {
     const member = String(parsed.error.issues[0]?.path[0] ?? "");
-    return { state: "corrupt", reason: REASONS[member] ?? fileTrouble.notALogin };
+    return { status: "corrupt", reason: REASONS[member] ?? fileTrouble.notALogin };
   }
   if (nestsDeeper(plain, MAX_DEPTH)) {
-    return { state: "corrupt", reason: fileTrouble.tooDeep };
+    return { status: "corrupt", reason: fileTrouble.tooDeep };
   }
   const members = sourceJson.parse(text, (_key, value, context) =>
     typeof value === "number" && context.source !== undefined
@@ -108,7 +108,7 @@ export function parseCredential(text: string | undefined): CredentialState {
       : value,
   ) as Record<string, unknown>;
   return {
-    state: "valid",
+    status: "valid",
     credential: {
       accessToken: parsed.data.access_token,
       refreshToken: parsed.data.refresh_token,

@@ -34,14 +34,14 @@ function waitWindowMs(expiresInS: number): number {
 }
 
 /**
- * Judges a token.
+ * Classifies a token by its age.
  *
  * A token that seems to outlive its own lifetime was stored while the clock was ahead; its expiry
  * is not believed.
  *
  * @param nowMs - ms since the epoch
  */
-export function judge(
+export function freshnessOf(
   credential: Pick<Credential, "expiresAtMs" | "expiresInS">,
   nowMs: number,
 ): Freshness {

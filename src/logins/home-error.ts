@@ -12,7 +12,7 @@ import { cliHomes, type Home } from "./homes.ts";
 function otherLogin(home: Home): Home | undefined {
   try {
     return cliHomes(process.env).find(
-      (other) => other.file !== home.file && readHome(other).state === "valid",
+      (other) => other.file !== home.file && readHome(other).status === "valid",
     );
   } catch {
     return undefined;
@@ -55,9 +55,9 @@ function isInKeychain(home: Home): boolean {
 }
 
 /** The error for a home that was asked to be readable and is not valid. */
-export function homeError(home: Home, found: Exclude<HomeState, { state: "valid" }>): KimiError {
+export function homeError(home: Home, found: Exclude<HomeState, { status: "valid" }>): KimiError {
   const facts = factsOf(home);
-  switch (found.state) {
+  switch (found.status) {
     case "missing": {
       if (isInKeychain(home)) {
         return new KimiError("login_missing", say.inKeychain());

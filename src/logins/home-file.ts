@@ -8,29 +8,29 @@ import type { Home } from "./homes.ts";
 
 /** What a home holds right now. */
 export type HomeState =
-  | { readonly state: "valid"; readonly credential: Credential }
-  | { readonly state: "tombstone" }
-  | { readonly state: "missing"; readonly dangling: boolean }
-  | { readonly state: "unreadable"; readonly reason: string }
+  | { readonly status: "valid"; readonly credential: Credential }
+  | { readonly status: "tombstone" }
+  | { readonly status: "missing"; readonly dangling: boolean }
+  | { readonly status: "unreadable"; readonly reason: string }
   /** It cannot be read right now, for a reason that passes. */
-  | { readonly state: "unavailable"; readonly reason: string }
-  | { readonly state: "corrupt"; readonly reason: string };
+  | { readonly status: "unavailable"; readonly reason: string }
+  | { readonly status: "corrupt"; readonly reason: string };
 
 function failedRead(code: string | undefined): HomeState {
   const passing = passingTrouble(code);
   if (passing !== undefined) {
-    return { state: "unavailable", reason: passing };
+    return { status: "unavailable", reason: passing };
   }
   switch (code) {
     case "EACCES":
     case "EPERM":
-      return { state: "unreadable", reason: fileTrouble.noPermission };
+      return { status: "unreadable", reason: fileTrouble.noPermission };
     case "ELOOP":
-      return { state: "unreadable", reason: fileTrouble.circularLink };
+      return { status: "unreadable", reason: fileTrouble.circularLink };
     case "ENOTDIR":
-      return { state: "unreadable", reason: fileTrouble.pathIsNoFolder };
+      return { status: "unreadable", reason: fileTrouble.pathIsNoFolder };
     default:
-      return { state: "unreadable", reason: fileTrouble.readFailed };
+      return { status: "unreadable", reason: fileTrouble.readFailed };
   }
 }
 
@@ -55,19 +55,19 @@ export function readHome(home: Pick<Home, "file">): HomeState {
   } catch (error) {
     const code = systemErrorCode(error);
     return code === "ENOENT"
-      ? { state: "missing", dangling: isDangling(home.file) }
+      ? { status: "missing", dangling: isDangling(home.file) }
       : failedRead(code);
   }
   try {
     const stat = fstatSync(fd);
     if (!stat.isFile()) {
       return {
-        state: "unreadable",
+        status: "unreadable",
         reason: stat.isDirectory() ? fileTrouble.folder : fileTrouble.notAFile,
       };
     }
     if (stat.size > MAX_CREDENTIAL_BYTES) {
-      return { state: "corrupt", reason: fileTrouble.tooLarge };
+      return { status: "corrupt", reason: fileTrouble.tooLarge };
     }
     return parseCredential(utf8(readFileSync(fd)));
   } catch (error) {

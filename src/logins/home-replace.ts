@@ -67,7 +67,7 @@ const MAX_FILES = 3;
  */
 export function lookAt(home: Home, supersededRefreshToken: string): Look {
   const state = readHome(home);
-  switch (state.state) {
+  switch (state.status) {
     case "valid":
       return state.credential.refreshToken === supersededRefreshToken ? "same" : "other";
     case "tombstone":
@@ -204,7 +204,7 @@ export class Reservation {
       await this.#file.sync();
     } catch (error) {
       const state = readHome({ file: this.#file.path });
-      if (state.state !== "valid" || state.credential.refreshToken !== next.refreshToken) {
+      if (state.status !== "valid" || state.credential.refreshToken !== next.refreshToken) {
         throw error;
       }
     }
@@ -223,7 +223,7 @@ export class Reservation {
       }
       if (looks >= MAX_LOOKS) {
         // Bytes that stay damaged are no login that could be lost.
-        return state.state === "corrupt" ? "same" : look;
+        return state.status === "corrupt" ? "same" : look;
       }
       await sleep(LOOK_PAUSE_MS);
     }

@@ -14,7 +14,7 @@ import { isKimiError, KimiError } from "../protocol/errors.ts";
 import { abortable } from "./abortable.ts";
 import { AccountCheck } from "./account-check.ts";
 import { type Credential, keyOf } from "./credential.ts";
-import { isAlive, isYoung, judge } from "./freshness.ts";
+import { isAlive, isYoung, freshnessOf } from "./freshness.ts";
 import { homeError, loginEnded } from "./home-error.ts";
 import { readHome } from "./home-file.ts";
 import type { Home } from "./homes.ts";
@@ -109,7 +109,7 @@ export class Login {
       return cached.credential;
     }
     const state = readHome(this.home);
-    if (state.state !== "valid") {
+    if (state.status !== "valid") {
       this.#cached = undefined;
       throw homeError(this.home, state);
     }
@@ -150,7 +150,7 @@ export class Login {
     }
     const now = this.#deps.now();
     const rejected = credential.accessToken === options.rejectedAccessToken;
-    const freshness = rejected ? "stale" : judge(credential, now);
+    const freshness = rejected ? "stale" : freshnessOf(credential, now);
     if (!isMainThread) {
       return this.#asHeld(credential, rejected);
     }

@@ -85,7 +85,7 @@ export async function findSuccessor(
     const age = await ageMs(temp.file);
     if (temp.tag === tag && isTrusted(temp.file, home)) {
       const state = readHome({ file: temp.file });
-      if (state.state === "valid" && state.credential.refreshToken !== current.refreshToken) {
+      if (state.status === "valid" && state.credential.refreshToken !== current.refreshToken) {
         if (found === undefined || age < found.ageMs) {
           found = { file: temp.file, credential: state.credential, ageMs: age };
         }

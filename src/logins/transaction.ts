@@ -18,7 +18,7 @@ import { isKimiError, KimiError } from "../protocol/errors.ts";
 import { refreshGrant } from "../protocol/refresh-grant.ts";
 import { checkAccount } from "./account-check.ts";
 import { type Credential, withNewTokens } from "./credential.ts";
-import { isAlive, judge } from "./freshness.ts";
+import { isAlive, freshnessOf } from "./freshness.ts";
 import { homeError, loginEnded, notRenewable } from "./home-error.ts";
 import { readHome } from "./home-file.ts";
 import { checkOwner, lookAt, notWritable, reserve } from "./home-replace.ts";
@@ -73,7 +73,7 @@ class Overtaken extends Error {
 
 function readValid(home: Home): Credential {
   const state = readHome(home);
-  if (state.state !== "valid") {
+  if (state.status !== "valid") {
     throw homeError(home, state);
   }
   return state.credential;
@@ -109,11 +109,11 @@ async function runRound(
 ): Promise<RefreshResult> {
   const adoptable = (candidate: Credential): boolean =>
     candidate.accessToken !== request.rejectedAccessToken &&
-    judge(candidate, deps.now()) === "fresh";
+    freshnessOf(candidate, deps.now()) === "fresh";
   checkOwner(home);
   const outcome = await waitForHomeLock(home, () => {
     const state = readHome(home);
-    return state.state === "valid" &&
+    return state.status === "valid" &&
       state.credential.refreshToken !== request.unsaved?.supersededRefreshToken &&
       adoptable(state.credential)
       ? state.credential
@@ -239,7 +239,7 @@ async function spend(
         const state = readHome(home);
         if (
           !lock.isHeld() ||
-          state.state !== "valid" ||
+          state.status !== "valid" ||
           state.credential.refreshToken !== supersededRefreshToken
         ) {
           throw new Overtaken();
@@ -282,7 +282,7 @@ function renewedElsewhere(): KimiError {
 
 function homeAway(home: Home): KimiError {
   const state = readHome(home);
-  return homeError(home, state.state === "valid" ? { state: "missing", dangling: false } : state);
+  return homeError(home, state.status === "valid" ? { status: "missing", dangling: false } : state);
 }
 
 /** Believes a rejection only when no peer has put newer tokens into the home, or is about to. */
@@ -294,14 +294,14 @@ async function afterRejection(
 ): Promise<RefreshResult> {
   await deps.sleep(REJECTION_PAUSE_MS[home.kind]);
   const state = readHome(home);
-  if (state.state === "valid" && state.credential.refreshToken !== rejected.refreshToken) {
+  if (state.status === "valid" && state.credential.refreshToken !== rejected.refreshToken) {
     checkAccount(home, state.credential, request.accountId);
-    if (judge(state.credential, deps.now()) !== "stale") {
+    if (freshnessOf(state.credential, deps.now()) !== "stale") {
       return { credential: state.credential };
     }
     throw new KimiError("home_busy", say.renewedByCli(), { retryable: true });
   }
-  if (state.state === "missing" || state.state === "unavailable") {
+  if (state.status === "missing" || state.status === "unavailable") {
     throw homeError(home, state);
   }
   if (await isBeingRenewed(home, rejected, "wake")) {

@@ -33,9 +33,9 @@ export function findLogins(env: Env): FoundLogins {
   const problems: KimiError[] = [];
   for (const home of cliHomes(env)) {
     const state = readHome(home);
-    if (state.state === "valid") {
+    if (state.status === "valid") {
       logins.push({ home, credential: state.credential });
-    } else if (state.state !== "missing" || state.dangling) {
+    } else if (state.status !== "missing" || state.dangling) {
       problems.push(homeError(home, state));
     }
   }

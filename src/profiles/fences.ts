@@ -104,9 +104,9 @@ function healedProfile<T extends OAuthProfile>(profile: T): T | "locked" | undef
       return "locked";
     }
     const state = readHome(home);
-    return state.state === "unavailable"
+    return state.status === "unavailable"
       ? "locked"
-      : projected(profile, state.state === "valid" ? state.credential : undefined);
+      : projected(profile, state.status === "valid" ? state.credential : undefined);
   } catch {
     // A profile without a home cannot be healed; the next use says what to do.
     return undefined;

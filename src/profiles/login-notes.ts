@@ -51,7 +51,7 @@ export async function noteIfEnded(error: unknown, login: NotedLogin): Promise<vo
     return;
   }
   const home = readHome(login.home);
-  if (home.state === "valid") {
+  if (home.status === "valid") {
     const of = fingerprint(home.credential.refreshToken);
     await writeNote(endedNoteOf(login), { of, message: error.message });
   }

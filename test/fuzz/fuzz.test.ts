@@ -156,7 +156,7 @@ describe(`whatever comes (FUZZ_SEED=${String(seed)})`, () => {
             expires_in: expiresInS,
           }),
         );
-        expect(state.state).toBe("valid");
+        expect(state.status).toBe("valid");
         expect(expiresInS > 0 && expiresInS <= 86_400).toBe(true);
         expect(() => new Headers({ authorization: `Bearer ${accessToken}` })).not.toThrow();
       });
@@ -180,7 +180,7 @@ describe(`whatever comes (FUZZ_SEED=${String(seed)})`, () => {
         expect(sent?.body.toString()).toContain(JSON.stringify(accessToken).slice(1, -1));
       });
       const after = await readFile(home.file, "utf8");
-      expect(outcome === "refusal" ? after : parseCredential(after).state).toBe(
+      expect(outcome === "refusal" ? after : parseCredential(after).status).toBe(
         outcome === "refusal" ? before : "valid",
       );
     }

@@ -144,8 +144,8 @@ export async function stored(home: Home): Promise<Record<string, unknown>> {
 /** The login in a home, which must be there. */
 export function read(home: Home): Credential {
   const state = readHome(home);
-  if (state.state !== "valid") {
-    throw new Error(`the home is ${state.state}`);
+  if (state.status !== "valid") {
+    throw new Error(`the home is ${state.status}`);
   }
   return state.credential;
 }

@@ -67,7 +67,7 @@ function nested(depth: number): string {
 
 function valid(text: string): Credential {
   const state = parseCredential(text);
-  if (state.state !== "valid") {
+  if (state.status !== "valid") {
     throw new Error(`expected a valid credential, got ${JSON.stringify(state)}`);
   }
   return state.credential;
@@ -219,197 +219,201 @@ describe("what a home holds", () => {
   const deep = `${"[".repeat(30_000)}${"]".repeat(30_000)}`;
 
   it.each<[string, string | Buffer, object]>([
-    ["a login", TS_FILE, { state: "valid" }],
-    ["a tombstone", tombstone, { state: "tombstone" }],
+    ["a login", TS_FILE, { status: "valid" }],
+    ["a tombstone", tombstone, { status: "tombstone" }],
     [
       "a tombstone with nothing but the two empty tokens",
       '{"access_token":"","refresh_token":""}',
-      { state: "tombstone" },
+      { status: "tombstone" },
     ],
-    ["no byte", "", { state: "corrupt", reason: "it is empty" }],
-    ["white space", " \n\t\n", { state: "corrupt", reason: "it is empty" }],
-    ["half a login", TS_FILE.slice(0, 60), { state: "corrupt", reason: cut }],
+    ["no byte", "", { status: "corrupt", reason: "it is empty" }],
+    ["white space", " \n\t\n", { status: "corrupt", reason: "it is empty" }],
+    ["half a login", TS_FILE.slice(0, 60), { status: "corrupt", reason: cut }],
     [
       "a login without its last byte",
       TS_FILE.trimEnd().slice(0, -1),
-      { state: "corrupt", reason: cut },
+      { status: "corrupt", reason: cut },
     ],
-    ["two logins one after the other", TS_FILE + TS_FILE, { state: "corrupt", reason: cut }],
-    ["NUL bytes", Buffer.alloc(300), { state: "corrupt", reason: cut }],
+    ["two logins one after the other", TS_FILE + TS_FILE, { status: "corrupt", reason: cut }],
+    ["NUL bytes", Buffer.alloc(300), { status: "corrupt", reason: cut }],
     [
       "bytes that are no text",
       Buffer.from([0xff, 0xfe, 0x00, 0x80]),
-      { state: "corrupt", reason: "it is not text" },
+      { status: "corrupt", reason: "it is not text" },
     ],
     [
       "a login with a damaged character",
       Buffer.concat([Buffer.from(TS_FILE), Buffer.from([0xc3])]),
-      { state: "corrupt", reason: "it is not text" },
+      { status: "corrupt", reason: "it is not text" },
     ],
     [
       "more than 64 kB",
       `${TS_FILE}${" ".repeat(64 * 1024)}`,
-      { state: "corrupt", reason: "it is too large to be a login" },
+      { status: "corrupt", reason: "it is too large to be a login" },
     ],
-    ["a list", `[${TS_FILE}]`, { state: "corrupt", reason: none }],
-    ["null", "null", { state: "corrupt", reason: none }],
-    ["a number", "1", { state: "corrupt", reason: none }],
-    ["text", '"at-1"', { state: "corrupt", reason: none }],
-    ["an empty object", "{}", { state: "corrupt", reason: access }],
+    ["a list", `[${TS_FILE}]`, { status: "corrupt", reason: none }],
+    ["null", "null", { status: "corrupt", reason: none }],
+    ["a number", "1", { status: "corrupt", reason: none }],
+    ["text", '"at-1"', { status: "corrupt", reason: none }],
+    ["an empty object", "{}", { status: "corrupt", reason: access }],
     [
       "a member nested too deep",
       TS_FILE.replace('"expires_in": 900', `"expires_in": 900, "deep": ${deep}`),
-      { state: "corrupt", reason: "it is nested too deeply" },
+      { status: "corrupt", reason: "it is nested too deeply" },
     ],
-    ["no access token", without("access_token"), { state: "corrupt", reason: access }],
-    ["an empty access token", changed("access_token", '""'), { state: "corrupt", reason: access }],
+    ["no access token", without("access_token"), { status: "corrupt", reason: access }],
+    ["an empty access token", changed("access_token", '""'), { status: "corrupt", reason: access }],
     [
       "a number as access token",
       changed("access_token", "1"),
-      { state: "corrupt", reason: access },
+      { status: "corrupt", reason: access },
     ],
-    ["null as access token", changed("access_token", "null"), { state: "corrupt", reason: access }],
+    [
+      "null as access token",
+      changed("access_token", "null"),
+      { status: "corrupt", reason: access },
+    ],
     [
       "a line break in the access token",
       changed("access_token", '"at\\r\\nX: y"'),
-      { state: "corrupt", reason: access },
+      { status: "corrupt", reason: access },
     ],
     [
       "a NUL in the access token",
       changed("access_token", '"at\\u0000"'),
-      { state: "corrupt", reason: access },
+      { status: "corrupt", reason: access },
     ],
     [
       "a space in the access token",
       changed("access_token", '"at 1"'),
-      { state: "corrupt", reason: access },
+      { status: "corrupt", reason: access },
     ],
     [
       "an umlaut in the access token",
       changed("access_token", '"\u00e4t"'),
-      { state: "corrupt", reason: access },
+      { status: "corrupt", reason: access },
     ],
     [
       "an access token of 20 kB",
       changed("access_token", `"${"a".repeat(20_000)}"`),
-      { state: "corrupt", reason: access },
+      { status: "corrupt", reason: access },
     ],
     [
       "no refresh token",
       without("refresh_token"),
-      { state: "valid", credential: { refreshToken: "" } },
+      { status: "valid", credential: { refreshToken: "" } },
     ],
     [
       "an empty refresh token",
       changed("refresh_token", '""'),
-      { state: "valid", credential: { refreshToken: "" } },
+      { status: "valid", credential: { refreshToken: "" } },
     ],
     [
       "a list as refresh token",
       changed("refresh_token", '["rt"]'),
-      { state: "corrupt", reason: refresh },
+      { status: "corrupt", reason: refresh },
     ],
     [
       "a delete character in the refresh token",
       changed("refresh_token", '"rt\\u007f"'),
-      { state: "corrupt", reason: refresh },
+      { status: "corrupt", reason: refresh },
     ],
     [
       "null as refresh token",
       changed("refresh_token", "null"),
-      { state: "valid", credential: { refreshToken: "" } },
+      { status: "valid", credential: { refreshToken: "" } },
     ],
     [
       "a number as refresh token",
       changed("refresh_token", "7"),
-      { state: "corrupt", reason: refresh },
+      { status: "corrupt", reason: refresh },
     ],
     [
       "a refresh token that only begins well",
       changed("refresh_token", '"rt 1"'),
-      { state: "corrupt", reason: refresh },
+      { status: "corrupt", reason: refresh },
     ],
     [
       "an access token that only ends well",
       changed("access_token", '" at"'),
-      { state: "corrupt", reason: access },
+      { status: "corrupt", reason: access },
     ],
     [
       "an access token of 16 kB",
       changed("access_token", `"${"a".repeat(16_384)}"`),
-      { state: "valid", credential: { accessToken: "a".repeat(16_384) } },
+      { status: "valid", credential: { accessToken: "a".repeat(16_384) } },
     ],
     [
       "an access token of a byte more",
       changed("access_token", `"${"a".repeat(16_385)}"`),
-      { state: "corrupt", reason: access },
+      { status: "corrupt", reason: access },
     ],
     [
       "an empty access token beside a refresh token",
       changed("access_token", '""'),
-      { state: "corrupt", reason: access },
+      { status: "corrupt", reason: access },
     ],
     [
       "an expiry as text with blanks",
       changed("expires_at", '" 1795427500 "'),
-      { state: "valid", credential: { expiresAtMs: 1795427500000 } },
+      { status: "valid", credential: { expiresAtMs: 1795427500000 } },
     ],
     [
       "an empty text as expiry",
       changed("expires_at", '""'),
-      { state: "valid", credential: { expiresAtMs: 0 } },
+      { status: "valid", credential: { expiresAtMs: 0 } },
     ],
     [
       "a member nested as deep as may be",
       TS_FILE.replace('"expires_in": 900', `"expires_in": 900, "deep": ${nested(63)}`),
-      { state: "valid" },
+      { status: "valid" },
     ],
     [
       "a member nested one deeper",
       TS_FILE.replace('"expires_in": 900', `"expires_in": 900, "deep": ${nested(64)}`),
-      { state: "corrupt", reason: "it is nested too deeply" },
+      { status: "corrupt", reason: "it is nested too deeply" },
     ],
-    ["exactly 64 kB", TS_FILE.padEnd(64 * 1024), { state: "valid" }],
+    ["exactly 64 kB", TS_FILE.padEnd(64 * 1024), { status: "valid" }],
     [
       "a byte more than 64 kB",
       TS_FILE.padEnd(64 * 1024 + 1),
-      { state: "corrupt", reason: "it is too large to be a login" },
+      { status: "corrupt", reason: "it is too large to be a login" },
     ],
-    ["no expiry", without("expires_at"), { state: "valid", credential: { expiresAtMs: 0 } }],
+    ["no expiry", without("expires_at"), { status: "valid", credential: { expiresAtMs: 0 } }],
     [
       "an expiry of 0",
       changed("expires_at", "0"),
-      { state: "valid", credential: { expiresAtMs: 0 } },
+      { status: "valid", credential: { expiresAtMs: 0 } },
     ],
     [
       "a negative expiry",
       changed("expires_at", "-1795427500"),
-      { state: "valid", credential: { expiresAtMs: 0 } },
+      { status: "valid", credential: { expiresAtMs: 0 } },
     ],
     [
       "an expiry in ms",
       changed("expires_at", "1795427500000"),
-      { state: "valid", credential: { expiresAtMs: 1795427500000000 } },
+      { status: "valid", credential: { expiresAtMs: 1795427500000000 } },
     ],
     [
       "an endless expiry",
       changed("expires_at", "1e999"),
-      { state: "valid", credential: { expiresAtMs: 0 } },
+      { status: "valid", credential: { expiresAtMs: 0 } },
     ],
     [
       "an expiry as text",
       changed("expires_at", '"1795427500"'),
-      { state: "valid", credential: { expiresAtMs: 1795427500000 } },
+      { status: "valid", credential: { expiresAtMs: 1795427500000 } },
     ],
     [
       "an expiry in words",
       changed("expires_at", '"soon"'),
-      { state: "valid", credential: { expiresAtMs: 0 } },
+      { status: "valid", credential: { expiresAtMs: 0 } },
     ],
     [
       "null as expiry",
       changed("expires_at", "null"),
-      { state: "valid", credential: { expiresAtMs: 0 } },
+      { status: "valid", credential: { expiresAtMs: 0 } },
     ],
   ])("is told apart: %s", async (_what, content, wanted) => {
     const file = path.join(await scratch(), "credentials", "kimi-code.json");
@@ -422,7 +426,7 @@ describe("what a home holds", () => {
     "is told apart: nothing at %s",
     async (name) => {
       expect(readHome({ file: path.join(await scratch(), name) })).toEqual({
-        state: "missing",
+        status: "missing",
         dangling: false,
       });
     },

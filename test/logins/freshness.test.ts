@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isAlive, isYoung, judge, refreshThresholdMs } from "../../src/logins/freshness.ts";
+import { isAlive, isYoung, freshnessOf, refreshThresholdMs } from "../../src/logins/freshness.ts";
 
 const NOW = Date.UTC(2030, 0, 1);
 
@@ -17,7 +17,7 @@ describe("a token of 900 s", () => {
     [960.001, "stale"],
     [1_000_000, "stale"],
   ])("with %d s left is %s", (leftS, freshness) => {
-    expect(judge({ expiresAtMs: NOW + leftS * 1000, expiresInS: 900 }, NOW)).toBe(freshness);
+    expect(freshnessOf({ expiresAtMs: NOW + leftS * 1000, expiresInS: 900 }, NOW)).toBe(freshness);
   });
 });
 
@@ -34,7 +34,7 @@ describe("a token of another lifetime", () => {
     [3600, 1799, "aging"],
     [3600, 60, "stale"],
   ])("of %d s with %d s left is %s", (expiresInS, leftS, freshness) => {
-    expect(judge({ expiresAtMs: NOW + leftS * 1000, expiresInS }, NOW)).toBe(freshness);
+    expect(freshnessOf({ expiresAtMs: NOW + leftS * 1000, expiresInS }, NOW)).toBe(freshness);
   });
 });
 

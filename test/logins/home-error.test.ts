@@ -67,9 +67,9 @@ describe("a login that cannot be used any more", () => {
   it("because its owner moved it names the folder of the same login elsewhere", async () => {
     await writeLogin(code, standIn.issueLogin());
     const moved = makeHome("kimi-code-cli", "/moved/.kimi-code", code.slot, code.endpoints);
-    expect(homeError(moved, { state: "missing", dangling: false }).message).toContain(code.dir);
+    expect(homeError(moved, { status: "missing", dangling: false }).message).toContain(code.dir);
     // Another login needs no folder to be told apart.
-    expect(homeError(python, { state: "missing", dangling: false }).message).not.toContain(
+    expect(homeError(python, { status: "missing", dangling: false }).message).not.toContain(
       code.dir,
     );
   });
@@ -103,11 +103,11 @@ describe("a login that cannot be used any more", () => {
   });
 
   it.each([
-    { state: "missing", dangling: false },
-    { state: "corrupt", reason: "it is not complete JSON" },
-    { state: "unreadable", reason: "permission denied" },
+    { status: "missing", dangling: false },
+    { status: "corrupt", reason: "it is not complete JSON" },
+    { status: "unreadable", reason: "permission denied" },
   ] as const)(
-    "is named with the command that helps in what a chat window shows: $state",
+    "is named with the command that helps in what a chat window shows: $status",
     async (state) => {
       await writeLogin(python, standIn.issueLogin());
       const home = makeHome(
@@ -145,37 +145,37 @@ describe("a login that cannot be used any more", () => {
   it.each<[string, (home: Home) => KimiError, KimiErrorCode, string]>([
     [
       "a file that is gone",
-      (home) => homeError(home, { state: "missing", dangling: false }),
+      (home) => homeError(home, { status: "missing", dangling: false }),
       "login_missing",
       "The Kimi CLI (Python) is signed out: no login at <file>.",
     ],
     [
       "a link to nothing",
-      (home) => homeError(home, { state: "missing", dangling: true }),
+      (home) => homeError(home, { status: "missing", dangling: true }),
       "login_missing",
       "The Kimi CLI (Python) login at <file> is a link to a file that is gone.",
     ],
     [
       "a tombstone",
-      (home) => homeError(home, { state: "tombstone" }),
+      (home) => homeError(home, { status: "tombstone" }),
       "login_revoked",
       "The Kimi CLI (Python) has marked its login as rejected by Kimi.",
     ],
     [
       "trouble that passes",
-      (home) => homeError(home, { state: "unavailable", reason: "the disk is busy" }),
+      (home) => homeError(home, { status: "unavailable", reason: "the disk is busy" }),
       "home_unavailable",
       "The Kimi CLI (Python) login at <file> cannot be read right now: the disk is busy.",
     ],
     [
       "a file that cannot be read",
-      (home) => homeError(home, { state: "unreadable", reason: "permission denied" }),
+      (home) => homeError(home, { status: "unreadable", reason: "permission denied" }),
       "login_unreadable",
       "The Kimi CLI (Python) login at <file> cannot be read: permission denied.",
     ],
     [
       "a damaged file",
-      (home) => homeError(home, { state: "corrupt", reason: "it is empty" }),
+      (home) => homeError(home, { status: "corrupt", reason: "it is empty" }),
       "login_corrupt",
       "The Kimi CLI (Python) login at <file> is damaged: it is empty.",
     ],

@@ -59,8 +59,8 @@ describe("reading a home", () => {
     const home = await emptyHome();
     await symlink(path.join(home.dir, "gone.json"), home.file);
     const state = readHome(home);
-    expect(state).toEqual({ state: "missing", dangling: true });
-    expect(homeError(home, state as { state: "missing"; dangling: boolean }).message).toContain(
+    expect(state).toEqual({ status: "missing", dangling: true });
+    expect(homeError(home, state as { status: "missing"; dangling: boolean }).message).toContain(
       "is a link to a file that is gone",
     );
   });
@@ -70,7 +70,7 @@ describe("reading a home", () => {
     const elsewhere = path.join(home.dir, "elsewhere.json");
     await writeFile(elsewhere, ownerText(home, standIn.issueLogin()));
     await symlink(elsewhere, home.file);
-    expect(readHome(home)).toMatchObject({ state: "valid" });
+    expect(readHome(home)).toMatchObject({ status: "valid" });
   });
 
   it.skipIf(windows).each<[string, string, (file: string) => unknown]>([
@@ -85,14 +85,14 @@ describe("reading a home", () => {
   ])("with %s in its place ends at once and says so", async (_what, reason, make) => {
     const home = await emptyHome();
     await make(home.file);
-    expect(readHome(home)).toEqual({ state: "unreadable", reason });
+    expect(readHome(home)).toEqual({ status: "unreadable", reason });
   });
 
   it.skipIf(windows)("with a socket in its place ends at once and says so", async () => {
     const home = await emptyHome("kimi-cli");
     const server = createServer().listen(home.file);
     try {
-      expect(readHome(home)).toEqual({ state: "unreadable", reason: "reading it failed" });
+      expect(readHome(home)).toEqual({ status: "unreadable", reason: "reading it failed" });
     } finally {
       server.close();
     }
@@ -102,7 +102,7 @@ describe("reading a home", () => {
     const home = homeFor("kimi-code-cli", await scratch(), standIn);
     await writeFile(path.dirname(home.file), "");
     expect(readHome(home)).toEqual({
-      state: "unreadable",
+      status: "unreadable",
       reason: "a part of its path is not a folder",
     });
   });
@@ -114,7 +114,7 @@ describe("reading a home", () => {
     ["EINVAL", "unreadable", "reading it failed"],
   ])(
     "that the system refuses with %s, at once or in the middle, says so",
-    async (code, state, reason) => {
+    async (code, status, reason) => {
       const { home } = await signedIn(standIn, "kimi-code-cli");
       const refuse = (): never => {
         throw systemError(code);
@@ -122,11 +122,11 @@ describe("reading a home", () => {
       const before = (await readdir("/proc/self/fd").catch(() => [])).length;
       {
         using _fault = withFs({ openSync: refuse });
-        expect(readHome(home)).toEqual({ state, reason });
+        expect(readHome(home)).toEqual({ status, reason });
       }
       {
         using _fault = withFs({ readFileSync: refuse });
-        expect(readHome(home)).toEqual({ state, reason });
+        expect(readHome(home)).toEqual({ status, reason });
       }
       expect((await readdir("/proc/self/fd").catch(() => [])).length).toBe(before);
     },
@@ -140,7 +140,7 @@ describe("reading a home", () => {
         throw systemError("EIO");
       },
     });
-    expect(readHome(home)).toEqual({ state: "missing", dangling: false });
+    expect(readHome(home)).toEqual({ status: "missing", dangling: false });
   });
 
   it.skipIf(windows)("that this user may not read says so", async () => {
@@ -148,7 +148,7 @@ describe("reading a home", () => {
     await chmod(home.file, 0);
     await giveAway(home.dir);
     const state = await unprivileged(async () => readHome(home));
-    expect(state).toEqual({ state: "unreadable", reason: "permission denied" });
+    expect(state).toEqual({ status: "unreadable", reason: "permission denied" });
   });
 });
 
