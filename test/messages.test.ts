@@ -44,7 +44,7 @@ describe("a sentence about one of several profiles", () => {
 
   it("names the account in front, and signs in to that profile", () => {
     expect(
-      ofProfile(say.ended({ owner: "openclaw", other: undefined, replyLost: false }), work),
+      ofProfile(say.ended({ owner: "openclaw", other: undefined, responseLost: false }), work),
     ).toBe(
       "Kimi account Ada: Kimi has ended this login. Sign in again with: openclaw models auth login --provider kimi-code --device-code --profile-id kimi-code:work",
     );

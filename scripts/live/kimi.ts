@@ -7,7 +7,7 @@ import type { Home } from "../../src/logins/homes.ts";
 import { type Login, openLogin } from "../../src/logins/login.ts";
 import type { LoginDeps } from "../../src/logins/login-deps.ts";
 import { refreshOnce, type UnsavedTokens } from "../../src/logins/transaction.ts";
-import { type AnswerKind, answerParts, classifyAnswer } from "../../src/protocol/api-errors.ts";
+import { type AnswerKind, responseParts, classifyResponse } from "../../src/protocol/api-errors.ts";
 import { KimiError } from "../../src/protocol/errors.ts";
 import { exchange } from "../../src/protocol/http.ts";
 import type { Redactor } from "./redact.ts";
@@ -152,7 +152,7 @@ export class Kimi {
     const { result, replies } = await watchOAuth(this.home.endpoints, async () => {
       const first = await refreshOnce(this.home, this.#loginDeps, {
         rejectedAccessToken: before.accessToken,
-        replyLost: false,
+        responseLost: false,
       });
       return first.unsaved === undefined ? first : await this.#save(first.unsaved);
     });
@@ -165,7 +165,10 @@ export class Kimi {
     this.#deps.tell(`New tokens could not be saved in ${this.home.dir}; trying again for a while.`);
     for (let attempt = 1; ; attempt += 1) {
       await delay(1_000);
-      const result = await refreshOnce(this.home, this.#loginDeps, { unsaved, replyLost: false });
+      const result = await refreshOnce(this.home, this.#loginDeps, {
+        unsaved,
+        responseLost: false,
+      });
       if (result.unsaved === undefined) {
         return result;
       }
@@ -233,14 +236,14 @@ export class Kimi {
       signal: this.signal,
     });
     const { status, text, retryAfterMs } = reply;
-    const parts = answerParts(status, text);
+    const parts = responseParts(status, text);
     const { redactor } = this.#deps;
     return {
       answer: {
         status,
         text,
         json: parseJson(text),
-        kind: classifyAnswer(status, text),
+        kind: classifyResponse(status, text),
         // Before anything is cut short: of half a secret nobody can tell that it is one.
         type: parts.type === undefined ? undefined : redactor.clean(parts.type),
         message: redactor.clean(parts.message),

@@ -4,7 +4,7 @@ import { PLUGIN_VERSION } from "../../src/constants.ts";
 import { deviceId } from "../../src/host/installation.ts";
 import type { Home } from "../../src/logins/homes.ts";
 import { STATIC_MODELS } from "../../src/models/models.ts";
-import { parseModels } from "../../src/models/reply.ts";
+import { parseModels } from "../../src/models/model-list.ts";
 import type { WaitDeps } from "../../src/protocol/device-token.ts";
 import { type Env, regionLabel } from "../../src/protocol/endpoints.ts";
 import { isKimiError } from "../../src/protocol/errors.ts";

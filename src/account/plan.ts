@@ -3,8 +3,8 @@
 import { z } from "zod";
 import { readNote, writeNote } from "../host/state.ts";
 import type { BoundLogin } from "../profiles/bound-login.ts";
-import { meReplySchema } from "../protocol/account-id.ts";
-import { limitsOf, type Patience } from "./usage.ts";
+import { meResponseSchema } from "../protocol/account-id.ts";
+import { limitsOf, type RequestLimits } from "./usage.ts";
 
 /** How long a name is good, in ms. */
 const FRESH_MS = 24 * 60 * 60_000;
@@ -18,7 +18,7 @@ const noteSchema = z.object({ atMs: z.number(), plan: z.string().max(64).optiona
  */
 export async function planOf(
   login: BoundLogin,
-  patience: Patience = {},
+  limits: RequestLimits = {},
 ): Promise<string | undefined> {
   const file = `plan-${login.key}.json`;
   const kept = noteSchema.safeParse(await readNote(file)).data;
@@ -26,7 +26,7 @@ export async function planOf(
     return kept.plan;
   }
   try {
-    const me = meReplySchema.safeParse(await login.getJson("/me", limitsOf(patience)));
+    const me = meResponseSchema.safeParse(await login.getJson("/me", limitsOf(limits)));
     if (!me.success) {
       return kept?.plan;
     }

@@ -5,26 +5,26 @@ import type { QuotaWindow } from "../protocol/api-errors.ts";
 import { processState } from "../process-state.ts";
 import { fetchUsages, type UsageWindow } from "./usage.ts";
 
-/** Longest wait for the answer, in ms: someone waits for the message. */
+/** Longest wait for the response, in ms: someone waits for the message. */
 const TIMEOUT_MS = 3_000;
-/** How long an answer serves, in ms. */
+/** How long a response serves, in ms. */
 const KEPT_MS = 60_000;
 /** From here on a window counts as used up, in percent. */
-const FULL = 99;
+const USED_UP_PERCENT = 99;
 
-interface Kept {
+interface KeptUsages {
   readonly atMs: number;
   readonly windows: readonly UsageWindow[];
 }
 
-/** The last answer for each login. */
-function answers(): Map<string, Kept> {
-  return processState("quota", () => new Map<string, Kept>());
+/** The last response for each login. */
+function keptUsages(): Map<string, KeptUsages> {
+  return processState("quota", () => new Map<string, KeptUsages>());
 }
 
 /** The last of the windows to start again among those that are used up. */
 function lastReset(windows: readonly UsageWindow[]): number | undefined {
-  const full = windows.filter((window) => (window.usedPercent ?? 0) >= FULL);
+  const full = windows.filter((window) => (window.usedPercent ?? 0) >= USED_UP_PERCENT);
   return full
     .map((window) => window.resetsAtMs)
     .filter((at) => at !== undefined)
@@ -35,7 +35,7 @@ function lastReset(windows: readonly UsageWindow[]): number | undefined {
 /**
  * How long until the window that Kimi named starts again, in ms.
  *
- * @param named - the window in Kimi's answer; without one, the windows that are used up decide
+ * @param named - the window in Kimi's response; without one, the windows that are used up decide
  * @returns `undefined` when it is not known; never throws
  */
 export async function quotaResetsInMs(
@@ -44,7 +44,7 @@ export async function quotaResetsInMs(
 ): Promise<number | undefined> {
   const { key } = login;
   const now = Date.now();
-  const kept = answers();
+  const kept = keptUsages();
   let windows = kept.get(key);
   if (windows === undefined || now - windows.atMs > KEPT_MS) {
     try {

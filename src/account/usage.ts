@@ -95,7 +95,7 @@ const walletSchema = z.object({
   monthlyUsed: money,
 });
 
-const replySchema = z.object({
+const responseSchema = z.object({
   usages: z
     .object({
       limit_5h: ratioEntry,
@@ -109,10 +109,10 @@ const replySchema = z.object({
   limits: z.array(z.unknown()).max(100).optional().catch(undefined),
   boosterWallet: walletSchema.optional().catch(undefined),
 });
-type Reply = z.infer<typeof replySchema>;
+type UsagesResponse = z.infer<typeof responseSchema>;
 
 function parseTime(value: string | undefined): number | undefined {
-  // Some replies count nanoseconds, which `Date` does not read.
+  // Some responses count nanoseconds, which `Date` does not read.
   const ms = value === undefined ? Number.NaN : Date.parse(value.replace(/(\.\d{3})\d+/, "$1"));
   return Number.isFinite(ms) && ms > 0 ? ms : undefined;
 }
@@ -155,8 +155,8 @@ function makeWindow(
 }
 
 /** Windows of the newer shape. */
-function ratioWindows(reply: Reply, nowMs: number): UsageWindow[] {
-  const entries = reply.usages;
+function ratioWindows(response: UsagesResponse, nowMs: number): UsageWindow[] {
+  const entries = response.usages;
   if (entries === undefined) {
     return [];
   }
@@ -205,9 +205,9 @@ function countWindow(id: UsageWindow["id"], entry: CountEntry, nowMs: number): U
 }
 
 /** Windows of the older shape; its `usage` is the week. */
-function countWindows(reply: Reply, nowMs: number): UsageWindow[] {
+function countWindows(response: UsagesResponse, nowMs: number): UsageWindow[] {
   const windows: UsageWindow[] = [];
-  for (const item of reply.limits ?? []) {
+  for (const item of response.limits ?? []) {
     const parsed = z
       .object({ window: windowSchema, detail: countEntry.optional().catch(undefined) })
       .safeParse(item);
@@ -221,7 +221,9 @@ function countWindows(reply: Reply, nowMs: number): UsageWindow[] {
       windows.push(countWindow(id, detail ?? {}, nowMs));
     }
   }
-  return reply.usage === undefined ? windows : [...windows, countWindow("7d", reply.usage, nowMs)];
+  return response.usage === undefined
+    ? windows
+    : [...windows, countWindow("7d", response.usage, nowMs)];
 }
 
 /** One statement of each window; two that differ make its number unknown. */
@@ -246,8 +248,8 @@ function cents(units: number): number {
   return units > 0 && units < UNITS_PER_CENT ? 1 : Math.round(units / UNITS_PER_CENT);
 }
 
-function creditOf(reply: Reply): ExtraCredit | undefined {
-  const wallet = reply.boosterWallet;
+function creditOf(response: UsagesResponse): ExtraCredit | undefined {
+  const wallet = response.boosterWallet;
   const { amount, amountLeft } = wallet?.balance ?? {};
   if (
     wallet === undefined ||
@@ -271,35 +273,35 @@ function creditOf(reply: Reply): ExtraCredit | undefined {
 }
 
 /**
- * Reads the reply.
+ * Reads the response.
  *
  * @param value - the parsed JSON
  * @param nowMs - current time, ms since the epoch
- * @returns `undefined` when it is not a reply of this endpoint
+ * @returns `undefined` when it is not a response of this endpoint
  */
 export function parseUsages(value: unknown, nowMs: number): Usages | undefined {
-  const parsed = replySchema.safeParse(value);
+  const parsed = responseSchema.safeParse(value);
   if (!parsed.success) {
     return undefined;
   }
   const windows = merge([...ratioWindows(parsed.data, nowMs), ...countWindows(parsed.data, nowMs)]);
   const credit = creditOf(parsed.data);
   // An account may have no window at all, which the newer shape says with an empty object.
-  const isReply = windows.length > 0 || credit !== undefined || parsed.data.usages !== undefined;
-  return isReply ? { windows, credit } : undefined;
+  const isUsages = windows.length > 0 || credit !== undefined || parsed.data.usages !== undefined;
+  return isUsages ? { windows, credit } : undefined;
 }
 
 /** Time limit of the Kimi Code CLI for this request, in ms. */
 const TIMEOUT_MS = 8_000;
 
 /** How long a caller waits. */
-export interface Patience {
+export interface RequestLimits {
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Limits of a request about the account. */
-export function limitsOf({ timeoutMs = TIMEOUT_MS, signal }: Patience): {
+export function limitsOf({ timeoutMs = TIMEOUT_MS, signal }: RequestLimits): {
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
 } {
@@ -311,8 +313,8 @@ export function limitsOf({ timeoutMs = TIMEOUT_MS, signal }: Patience): {
  *
  * @throws KimiError in plain words
  */
-export async function fetchUsages(login: BoundLogin, patience: Patience = {}): Promise<Usages> {
-  const usages = parseUsages(await login.getJson("/usages", limitsOf(patience)), Date.now());
+export async function fetchUsages(login: BoundLogin, limits: RequestLimits = {}): Promise<Usages> {
+  const usages = parseUsages(await login.getJson("/usages", limitsOf(limits)), Date.now());
   if (usages === undefined) {
     throw new KimiError("bad_reply", say.notUsage());
   }

@@ -1,7 +1,7 @@
 /**
  * Whether this process lives on after a turn, and how it waits for a refresh when it ends.
  *
- * A refresh may run in the background only where the process ends no sooner than the reply is kept:
+ * A refresh may run in the background only where the process ends no sooner than the response is kept:
  * the gateway waits for that when it stops, a one-shot command ends as soon as its turn has. The
  * gateway is known by its services: the host starts them nowhere else. Its process title does not
  * tell, because its worker threads and one-shot `openclaw gateway …` commands have the same one.

@@ -66,7 +66,7 @@ export function isBlank(content: unknown): boolean {
 }
 
 /**
- * The most that an answer may have, in tokens: what is left of the context, as both Kimi CLIs ask for
+ * The most that a reply may have, in tokens: what is left of the context, as both Kimi CLIs ask for
  * it, or what the caller wants, with room for the thinking that comes before. Where nothing is left,
  * room for thinking is asked for: the server then says that the conversation is too long,
  * which the host can mend.

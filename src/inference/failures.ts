@@ -9,7 +9,7 @@
  */
 
 import type { ProviderPlugin } from "openclaw/plugin-sdk/plugin-entry";
-import { type AnswerKind, answerParts, classifyAnswer } from "../protocol/api-errors.ts";
+import { type AnswerKind, responseParts, classifyResponse } from "../protocol/api-errors.ts";
 import type { KimiErrorCode } from "../protocol/errors.ts";
 
 type Classify = NonNullable<ProviderPlugin["classifyFailoverReason"]>;
@@ -113,8 +113,8 @@ export function readFailure(report: FailureReport): Failure | undefined {
   // The code is the status where the error has none of its own.
   const status =
     message.status ?? (/^[45]\d\d$/.test(errorCode ?? "") ? Number(errorCode) : undefined);
-  const type = errorType ?? answerParts(status, errorBody ?? "").type;
-  const kind = classifyAnswer(status, message.text, type);
+  const type = errorType ?? responseParts(status, errorBody ?? "").type;
+  const kind = classifyResponse(status, message.text, type);
   if (kind === undefined) {
     return undefined;
   }
@@ -122,7 +122,7 @@ export function readFailure(report: FailureReport): Failure | undefined {
   return {
     kind,
     status,
-    text: answerParts(status, message.text, type).message,
+    text: responseParts(status, message.text, type).message,
     ...(seconds === undefined ? {} : { retryAfterMs: Number(seconds) * 1_000 }),
   };
 }
@@ -148,7 +148,7 @@ export function classifyFailure(ctx: Parameters<Classify>[0]): Reason | undefine
     );
   }
   const { status, text } = readMessage(ctx.errorMessage);
-  const kind = classifyAnswer(ctx.status ?? status, text, ctx.errorType);
+  const kind = classifyResponse(ctx.status ?? status, text, ctx.errorType);
   return kind === undefined ? undefined : ANSWER_REASONS[kind];
 }
 

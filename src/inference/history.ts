@@ -84,7 +84,7 @@ function sizeOf(value: unknown): number {
 }
 
 /**
- * How many tokens a context takes: what the last answer counted, and an estimate of all since.
+ * How many tokens a context takes: what the last reply counted, and an estimate of all since.
  */
 export function tokensOf({ systemPrompt, messages, tools }: Context): number {
   const last = messages.findLastIndex(

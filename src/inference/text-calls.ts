@@ -68,7 +68,7 @@ function callsIn(text: string): ToolCall[] {
   });
 }
 
-/** Rewrites the events of one answer. */
+/** Rewrites the events of one reply. */
 export class TextCalls {
   /** What was passed on of each text, by its place in the message. */
   readonly #passed = new Map<number, string>();

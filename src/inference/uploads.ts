@@ -31,7 +31,7 @@ const idSchema = z
   .string()
   .max(256)
   .regex(/^[A-Za-z0-9][\w.-]*$/);
-const replySchema = z.object({ id: idSchema });
+const responseSchema = z.object({ id: idSchema });
 /** Ids by the SHA-256 of what was uploaded, the oldest first. */
 const noteSchema = z.object({
   version: z.literal(VERSION),
@@ -209,9 +209,9 @@ export class Uploads {
         timeoutMs: PATIENCE_MS,
         signal,
       });
-      const reply = replySchema.safeParse(parseJson(text)).data;
-      return status >= 200 && status < 300 && reply !== undefined
-        ? reply.id
+      const response = responseSchema.safeParse(parseJson(text)).data;
+      return status >= 200 && status < 300 && response !== undefined
+        ? response.id
         : { isRefused: ABOUT_FILE.has(status) };
     } catch {
       return { isRefused: false };

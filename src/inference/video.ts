@@ -10,9 +10,9 @@ import { knownModel } from "../models/known.ts";
 import type { ModelRow } from "../models/models.ts";
 import { readModelList } from "../models/store.ts";
 import { type BoundLogin, loginOfToken } from "../profiles/bound-login.ts";
-import { classifyAnswer } from "../protocol/api-errors.ts";
+import { classifyResponse } from "../protocol/api-errors.ts";
 import { KimiError } from "../protocol/errors.ts";
-import type { HttpReply } from "../protocol/http.ts";
+import type { HttpResponse } from "../protocol/http.ts";
 import { type MediaPart, refusedFiles } from "./media.ts";
 import { kimiBody, MESSAGES_BETA } from "./payload.ts";
 import { Uploads } from "./uploads.ts";
@@ -20,7 +20,7 @@ import { Uploads } from "./uploads.ts";
 type Provider = Parameters<OpenClawPluginApi["registerMediaUnderstandingProvider"]>[0];
 type DescribeVideo = NonNullable<Provider["describeVideo"]>;
 
-/** Most bytes of a reply. */
+/** Most bytes of a response. */
 const MAX_BYTES = 1024 * 1024;
 /** What is asked where OpenClaw has no prompt. */
 const PROMPT = "Describe the video.";
@@ -73,10 +73,10 @@ function request(row: ModelRow, id: string, prompt: string) {
 }
 
 /** The text of a reply of either protocol; empty where there is none. */
-function textOf({ text }: HttpReply): string {
-  const reply = parseJson(text);
-  const choice = isRecord(reply) ? listOf(reply.choices)[0] : undefined;
-  const message = isRecord(choice) && isRecord(choice.message) ? choice.message : reply;
+function textOf({ text }: HttpResponse): string {
+  const body = parseJson(text);
+  const choice = isRecord(body) ? listOf(body.choices)[0] : undefined;
+  const message = isRecord(choice) && isRecord(choice.message) ? choice.message : body;
   const content = isRecord(message) ? message.content : undefined;
   return typeof content === "string"
     ? content.trim()
@@ -113,17 +113,20 @@ export async function describeVideo({
     if (id === undefined) {
       throw new KimiError("refused", say.videoNotTaken());
     }
-    const reply = await login.request({ ...request(row, id, prompt), timeoutMs, signal });
-    const text = reply.status === 200 ? textOf(reply) : "";
+    const response = await login.request({ ...request(row, id, prompt), timeoutMs, signal });
+    const text = response.status === 200 ? textOf(response) : "";
     if (text !== "") {
       return { text, model: row.id };
     }
-    const report = { errorMessage: `${String(reply.status)} ${reply.text}` };
+    const report = { errorMessage: `${String(response.status)} ${response.text}` };
     const refused = refusedFiles(report, new Map([["", id]]));
     await uploads.forget(refused);
     if (!isFirst || refused.length === 0) {
-      const kind = classifyAnswer(reply.status, reply.text) ?? "refused";
-      throw new KimiError("refused", login.explain(kind, { model: row.id, status: reply.status }));
+      const kind = classifyResponse(response.status, response.text) ?? "refused";
+      throw new KimiError(
+        "refused",
+        login.explain(kind, { model: row.id, status: response.status }),
+      );
     }
   }
 }

@@ -142,7 +142,7 @@ export type CredentialStyle = "kimi-cli" | "kimi-code-cli";
 /**
  * Puts new tokens into a home's members, the other members as they were.
  *
- * @param nowMs - time of the server's reply, ms since the epoch
+ * @param nowMs - time of the server's response, ms since the epoch
  */
 export function withNewTokens(
   members: Readonly<Record<string, unknown>>,

@@ -84,10 +84,10 @@ export function accountChanged(home: Home): KimiError {
 /**
  * The error for a login that Kimi no longer renews.
  *
- * @param replyLost - true when Kimi may have renewed it without us hearing it
+ * @param responseLost - true when Kimi may have renewed it without us hearing it
  */
-export function loginEnded(home: Home, replyLost: boolean): KimiError {
-  return new KimiError("login_ended", say.ended({ ...factsOf(home), replyLost }));
+export function loginEnded(home: Home, responseLost: boolean): KimiError {
+  return new KimiError("login_ended", say.ended({ ...factsOf(home), responseLost }));
 }
 
 /** The error for a login whose access token has ended and that has no token to renew it with. */

@@ -121,7 +121,7 @@ export async function reserve(home: Home, current: Credential): Promise<Reservat
       tag: tagOf(current.refreshToken),
       owner: ownerToSet(home),
     });
-    // Who waits for a reply with this file open, and room for what the reply brings.
+    // Who waits for a response with this file open, and room for what the response brings.
     file.write(processMark().padEnd(size + RESERVED_EXTRA_BYTES));
     // Some disks tell only now that they are full.
     await file.sync();

@@ -66,7 +66,7 @@ export class Login {
   /** When saving them is tried again, by the monotonic clock. */
   #nextSaveAt = Number.NEGATIVE_INFINITY;
   /** Fingerprint of a refresh token that the server may have renewed without us hearing it. */
-  #replyLostOf: string | undefined;
+  #responseLostOf: string | undefined;
 
   constructor(home: Home, deps: LoginDeps) {
     this.home = home;
@@ -217,7 +217,7 @@ export class Login {
     const of = keyOf(credential);
     if (this.#endedOf === of) {
       // Made again each time, because there may be another login to name by now.
-      throw loginEnded(this.home, this.#replyLostOf === of);
+      throw loginEnded(this.home, this.#responseLostOf === of);
     }
     const known = this.#refusals.known(of);
     if (known !== undefined) {
@@ -263,7 +263,7 @@ export class Login {
           rejectedAccessToken: options.rejectedAccessToken,
           accountId: options.accountId,
           unsaved: this.#unsaved,
-          replyLost: this.#replyLostOf === of,
+          responseLost: this.#responseLostOf === of,
         });
         this.#unsaved = result.unsaved;
         if (result.supersededRefreshToken !== undefined) {
@@ -279,7 +279,7 @@ export class Login {
           throw error;
         }
         if (error.details.mayHaveReachedServer === true) {
-          this.#replyLostOf = of;
+          this.#responseLostOf = of;
         }
         if (error.details.retryable !== true) {
           throw error;

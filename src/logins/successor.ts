@@ -19,7 +19,7 @@ import { isGone, MAX_MARK_BYTES } from "./process-mark.ts";
 
 /** Age from which a temporary file is cleared away unless it holds the next tokens, in ms. */
 const STALE_MS = 10 * 60_000;
-/** Longest time from making room to the reply of a process that runs, in ms; more than a request takes. */
+/** Longest time from making room to the response of a process that runs, in ms; more than a request takes. */
 const REQUEST_MS = 90_000;
 /** Names that versions before 1.0 gave: process id and tag. The Kimi Code CLI's look the same. */
 const EARLIER_NAME = /^\d+\.([0-9a-f]{8})$/;
@@ -100,7 +100,7 @@ export async function findSuccessor(
 }
 
 /**
- * True while another process may have sent this token and not heard, or not stored, the reply: its
+ * True while another process may have sent this token and not heard, or not stored, the response: its
  * temporary file is there, and the process is not known to be gone. Call it with the home's lock held;
  * the other one has lost it by being suspended.
  *

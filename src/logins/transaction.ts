@@ -38,7 +38,7 @@ export interface RefreshRequest {
   /** Tokens that could not be written earlier, with the refresh token that they replaced. */
   readonly unsaved?: UnsavedTokens | undefined;
   /** True when an earlier request with this token may have been answered without us hearing it. */
-  readonly replyLost: boolean;
+  readonly responseLost: boolean;
 }
 
 /** New tokens that are valid at the server and not yet in the home. */
@@ -61,7 +61,7 @@ export interface RefreshResult {
   readonly away?: KimiError;
 }
 
-/** Pause before a rejection is believed, in ms; each CLI saves within its own time after a reply. */
+/** Pause before a rejection is believed, in ms; each CLI saves within its own time after a response. */
 const REJECTION_PAUSE_MS = { "kimi-cli": 1_000, "kimi-code-cli": 150, openclaw: 150 } as const;
 /** How often a transaction starts over because a peer was faster. */
 const MAX_ROUNDS = 5;
@@ -224,7 +224,7 @@ async function spend(
   if (lookAt(home, supersededRefreshToken) !== "same") {
     throw new Overtaken();
   }
-  // A lock that the kernel keeps is never lost, so the one who waits for a reply would have it.
+  // A lock that the kernel keeps is never lost, so the one who waits for a response would have it.
   if (home.lock.kind === "directory" && (await isBeingRenewed(home, current, "request"))) {
     throw renewedElsewhere();
   }
@@ -275,7 +275,7 @@ async function spend(
   }
 }
 
-/** A process that was suspended during its request may hold the reply, and stores it when it wakes. */
+/** A process that was suspended during its request may hold the response, and stores it when it wakes. */
 function renewedElsewhere(): KimiError {
   return new KimiError("home_busy", say.renewedElsewhere());
 }
@@ -307,5 +307,5 @@ async function afterRejection(
   if (await isBeingRenewed(home, rejected, "wake")) {
     throw renewedElsewhere();
   }
-  throw loginEnded(home, request.replyLost);
+  throw loginEnded(home, request.responseLost);
 }

@@ -45,9 +45,9 @@ export const loginSentences = {
   ended: ({
     owner,
     other,
-    replyLost,
-  }: Omit<LoginFacts, "file"> & { readonly replyLost: boolean }) => {
-    const what = replyLost
+    responseLost,
+  }: Omit<LoginFacts, "file"> & { readonly responseLost: boolean }) => {
+    const what = responseLost
       ? "The connection broke while Kimi was renewing this login, and Kimi no longer accepts the old tokens."
       : "Kimi has ended this login.";
     return `${what} ${endedWayBack(owner, other)}`;

@@ -16,7 +16,7 @@ import { processState } from "../process-state.ts";
 import { bindForTurn } from "./known.ts";
 import { type ModelList, readModelList, writeModelList } from "./store.ts";
 import { type ModelRow, providerEntry, STATIC_MODELS } from "./models.ts";
-import { parseModels } from "./reply.ts";
+import { parseModels } from "./model-list.ts";
 
 type CatalogContext = Parameters<NonNullable<ProviderPlugin["catalog"]>["run"]>[0];
 type CatalogResult = Awaited<ReturnType<NonNullable<ProviderPlugin["catalog"]>["run"]>>;
@@ -110,7 +110,7 @@ export async function runCatalog(ctx: CatalogContext): Promise<CatalogResult> {
         : { ...outcome, status: "unavailable" as const },
     ];
     const last = readModelList(login.key);
-    // An empty answer would count as an account without models; the host adds no rows of its own.
+    // An empty result would count as an account without models; the host adds no rows of its own.
     return { provider: entry(last?.models ?? STATIC_MODELS), outcomes };
   }
 }

@@ -2,7 +2,7 @@
  * The models of a Kimi Code subscription, as this plugin describes them to the host.
  *
  * The rows here make the very first turn work and serve where the server was never asked; what the
- * account may really use is the server's answer (`catalog.ts`), kept in `catalog-store.ts`.
+ * account may really use is in the server's response (`catalog.ts`), kept in `store.ts`.
  */
 
 import { PROVIDER_ID } from "../constants.ts";
@@ -192,7 +192,7 @@ export function modelDefinition(row: ModelRow, apiBase: string) {
     input: inputsOf(row),
     cost: NO_COST,
     contextWindow: row.contextWindow,
-    // As in both Kimi CLIs: thinking and answer may fill the context; each request gets what is left.
+    // As in both Kimi CLIs: thinking and reply may fill the context; each request gets what is left.
     maxTokens: row.contextWindow,
     compat: {
       ...thinkingCompat(row),

@@ -21,10 +21,10 @@ import { bringBack } from "../logins/openclaw-home-removal.ts";
 import { notePersonalAccount, noteStore } from "../logins/openclaw-home-notes.ts";
 import { LOGIN_SLOT } from "../logins/openclaw-slots.ts";
 import { adoptPersonalAccount, awaitsAdoption } from "../logins/personal-home.ts";
-import { type AnswerKind, classifyAnswer } from "../protocol/api-errors.ts";
+import { type AnswerKind, classifyResponse } from "../protocol/api-errors.ts";
 import { siteOf } from "../protocol/endpoints.ts";
 import { KimiError } from "../protocol/errors.ts";
-import { exchange, type HttpReply, type HttpRequest } from "../protocol/http.ts";
+import { exchange, type HttpResponse, type HttpRequest } from "../protocol/http.ts";
 import { accountMemory, noteIfEnded } from "./login-notes.ts";
 import { accountName, homeOfProfile, readProfile } from "./profiles.ts";
 
@@ -35,7 +35,7 @@ export interface ApiRequest extends Omit<HttpRequest, "url"> {
 }
 
 /** What a caller of {@link BoundLogin.access} wants beside a token that is good now. */
-export interface AccessWish {
+export interface BoundAccessOptions {
   readonly signal?: AbortSignal | undefined;
   /** A token that Kimi just rejected. */
   readonly rejectedAccessToken?: string | undefined;
@@ -147,7 +147,7 @@ export class BoundLogin {
    *
    * @throws KimiError in plain words
    */
-  async access({ signal, rejectedAccessToken }: AccessWish = {}): Promise<Credential> {
+  async access({ signal, rejectedAccessToken }: BoundAccessOptions = {}): Promise<Credential> {
     this.claim();
     try {
       return await this.#login.access({
@@ -184,8 +184,8 @@ export class BoundLogin {
    *
    * @throws KimiError when there is no bearer or no response; any status is a response
    */
-  async request({ path, headers, ...request }: ApiRequest): Promise<HttpReply> {
-    const send = async (token: string): Promise<HttpReply> =>
+  async request({ path, headers, ...request }: ApiRequest): Promise<HttpResponse> {
+    const send = async (token: string): Promise<HttpResponse> =>
       await exchange({
         ...request,
         url: `${this.home.endpoints.apiBase}${path}`,
@@ -193,12 +193,12 @@ export class BoundLogin {
       });
     const { signal } = request;
     const { accessToken } = await this.access({ signal });
-    const reply = await send(accessToken);
-    if (classifyAnswer(reply.status, reply.text) !== "rejected_bearer") {
-      return reply;
+    const response = await send(accessToken);
+    if (classifyResponse(response.status, response.text) !== "rejected_bearer") {
+      return response;
     }
     const renewed = await this.access({ signal, rejectedAccessToken: accessToken });
-    return renewed.accessToken === accessToken ? reply : await send(renewed.accessToken);
+    return renewed.accessToken === accessToken ? response : await send(renewed.accessToken);
   }
 
   /**
@@ -218,7 +218,7 @@ export class BoundLogin {
       headers: accept,
       ...limits,
     });
-    const kind = classifyAnswer(status, text);
+    const kind = classifyResponse(status, text);
     if (kind !== undefined) {
       const code = kind === "rejected_bearer" ? "login_ended" : "refused";
       throw new KimiError(code, this.explain(kind, { status }), { status });

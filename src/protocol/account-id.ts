@@ -1,6 +1,6 @@
 /**
  * Whose login some tokens are: from the access token's claims (RFC 7519) where it is readable, else
- * from `GET /me`. Kimi's tokens may be opaque, so nothing may depend on an answer; signatures are not
+ * from `GET /me`. Kimi's tokens may be opaque, so nothing may depend on a response; signatures are not
  * checked, because the value is only compared with one from the same source.
  */
 
@@ -39,7 +39,7 @@ const name = z
   .catch(undefined);
 
 /** What is used of `GET /me`; a member that is odd costs itself only. */
-export const meReplySchema = z.object({
+export const meResponseSchema = z.object({
   user_id: accountId,
   nickname: name,
   user_level_name: name,
@@ -67,10 +67,10 @@ const ME_TIMEOUT_MS = 8_000;
  * Asks whose login it is.
  *
  * @returns nothing known when the server answers but does not tell
- * @throws KimiError `network` or `aborted` when there is no answer
+ * @throws KimiError `network` or `aborted` when there is no response
  */
 async function fetchAccount(request: AccountRequest): Promise<Account> {
-  const reply = await exchange({
+  const response = await exchange({
     method: "GET",
     url: `${request.endpoints.apiBase}/me`,
     headers: {
@@ -81,7 +81,9 @@ async function fetchAccount(request: AccountRequest): Promise<Account> {
     timeoutMs: ME_TIMEOUT_MS,
     signal: request.signal,
   });
-  const me = meReplySchema.safeParse(reply.status === 200 ? parseJson(reply.text) : undefined).data;
+  const me = meResponseSchema.safeParse(
+    response.status === 200 ? parseJson(response.text) : undefined,
+  ).data;
   return { id: me?.user_id, name: me?.nickname };
 }
 
@@ -89,7 +91,7 @@ async function fetchAccount(request: AccountRequest): Promise<Account> {
  * Asks for the account id.
  *
  * @returns `undefined` when the server answers but does not tell
- * @throws KimiError `network` or `aborted` when there is no answer
+ * @throws KimiError `network` or `aborted` when there is no response
  */
 export async function fetchAccountId(request: AccountRequest): Promise<string | undefined> {
   return (await fetchAccount(request)).id;

@@ -1,5 +1,5 @@
 /**
- * What an answer of Kimi's API means.
+ * What a response of Kimi's API means.
  *
  * Neither the status nor the type tells alone: a 401 may be about the plan, and one error type stands
  * for a ban, a used-up quota and a client that is not wanted. So a known text decides first, then the
@@ -10,7 +10,7 @@
 import { isRecord, parseJsonWithin } from "../json.ts";
 import type { Window } from "../messages.ts";
 
-/** What an answer that is not a success means, as a closed set. */
+/** What a response that is not a success means, as a closed set; `messages/answers.ts` has the sentences. */
 export type AnswerKind =
   /** 401: the access token is not accepted; one refresh may help. */
   | "rejected_bearer"
@@ -53,39 +53,43 @@ export type AnswerKind =
   /** Any other refusal. */
   | "refused";
 
-/** The usage window that an answer speaks of. */
+/** The usage window that a response speaks of. */
 export type QuotaWindow = Window;
 
 /** Statuses with which a text means what it says; other statuses may quote such words. */
-const DENIED = [401, 402, 403, 429];
-const FAULTY = [400, 413, 422];
-const MISSING = [400, 401, 403, 404];
+const DENIED_STATUSES = [401, 402, 403, 429];
+const FAULTY_REQUEST_STATUSES = [400, 413, 422];
+const MISSING_MODEL_STATUSES = [400, 401, 403, 404];
 
 /** Texts that decide; the first match counts. A report without a status may be any of them. */
-const BY_TEXT: readonly (readonly [readonly number[], RegExp, AnswerKind])[] = [
+const KINDS_BY_TEXT: readonly (readonly [readonly number[], RegExp, AnswerKind])[] = [
   [
     [401, 403],
     /subscription does not have access|(?:订阅|套餐|会员).{0,20}(?:不支持|不包含|无法使用)/i,
     "no_access",
   ],
-  [[...DENIED, 400], /plan supports only .{0,60}context/i, "no_long_context"],
-  [[...DENIED, 400], /plan supports only/i, "no_access"],
-  [MISSING, /model id does not exist|not found the model|模型不存在/i, "unknown_model"],
-  [DENIED, /membership benefits|会员权益/i, "no_membership"],
-  [DENIED, /concurren(?:t|cy) (?:request )?limit|并发/i, "concurrency"],
+  [[...DENIED_STATUSES, 400], /plan supports only .{0,60}context/i, "no_long_context"],
+  [[...DENIED_STATUSES, 400], /plan supports only/i, "no_access"],
+  [
+    MISSING_MODEL_STATUSES,
+    /model id does not exist|not found the model|模型不存在/i,
+    "unknown_model",
+  ],
+  [DENIED_STATUSES, /membership benefits|会员权益/i, "no_membership"],
+  [DENIED_STATUSES, /concurren(?:t|cy) (?:request )?limit|并发/i, "concurrency"],
   // Before the ban: both come with the type `access_terminated_error`.
   [
-    DENIED,
+    DENIED_STATUSES,
     /usage limit|quota will (?:reset|be refreshed)|exceeded (?:your )?current (?:token )?quota|monthly limit reached|(?:额度|用量|配额).{0,12}(?:用完|用尽|耗尽|上限)/i,
     "quota",
   ],
   [
-    DENIED,
+    DENIED_STATUSES,
     /credit balance is insufficient|insufficient balance|account in arrears|recharge your account|please recharge|余额不足|欠费/i,
     "no_credit",
   ],
-  [DENIED, /only available for coding agents/i, "identity_refused"],
-  [DENIED, /access terminated|community guidelines/i, "banned"],
+  [DENIED_STATUSES, /only available for coding agents/i, "identity_refused"],
+  [DENIED_STATUSES, /access terminated|community guidelines/i, "banned"],
   [
     [400, 403, 422],
     /considered high risk|content (?:policy|filter)|高风险|内容审[查核]/i,
@@ -94,26 +98,30 @@ const BY_TEXT: readonly (readonly [readonly number[], RegExp, AnswerKind])[] = [
   [[429, 500, 502, 503, 529], /engine is currently overloaded|引擎.{0,6}过载/i, "overloaded"],
   [[429], /too many requests|max RPM|请求过于频繁/i, "rate_limited"],
   [
-    FAULTY,
+    FAULTY_REQUEST_STATUSES,
     /exceeded model token limit|total message size \d+ exceeds limit|input token length too long|total tokens of image and text exceed|input token count exceeds|context length|prompt is too long|上下文/i,
     "context_overflow",
   ],
   [
-    FAULTY,
+    FAULTY_REQUEST_STATUSES,
     /image exceeds|image (?:size )?(?:is )?too large|图片.{0,8}(?:过大|超过)/i,
     "image_too_large",
   ],
-  [FAULTY, /moonshot flavored json schema|tools\.function\.parameters/i, "bad_schema"],
   [
-    FAULTY,
+    FAULTY_REQUEST_STATUSES,
+    /moonshot flavored json schema|tools\.function\.parameters/i,
+    "bad_schema",
+  ],
+  [
+    FAULTY_REQUEST_STATUSES,
     /unsupported role ROLE_|text content is empty|reasoning_content is missing|function name|unsupported image url|must not be empty|method not found/i,
     "bad_request",
   ],
 ];
 
 /** Error types that decide where the text does not (platform.kimi.ai, "Errors"). */
-const BY_TYPE: readonly (readonly [readonly number[], RegExp, AnswerKind])[] = [
-  [DENIED, /^(?:exceeded_current_quota_error|insufficient_quota)$/, "quota"],
+const KINDS_BY_TYPE: readonly (readonly [readonly number[], RegExp, AnswerKind])[] = [
+  [DENIED_STATUSES, /^(?:exceeded_current_quota_error|insufficient_quota)$/, "quota"],
   [[400, 403, 422], /^content_filter$/, "content_policy"],
   [[403], /^security_risk$/, "page_refused"],
   [[429, 500, 503, 529], /^(?:engine_)?overloaded(?:_error)?$/, "overloaded"],
@@ -130,8 +138,8 @@ const ABOUT_TOKEN =
 const READ_BY_HOST =
   /context|token|prompt|too (?:large|long|many)|length|max|exceed|limit|thinking|reasoning|\broles?\b|image|signature|tool_(?:use|call)|supported values|not supported|压缩|过长|超出|超过/i;
 
-/** An answer in parts. */
-interface Parts {
+/** A response in parts. */
+interface ResponseParts {
   readonly status: number | undefined;
   readonly type: string | undefined;
   /** The server's own sentence, or the whole body where it has none. */
@@ -139,8 +147,12 @@ interface Parts {
   readonly isPage: boolean;
 }
 
-/** Takes an answer apart: the error may lie at any of the places where Kimi's routes put it. */
-export function answerParts(status: number | undefined, body: string, type?: string): Parts {
+/** Takes a response apart: the error may lie at any of the places where Kimi's routes put it. */
+export function responseParts(
+  status: number | undefined,
+  body: string,
+  type?: string,
+): ResponseParts {
   const parsed = body.includes("{") ? parseJsonWithin(body) : undefined;
   const outer = isRecord(parsed) ? parsed : {};
   const error = isRecord(outer.error) ? outer.error : outer;
@@ -154,7 +166,7 @@ export function answerParts(status: number | undefined, body: string, type?: str
 }
 
 /**
- * Sorts an answer.
+ * Classifies a response.
  *
  * @param status - HTTP status, if known
  * @param body - the body, or what is left of it
@@ -162,7 +174,7 @@ export function answerParts(status: number | undefined, body: string, type?: str
  * @returns `undefined` for a success, for a fault of the request that OpenClaw reads itself, and when
  *   nothing says anything
  */
-export function classifyAnswer(
+export function classifyResponse(
   status: number | undefined,
   body: string,
   type?: string,
@@ -170,15 +182,15 @@ export function classifyAnswer(
   if (status !== undefined && status < 400) {
     return undefined;
   }
-  const parts = answerParts(status, body, type);
+  const parts = responseParts(status, body, type);
   const fits = ([statuses]: readonly [readonly number[], RegExp, AnswerKind]): boolean =>
     status === undefined || statuses.includes(status);
-  const byText = BY_TEXT.find((row) => fits(row) && row[1].test(parts.message));
-  const byType = BY_TYPE.find((row) => fits(row) && row[1].test(parts.type ?? ""));
+  const byText = KINDS_BY_TEXT.find((row) => fits(row) && row[1].test(parts.message));
+  const byType = KINDS_BY_TYPE.find((row) => fits(row) && row[1].test(parts.type ?? ""));
   return (byText ?? byType)?.[2] ?? classifyStatus(parts);
 }
 
-function classifyStatus({ status, type, message, isPage }: Parts): AnswerKind | undefined {
+function classifyStatus({ status, type, message, isPage }: ResponseParts): AnswerKind | undefined {
   switch (status) {
     case undefined:
       return undefined;
@@ -204,7 +216,7 @@ function classifyStatus({ status, type, message, isPage }: Parts): AnswerKind | 
   }
 }
 
-/** The window that a quota answer names. */
+/** The window that a response about a quota names. */
 export function quotaWindow(text: string): QuotaWindow | undefined {
   if (/weekly|7-day/i.test(text)) {
     return "7d";

@@ -82,7 +82,7 @@ function makeDispatcher(undici: Undici, proxy: Proxy | undefined): Dispatcher {
     return new undici.Agent({ allowH2: false, connect: connectOptions() });
   }
   return proxy.kind === "http"
-    ? // Always a tunnel, so that what the proxy answers is never taken for Kimi's answer.
+    ? // Always a tunnel, so that the proxy's response is never taken for Kimi's.
       new undici.ProxyAgent({
         uri: proxy.url.href,
         proxyTunnel: true,

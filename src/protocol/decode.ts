@@ -1,5 +1,5 @@
 /**
- * From a reply's bytes to its text, by all means.
+ * From a response's bytes to its text, by all means.
  *
  * Requests ask for no compression, and something in between may compress anyway, or break off.
  * What has arrived may be the only copy of new tokens, so whatever can be read of it is read.
@@ -84,7 +84,7 @@ function toText(bytes: Uint8Array): string {
 }
 
 /**
- * The text of a reply.
+ * The text of a response.
  *
  * @param contentEncoding - the header of that name (RFC 9110, section 8.4)
  * @param maxBytes - limit for the decompressed text; beyond it the bytes are taken as they are

@@ -8,9 +8,9 @@ import { z } from "zod";
 import { say } from "../messages.ts";
 import { CLIENT_ID, type Endpoints } from "./endpoints.ts";
 import { KimiError } from "./errors.ts";
-import { exchange, type HttpReply, REQUEST_TIMEOUT_MS } from "./http.ts";
+import { exchange, type HttpResponse, REQUEST_TIMEOUT_MS } from "./http.ts";
 import { parseJson } from "../json.ts";
-import { passingError } from "./refresh-grant.ts";
+import { transientError } from "./refresh-grant.ts";
 import { checkVerificationLink } from "./verification-link.ts";
 
 /** Pause between two polls when the server names none, in seconds (RFC 8628, section 3.2). */
@@ -54,7 +54,7 @@ const seconds = z.union([
     .transform(Number),
 ]);
 
-const codeReplySchema = z.object({
+const codeResponseSchema = z.object({
   // Printable ASCII without spaces: one is put into a form, the other onto the user's screen.
   device_code: z
     .string()
@@ -73,14 +73,14 @@ const codeReplySchema = z.object({
  * Sends one request of a sign-in, as a form.
  *
  * @param timeoutMs - limit for the exchange
- * @throws KimiError `network` or `bad_reply` without a usable reply; the signal's reason when it fired
+ * @throws KimiError `network` or `bad_reply` without a usable response; the signal's reason when it fired
  */
 export async function sendDeviceForm(
   request: DeviceRequest,
   url: string,
   fields: Readonly<Record<string, string>>,
   timeoutMs: number,
-): Promise<HttpReply> {
+): Promise<HttpResponse> {
   request.signal?.throwIfAborted();
   request.beforeRequest?.();
   try {
@@ -106,44 +106,44 @@ export async function sendDeviceForm(
 }
 
 /** The error for a response that no step of a sign-in knows. */
-export function unexpectedReply(reply: HttpReply, host: string): KimiError {
-  const { status } = reply;
+export function unexpectedResponse(response: HttpResponse, host: string): KimiError {
+  const { status } = response;
   return (
-    passingError(reply, host, false) ??
+    transientError(response, host, false) ??
     new KimiError("refused", say.signInRefused(host, status), { status })
   );
 }
 
 /** The error for a response that cannot be used. */
-export function badDeviceReply(message: string, status: number): KimiError {
+export function badDeviceResponse(message: string, status: number): KimiError {
   return new KimiError("bad_reply", message, { status });
 }
 
 /**
  * Asks for a code (RFC 8628, sections 3.1 and 3.2).
  *
- * @throws KimiError `bad_reply` for an answer that cannot be used, also for a link that leads
+ * @throws KimiError `bad_reply` for a response that cannot be used, also for a link that leads
  *   elsewhere than to Kimi's site; otherwise by what went wrong. The signal's reason when it fired
  */
 export async function requestDeviceCode(request: DeviceRequest): Promise<DeviceCode> {
   const url = `${request.endpoints.oauthHost}/api/oauth/device_authorization`;
   const { host } = new URL(url);
-  const reply = await sendDeviceForm(request, url, {}, REQUEST_TIMEOUT_MS);
-  if (reply.status !== 200) {
-    throw unexpectedReply(reply, host);
+  const response = await sendDeviceForm(request, url, {}, REQUEST_TIMEOUT_MS);
+  if (response.status !== 200) {
+    throw unexpectedResponse(response, host);
   }
-  const parsed = codeReplySchema.safeParse(parseJson(reply.text));
+  const parsed = codeResponseSchema.safeParse(parseJson(response.text));
   if (!parsed.success) {
-    throw badDeviceReply(say.notACode(host), reply.status);
+    throw badDeviceResponse(say.notACode(host), response.status);
   }
   const link = checkVerificationLink(parsed.data.verification_uri_complete, request.endpoints);
   if (link === undefined) {
-    throw badDeviceReply(say.foreignLink(host), reply.status);
+    throw badDeviceResponse(say.foreignLink(host), response.status);
   }
   const expiresInS = parsed.data.expires_in ?? DEFAULT_LIFETIME_S;
   const intervalS = Math.max(parsed.data.interval ?? DEFAULT_INTERVAL_S, MIN_INTERVAL_S);
   if (intervalS >= Math.min(expiresInS, DEFAULT_LIFETIME_S)) {
-    throw badDeviceReply(say.codeEndsTooSoon(host), reply.status);
+    throw badDeviceResponse(say.codeEndsTooSoon(host), response.status);
   }
   return {
     deviceCode: parsed.data.device_code,

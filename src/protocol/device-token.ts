@@ -5,15 +5,15 @@
 
 import { say } from "../messages.ts";
 import {
-  badDeviceReply,
+  badDeviceResponse,
   type DeviceCode,
   type DeviceRequest,
   sendDeviceForm,
-  unexpectedReply,
+  unexpectedResponse,
 } from "./device-authorization.ts";
 import { tokenEndpointOf } from "./endpoints.ts";
 import { isKimiError, KimiError } from "./errors.ts";
-import { type HttpReply, REQUEST_TIMEOUT_MS } from "./http.ts";
+import { type HttpResponse, REQUEST_TIMEOUT_MS } from "./http.ts";
 import { parseJsonWithin } from "../json.ts";
 import { oauthErrorSchema } from "./token-response.ts";
 import { type IssuedTokens, parseIssuedTokens } from "./refresh-grant.ts";
@@ -45,11 +45,11 @@ export interface WaitDeps {
   readonly sleep: (ms: number, signal: AbortSignal | undefined) => Promise<void>;
 }
 
-type PollAnswer = { readonly tokens: DeviceTokens } | "pending" | "slow_down" | "expired";
+type PollResult = { readonly tokens: DeviceTokens } | "pending" | "slow_down" | "expired";
 
-/** Reads the answer to a poll (RFC 8628, section 3.5); pending comes with 400 and with 200. */
-function readPoll(reply: HttpReply, host: string, replyLost: boolean): PollAnswer {
-  const body = parseJsonWithin(reply.text);
+/** Classifies the response to a poll (RFC 8628, section 3.5); pending comes with 400 and with 200. */
+function classifyPoll(response: HttpResponse, host: string, responseLost: boolean): PollResult {
+  const body = parseJsonWithin(response.text);
   const error = oauthErrorSchema.safeParse(body);
   switch (error.success ? error.data.error : undefined) {
     case "authorization_pending":
@@ -61,26 +61,26 @@ function readPoll(reply: HttpReply, host: string, replyLost: boolean): PollAnswe
     case "access_denied":
       throw new KimiError("sign_in_denied", say.signInDenied());
     case "invalid_grant":
-      throw new KimiError("refused", replyLost ? say.handoverLost() : say.unknownCode(), {
-        status: reply.status,
+      throw new KimiError("refused", responseLost ? say.handoverLost() : say.unknownCode(), {
+        status: response.status,
       });
     case undefined:
       break;
     default:
-      throw unexpectedReply(reply, host);
+      throw unexpectedResponse(response, host);
   }
-  if (reply.status < 200 || reply.status >= 300) {
-    throw reply.cut === undefined ? unexpectedReply(reply, host) : reply.cut;
+  if (response.status < 200 || response.status >= 300) {
+    throw response.cut === undefined ? unexpectedResponse(response, host) : response.cut;
   }
-  const tokens = parseIssuedTokens(reply, host, false);
+  const tokens = parseIssuedTokens(response, host, false);
   if (tokens.refreshToken === undefined) {
-    throw badDeviceReply(say.loginNotRenewable(host), reply.status);
+    throw badDeviceResponse(say.loginNotRenewable(host), response.status);
   }
   return { tokens: { ...tokens, refreshToken: tokens.refreshToken } };
 }
 
 /** Failures of a poll after which the server may still say yes to a later one. */
-const PASSING: ReadonlySet<KimiError["code"]> = new Set([
+const POLL_AGAIN_AFTER: ReadonlySet<KimiError["code"]> = new Set([
   "network",
   "server_unavailable",
   "rate_limited",
@@ -106,7 +106,7 @@ export async function awaitDecision(
   let { intervalS } = code;
   let failures = 0;
   let serverErrors = 0;
-  let replyLost = false;
+  let responseLost = false;
   let lost: KimiError | undefined;
   for (;;) {
     // A lost connection is a reason to come back later, a little more each time.
@@ -120,12 +120,16 @@ export async function awaitDecision(
       }
       return { tokens: undefined, intervalS };
     }
-    let answer: PollAnswer;
+    let result: PollResult;
     try {
       const timeoutMs = Math.min(REQUEST_TIMEOUT_MS, Math.max(1_000, voidMs - now()));
-      answer = readPoll(await sendDeviceForm(request, url, fields, timeoutMs), host, replyLost);
+      result = classifyPoll(
+        await sendDeviceForm(request, url, fields, timeoutMs),
+        host,
+        responseLost,
+      );
     } catch (error) {
-      if (!isKimiError(error) || !PASSING.has(error.code)) {
+      if (!isKimiError(error) || !POLL_AGAIN_AFTER.has(error.code)) {
         throw error;
       }
       serverErrors = error.code === "server_unavailable" ? serverErrors + 1 : 0;
@@ -133,20 +137,20 @@ export async function awaitDecision(
         throw error;
       }
       failures += 1;
-      replyLost ||= error.details.mayHaveReachedServer === true;
+      responseLost ||= error.details.mayHaveReachedServer === true;
       lost = error;
       continue;
     }
     failures = 0;
     serverErrors = 0;
     lost = undefined;
-    if (answer === "expired") {
+    if (result === "expired") {
       return { tokens: undefined, intervalS };
     }
-    if (answer === "slow_down") {
+    if (result === "slow_down") {
       intervalS += SLOW_DOWN_S;
-    } else if (answer !== "pending") {
-      return answer;
+    } else if (result !== "pending") {
+      return result;
     }
   }
 }

@@ -31,7 +31,7 @@ export type KimiErrorCode =
   | "server_unavailable"
   /** Kimi's server asked for fewer requests. */
   | "rate_limited"
-  /** The answer was not one that this protocol knows. */
+  /** The response was not one that this protocol knows. */
   | "bad_reply"
   /** The request was refused for a reason other than the login. */
   | "refused"
@@ -58,7 +58,7 @@ const TRANSIENT_CODES: ReadonlySet<KimiErrorCode> = new Set([
 
 /** Details that callers act on; none of them is shown to the user as such. */
 export interface KimiErrorDetails {
-  /** HTTP status of the answer, when there was one. */
+  /** HTTP status of the response, when there was one. */
   readonly status?: number;
   /** How long the server asked to wait, in ms (RFC 9110, section 10.2.3). */
   readonly retryAfterMs?: number | undefined;
@@ -66,7 +66,7 @@ export interface KimiErrorDetails {
   readonly retryable?: boolean;
   /** What happened, as a sentence of its own, for a caller that adds when it goes on. */
   readonly what?: string | undefined;
-  /** True when the request may have reached the server although no answer came back. */
+  /** True when the request may have reached the server although no response came back. */
   readonly mayHaveReachedServer?: boolean;
 }
 

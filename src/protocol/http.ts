@@ -1,4 +1,4 @@
-/** One HTTP exchange with Kimi: bounded in time and size, no redirect followed, failures sorted. */
+/** One HTTP exchange with Kimi: bounded in time and size, no redirect followed, failures classified. */
 
 import type { Dispatcher } from "undici";
 import { say } from "../messages.ts";
@@ -9,8 +9,8 @@ import { transportError } from "./transport-error.ts";
 
 /** Longest time for one exchange, body included, in ms (the Kimi Code CLI's limit). */
 export const REQUEST_TIMEOUT_MS = 30_000;
-/** Largest reply read from the token endpoint, in bytes; a real one has about 2 kB. */
-const MAX_REPLY_BYTES = 256 * 1024;
+/** Largest response read from the token endpoint, in bytes; a real one has about 2 kB. */
+const MAX_RESPONSE_BYTES = 256 * 1024;
 /** Longest `Retry-After` that is believed, in ms. */
 const MAX_RETRY_AFTER_MS = 5 * 60_000;
 
@@ -22,7 +22,7 @@ export interface HttpRequest {
   readonly body?: string | Uint8Array | undefined;
   /** Limit for the whole exchange, in ms. */
   readonly timeoutMs?: number | undefined;
-  /** Limit for the reply's body, in bytes. */
+  /** Limit for the response's body, in bytes. */
   readonly maxBytes?: number;
   readonly signal?: AbortSignal | undefined;
   /**
@@ -30,14 +30,14 @@ export interface HttpRequest {
    * socket. When it throws, nothing is sent, and the exchange rejects with that very error.
    */
   readonly beforeSend?: (() => void) | undefined;
-  /** True for a caller that makes do with what arrives of a body; see {@link HttpReply.cut}. */
+  /** True for a caller that makes do with what arrives of a body; see {@link HttpResponse.cut}. */
   readonly acceptCut?: boolean;
   /** False at a sign-in, where there is no login yet that a message could reassure about. */
   readonly signedIn?: boolean;
 }
 
-/** A reply; the body is text that may hold secrets and must not reach a message. */
-export interface HttpReply {
+/** A response; the body is text that may hold secrets and must not reach a message. */
+export interface HttpResponse {
   readonly status: number;
   readonly text: string;
   /** What `Retry-After` asked for, in ms from now. */
@@ -112,20 +112,20 @@ async function readBody(body: AsyncIterable<Uint8Array>, maxBytes: number): Prom
 }
 
 /**
- * Sends one request and reads its whole reply.
+ * Sends one request and reads its whole response.
  *
  * Redirects are not followed: a form with a token in it must reach the address it was meant for or
  * none.
  *
- * @throws KimiError `network` without a reply, `bad_reply` for one that is too large, `aborted`
+ * @throws KimiError `network` without a response, `bad_reply` for one that is too large, `aborted`
  *   when the signal fired; what `beforeSend` threw
  */
-export async function exchange(request: HttpRequest): Promise<HttpReply> {
+export async function exchange(request: HttpRequest): Promise<HttpResponse> {
   const undici = await import("undici");
   const url = new URL(request.url);
   const { dispatcher, proxy } = routeTo(undici, url);
   const timeoutMs = request.timeoutMs ?? REQUEST_TIMEOUT_MS;
-  const maxBytes = request.maxBytes ?? MAX_REPLY_BYTES;
+  const maxBytes = request.maxBytes ?? MAX_RESPONSE_BYTES;
   const timeout = AbortSignal.timeout(timeoutMs);
   const signal = request.signal ? AbortSignal.any([request.signal, timeout]) : timeout;
   const signedIn = request.signedIn ?? true;
@@ -146,9 +146,9 @@ export async function exchange(request: HttpRequest): Promise<HttpReply> {
     }
     return transportError({ url, proxy, error, timedOut: timeout.aborted, sent, signedIn });
   };
-  let reply: Dispatcher.ResponseData;
+  let response: Dispatcher.ResponseData;
   try {
-    reply = await undici.request(request.url, {
+    response = await undici.request(request.url, {
       dispatcher: watchSending(dispatcher, onSend),
       method: request.method,
       headers: { "Accept-Encoding": "identity", ...request.headers },
@@ -160,8 +160,8 @@ export async function exchange(request: HttpRequest): Promise<HttpReply> {
   } catch (error) {
     throw stopped === undefined ? failure(error) : stopped.reason;
   }
-  const { bytes, end } = await readBody(reply.body, maxBytes);
-  const status = reply.statusCode;
+  const { bytes, end } = await readBody(response.body, maxBytes);
+  const status = response.statusCode;
   const cut =
     end === "complete"
       ? undefined
@@ -173,8 +173,8 @@ export async function exchange(request: HttpRequest): Promise<HttpReply> {
   }
   return {
     status,
-    text: decodeBody(bytes, headerOf(reply, "content-encoding") ?? "", maxBytes),
-    retryAfterMs: parseRetryAfter(headerOf(reply, "retry-after"), Date.now()),
+    text: decodeBody(bytes, headerOf(response, "content-encoding") ?? "", maxBytes),
+    retryAfterMs: parseRetryAfter(headerOf(response, "retry-after"), Date.now()),
     ...(cut === undefined ? {} : { cut }),
   };
 }

@@ -6,11 +6,11 @@
 import { say } from "../messages.ts";
 import { CLIENT_ID, type Endpoints, tokenEndpointOf } from "./endpoints.ts";
 import { KimiError } from "./errors.ts";
-import { exchange, type HttpReply } from "./http.ts";
+import { exchange, type HttpResponse } from "./http.ts";
 import { parseJsonWithin } from "../json.ts";
-import { oauthErrorSchema, tokenReplySchema } from "./token-response.ts";
+import { oauthErrorSchema, tokenResponseSchema } from "./token-response.ts";
 
-/** Limit for the exchange, in ms: a late reply is not thrown away, because its token is spent. */
+/** Limit for the exchange, in ms: a late response is not thrown away, because its token is spent. */
 const GRANT_TIMEOUT_MS = 60_000;
 /** Lifetime assumed when the server names none that can be used, in seconds. */
 const FALLBACK_LIFETIME_S = 900;
@@ -45,21 +45,25 @@ function lifetimeSeconds(value: unknown): number {
 }
 
 /**
- * Reads a successful reply of the token endpoint.
+ * Reads a successful response of the token endpoint.
  *
  * @param signedIn - false at a sign-in, where there is no login yet
  * @throws KimiError `bad_reply` when it holds no usable access token
  */
-export function parseIssuedTokens(reply: HttpReply, host: string, signedIn: boolean): IssuedTokens {
-  const parsed = tokenReplySchema.safeParse(parseJsonWithin(reply.text));
+export function parseIssuedTokens(
+  response: HttpResponse,
+  host: string,
+  signedIn: boolean,
+): IssuedTokens {
+  const parsed = tokenResponseSchema.safeParse(parseJsonWithin(response.text));
   if (!parsed.success) {
-    if (reply.cut !== undefined) {
-      throw reply.cut;
+    if (response.cut !== undefined) {
+      throw response.cut;
     }
     const { what, message } = say.notTokens(host, signedIn);
     throw new KimiError("bad_reply", message, {
       what,
-      status: reply.status,
+      status: response.status,
       mayHaveReachedServer: true,
     });
   }
@@ -83,8 +87,8 @@ const RETRYABLE_STATUS: ReadonlySet<number> = new Set([500, 502, 503, 504]);
  * @param signedIn - false at a sign-in, where there is no login yet
  * @returns `undefined` for any other response
  */
-export function passingError(
-  { status, retryAfterMs }: HttpReply,
+export function transientError(
+  { status, retryAfterMs }: HttpResponse,
   host: string,
   signedIn: boolean,
 ): KimiError | undefined {
@@ -111,20 +115,20 @@ export function passingError(
 }
 
 /**
- * Sorts an answer without tokens. Only `invalid_grant` says that the login is over, whatever the
+ * Classifies a response without tokens. Only `invalid_grant` says that the login is over, whatever the
  * status (RFC 6749, section 5.2); a 401 or 403 without it comes from something in between, or is
  * about the client.
  */
-function grantError(reply: HttpReply, host: string): KimiError | undefined {
-  const { status } = reply;
-  const error = oauthErrorSchema.safeParse(parseJsonWithin(reply.text));
-  if (reply.cut === undefined && error.success && error.data.error === "invalid_grant") {
+function grantError(response: HttpResponse, host: string): KimiError | undefined {
+  const { status } = response;
+  const error = oauthErrorSchema.safeParse(parseJsonWithin(response.text));
+  if (response.cut === undefined && error.success && error.data.error === "invalid_grant") {
     return new KimiError("login_ended", say.endedByKimi(), { status });
   }
   if (status >= 200 && status < 300) {
     return undefined;
   }
-  const passes = passingError(reply, host, true);
+  const passes = transientError(response, host, true);
   if (passes !== undefined) {
     return passes;
   }
@@ -144,7 +148,7 @@ export async function refreshGrant(
 ): Promise<IssuedTokens> {
   const url = tokenEndpointOf(request.endpoints);
   const { host } = new URL(url);
-  const reply = await exchange({
+  const response = await exchange({
     method: "POST",
     url,
     headers: {
@@ -161,9 +165,9 @@ export async function refreshGrant(
     acceptCut: true,
     beforeSend: request.beforeSend,
   });
-  const error = grantError(reply, host);
+  const error = grantError(response, host);
   if (error !== undefined) {
     throw error;
   }
-  return parseIssuedTokens(reply, host, true);
+  return parseIssuedTokens(response, host, true);
 }

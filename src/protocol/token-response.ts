@@ -10,12 +10,12 @@ const token = z
   .regex(/^[\x21-\x7e]+$/);
 
 /**
- * Successful reply of the token endpoint (RFC 6749, section 5.1).
+ * Successful response of the token endpoint (RFC 6749, section 5.1).
  *
- * Only the tokens are strict. By the time this reply is read the old refresh token is spent, so a
+ * Only the tokens are strict. By the time this response is read the old refresh token is spent, so a
  * missing or odd lifetime must not cost the login.
  */
-export const tokenReplySchema = z.object({
+export const tokenResponseSchema = z.object({
   access_token: token,
   // Empty or null: the server keeps the old one. One that cannot be used is no better.
   refresh_token: token.optional().catch(undefined),
@@ -24,5 +24,5 @@ export const tokenReplySchema = z.object({
   token_type: z.string().max(64).optional().catch(undefined),
 });
 
-/** Error reply of the token endpoint (RFC 6749, section 5.2); the description is never shown. */
+/** Error response of the token endpoint (RFC 6749, section 5.2); the description is never shown. */
 export const oauthErrorSchema = z.object({ error: z.string().max(128) });

@@ -1,4 +1,4 @@
-/** What a user is told when an exchange ends without a reply: what failed, where, and what to check. */
+/** What a user is told when an exchange ends without a response: what failed, where, and what to check. */
 
 import { type Passing, say } from "../messages.ts";
 import { KimiError, systemErrorCode } from "./errors.ts";
@@ -36,15 +36,15 @@ function isCertificateError(code: string): boolean {
 }
 
 /** The SOCKS client keeps the code of a failed connection in its message only. */
-function codeInWords(error: unknown): string {
+function codeInMessage(error: unknown): string {
   const message = error instanceof Error ? error.message : "";
   return message === "Proxy connection timed out"
     ? "ETIMEDOUT"
     : (/\b(E[A-Z]{4,})\b/.exec(message)?.[1] ?? "");
 }
 
-/** What a proxy answered to the wish for a connection; undici and the SOCKS client say it in words only. */
-function proxyAnswer(error: unknown): number | "refused" | undefined {
+/** A proxy's response to the request for a connection; undici and the SOCKS client say it in words only. */
+function proxyResponse(error: unknown): number | "refused" | undefined {
   for (let current = error; current instanceof Error; current = current.cause) {
     const status = /Proxy response \((\d{3})\)/.exec(current.message)?.[1];
     if (status !== undefined) {
@@ -58,19 +58,24 @@ function proxyAnswer(error: unknown): number | "refused" | undefined {
 }
 
 /** What is said when the proxy is at fault; `undefined` when it is not. */
-function proxyTrouble(
+function proxyFailure(
   { proxy, error, sent, url, signedIn }: TransportFailure,
   code: string,
 ): Passing | undefined {
   if (proxy === undefined || sent) {
     return undefined;
   }
-  const answer = proxyAnswer(error);
-  if (answer === 407) {
+  const response = proxyResponse(error);
+  if (response === 407) {
     return say.proxyNeedsPassword(proxy, signedIn);
   }
-  if (answer !== undefined) {
-    return say.proxyRefused(proxy, url.host, answer === "refused" ? undefined : answer, signedIn);
+  if (response !== undefined) {
+    return say.proxyRefused(
+      proxy,
+      url.host,
+      response === "refused" ? undefined : response,
+      signedIn,
+    );
   }
   return UNREACHED.has(code) ? say.proxyUnreached(proxy, code, signedIn) : undefined;
 }
@@ -78,10 +83,10 @@ function proxyTrouble(
 /** The error for an exchange that ended without a response. */
 export function transportError(failure: TransportFailure): KimiError {
   const { url, proxy, error, timedOut, sent, signedIn } = failure;
-  const code = timedOut ? "ABORT_TIMEOUT" : (systemErrorCode(error) ?? codeInWords(error));
+  const code = timedOut ? "ABORT_TIMEOUT" : (systemErrorCode(error) ?? codeInMessage(error));
   const onTheWay = sent ? undefined : proxy;
   const { what, message } =
-    proxyTrouble(failure, code) ??
+    proxyFailure(failure, code) ??
     (isCertificateError(code)
       ? say.certificateNotVerified(url.host, onTheWay, signedIn)
       : say.serverUnreached(url.host, onTheWay, code, signedIn));

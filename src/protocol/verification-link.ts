@@ -2,7 +2,7 @@
  * The link on which a person approves a sign-in (RFC 8628, section 3.3.1).
  *
  * It is shown to the user and opened in their browser, so it must lead to Kimi's own site whatever a
- * server, a proxy or a captive portal put into the reply.
+ * server, a proxy or a captive portal put into the response.
  */
 
 import { type Endpoints, isLoopbackHost, WEB_SITES } from "./endpoints.ts";

@@ -6,10 +6,10 @@
 import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
 import { answers, say, type WebAnswerFacts, webAnswers, type WebTool } from "../messages.ts";
 import { bindLogin, type BoundLogin } from "../profiles/bound-login.ts";
-import { type AnswerKind, classifyAnswer, quotaWindow } from "../protocol/api-errors.ts";
+import { type AnswerKind, classifyResponse, quotaWindow } from "../protocol/api-errors.ts";
 import { siteOf } from "../protocol/endpoints.ts";
 import { isKimiError } from "../protocol/errors.ts";
-import type { HttpReply } from "../protocol/http.ts";
+import type { HttpResponse } from "../protocol/http.ts";
 
 /** How much longer an exchange may last than the whole call, in ms, so that the call's limit comes first. */
 const SLACK_MS = 5_000;
@@ -44,9 +44,9 @@ export interface WebRequest extends CallContext {
   /** `Accept`. */
   readonly accept: string;
   readonly timeoutMs: number;
-  /** Most bytes read of the reply. */
+  /** Most bytes read of the response. */
   readonly maxBytes: number;
-  /** True when the first part of a longer reply serves, too. */
+  /** True when the first part of a longer response serves, too. */
   readonly acceptCut?: boolean;
 }
 
@@ -74,29 +74,34 @@ export function loginForWeb(
 }
 
 /** The words that OpenClaw's Settings look for, where a kind's own name has none of them. */
-const CODES: Readonly<Partial<Record<AnswerKind, string>>> = {
+const SETTINGS_CODES: Readonly<Partial<Record<AnswerKind, string>>> = {
   rejected_bearer: "auth_rejected",
   no_membership: "billing_no_membership",
   concurrency: "rate_limit_concurrency",
 };
 
-function refusal(login: BoundLogin, tool: WebTool, reply: HttpReply, kind: AnswerKind): Error {
+function responseError(
+  login: BoundLogin,
+  tool: WebTool,
+  response: HttpResponse,
+  kind: AnswerKind,
+): Error {
   const facts: WebAnswerFacts = {
     tool,
-    status: reply.status,
-    retryAfterMs: reply.retryAfterMs,
+    status: response.status,
+    retryAfterMs: response.retryAfterMs,
     site: siteOf(login.home.endpoints),
     owner: login.home.kind,
-    window: kind === "quota" ? quotaWindow(reply.text) : undefined,
+    window: kind === "quota" ? quotaWindow(response.text) : undefined,
   };
   const table: Readonly<Partial<Record<AnswerKind, (facts: WebAnswerFacts) => string>>> =
     webAnswers;
   const sentence = (table[kind] ?? answers[kind])(facts);
-  return new WebToolError(CODES[kind] ?? kind, login.named(sentence));
+  return new WebToolError(SETTINGS_CODES[kind] ?? kind, login.named(sentence));
 }
 
 /** The error of a call, in words; an error that is not ours stays as it is. */
-function explained(error: unknown, login: BoundLogin): unknown {
+function webErrorOf(error: unknown, login: BoundLogin): unknown {
   if (!isKimiError(error)) {
     return error;
   }
@@ -107,17 +112,17 @@ function explained(error: unknown, login: BoundLogin): unknown {
 /**
  * Sends a call.
  *
- * @returns a reply with status 200
+ * @returns a response with status 200
  * @throws WebToolError in plain words; the caller's own reason after a cancellation
  */
-export async function askKimi(login: BoundLogin, request: WebRequest): Promise<HttpReply> {
+export async function askKimi(login: BoundLogin, request: WebRequest): Promise<HttpResponse> {
   const { tool, body, accept, timeoutMs, maxBytes, acceptCut = false } = request;
   request.signal?.throwIfAborted();
   const deadline = AbortSignal.timeout(timeoutMs);
   const signal = request.signal ? AbortSignal.any([request.signal, deadline]) : deadline;
-  let reply: HttpReply;
+  let response: HttpResponse;
   try {
-    reply = await login.request({
+    response = await login.request({
       method: "POST",
       path: tool === "search" ? "/search" : "/fetch",
       headers: { Accept: accept, "Content-Type": "application/json" },
@@ -134,21 +139,26 @@ export async function askKimi(login: BoundLogin, request: WebRequest): Promise<H
       const seconds = Math.ceil(timeoutMs / 1_000);
       throw new WebToolError("timeout", say.webTimeout({ tool, seconds }));
     }
-    throw explained(error, login);
+    throw webErrorOf(error, login);
   }
   request.signal?.throwIfAborted();
-  const kind = classifyAnswer(reply.status, reply.text);
+  const kind = classifyResponse(response.status, response.text);
   if (kind !== undefined) {
-    throw refusal(login, tool, reply, kind);
+    throw responseError(login, tool, response, kind);
   }
-  if (reply.status !== 200 || (reply.cut !== undefined && reply.cut.code !== "bad_reply")) {
-    throw reply.status === 200 ? explained(reply.cut, login) : badReply(login, tool);
+  if (
+    response.status !== 200 ||
+    (response.cut !== undefined && response.cut.code !== "bad_reply")
+  ) {
+    throw response.status === 200
+      ? webErrorOf(response.cut, login)
+      : unexpectedResponse(login, tool);
   }
-  return reply;
+  return response;
 }
 
-/** The error for a reply that is not one of this endpoint. */
-export function badReply(login: BoundLogin, tool: WebTool): WebToolError {
+/** The error for a response that is not one of this endpoint. */
+export function unexpectedResponse(login: BoundLogin, tool: WebTool): WebToolError {
   const { host } = new URL(login.home.endpoints.apiBase);
   return new WebToolError(
     "bad_reply",

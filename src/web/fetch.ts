@@ -7,7 +7,7 @@ import type { OpenClawPluginApi } from "openclaw/plugin-sdk/plugin-entry";
 import { WEB_PROVIDER_ID } from "../constants.ts";
 import { isRecord, parseJson } from "../json.ts";
 import { say } from "../messages.ts";
-import { askKimi, badReply, loginForWeb, timeoutOf, WebToolError } from "./ask.ts";
+import { askKimi, unexpectedResponse, loginForWeb, timeoutOf, WebToolError } from "./ask.ts";
 import { publicPage } from "./target.ts";
 
 type Provider = Parameters<OpenClawPluginApi["registerWebFetchProvider"]>[0];
@@ -48,7 +48,7 @@ export function webFetchTool({
       const url = await publicPage(args.url, fetchConfig.ssrfPolicy, signal);
       const login = loginForWeb(undefined, config);
       const startMs = Date.now();
-      const reply = await askKimi(login, {
+      const response = await askKimi(login, {
         signal,
         tool: "fetch",
         body: { url },
@@ -57,19 +57,19 @@ export function webFetchTool({
         maxBytes: MAX_BYTES,
         acceptCut: true,
       });
-      if (isForeign(reply.text)) {
-        throw badReply(login, "fetch");
+      if (isForeign(response.text)) {
+        throw unexpectedResponse(login, "fetch");
       }
-      if (reply.text.trim() === "") {
+      if (response.text.trim() === "") {
         throw new WebToolError("empty_page", say.pageEmpty());
       }
-      const text = reply.text.slice(0, MAX_CHARACTERS);
-      const isCut = reply.cut !== undefined || text.length < reply.text.length;
+      const text = response.text.slice(0, MAX_CHARACTERS);
+      const isCut = response.cut !== undefined || text.length < response.text.length;
       const title = titleOf(text);
       return {
         url,
         finalUrl: url,
-        status: reply.status,
+        status: response.status,
         contentType: "text/markdown",
         extractor: WEB_PROVIDER_ID,
         ...(title === undefined ? {} : { title }),

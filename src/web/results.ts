@@ -1,4 +1,4 @@
-/** The reply of `POST /search`, in the shape that OpenClaw takes. */
+/** The response of `POST /search`, in the shape that OpenClaw takes. */
 
 import { z } from "zod";
 
@@ -32,7 +32,7 @@ const hitSchema = z.object({
   date: text,
   site_name: text,
 });
-const replySchema = z.object({
+const responseSchema = z.object({
   // Go writes an empty list as `null`.
   search_results: z.array(z.unknown()).nullable(),
 });
@@ -91,13 +91,13 @@ function hitOf(value: unknown, nowMs: number): Hit | undefined {
 }
 
 /**
- * Reads the hits of a reply, each link once.
+ * Reads the hits of a response, each link once.
  *
  * @param count - most hits
- * @returns `undefined` when it is not a reply of this endpoint
+ * @returns `undefined` when it is not a response of this endpoint
  */
 export function parseHits(value: unknown, count: number, nowMs: number): Hit[] | undefined {
-  const { data } = replySchema.safeParse(value);
+  const { data } = responseSchema.safeParse(value);
   if (data === undefined) {
     return undefined;
   }

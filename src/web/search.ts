@@ -8,7 +8,7 @@ import { say } from "../messages.ts";
 import { bindLogin } from "../profiles/bound-login.ts";
 import {
   askKimi,
-  badReply,
+  unexpectedResponse,
   type CallContext,
   loginForWeb,
   timeoutOf,
@@ -22,7 +22,7 @@ type ToolContext = Parameters<Provider["createTool"]>[0];
 type SetupContext = Parameters<NonNullable<Provider["runSetup"]>>[0];
 type Payload = Record<string, unknown>;
 
-/** Largest reply read, in bytes; a real one without crawled pages has some kB for each hit. */
+/** Largest response read, in bytes; a real one without crawled pages has some kB for each hit. */
 const MAX_BYTES = 1024 * 1024;
 /** OpenClaw's bounds for the number of hits. */
 const MAX_COUNT = 10;
@@ -121,7 +121,7 @@ async function search(
   });
   const hits = parseHits(parseJson(text), count, Date.now());
   if (hits === undefined) {
-    throw badReply(login, "search");
+    throw unexpectedResponse(login, "search");
   }
   const payload = payloadOf(query, hits, Date.now() - startMs);
   keepSearch(key, payload, ttlMs);

@@ -4,11 +4,11 @@ import path from "node:path";
 import { type Dispatcher, getGlobalDispatcher, setGlobalDispatcher } from "undici";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseUsages } from "../../src/account/usage.ts";
-import { parseModels } from "../../src/models/reply.ts";
+import { parseModels } from "../../src/models/model-list.ts";
 import { parseCredential } from "../../src/logins/credential.ts";
 import { type Home, makeHome } from "../../src/logins/homes.ts";
 import { Login } from "../../src/logins/login.ts";
-import { classifyAnswer } from "../../src/protocol/api-errors.ts";
+import { classifyResponse } from "../../src/protocol/api-errors.ts";
 import { requestDeviceCode } from "../../src/protocol/device-authorization.ts";
 import { isKimiError } from "../../src/protocol/errors.ts";
 import { refreshGrant } from "../../src/protocol/refresh-grant.ts";
@@ -234,7 +234,7 @@ describe(`whatever comes (FUZZ_SEED=${String(seed)})`, () => {
       }
       parseModels(value);
       parseUsages(value, NOW_MS);
-      classifyAnswer(random.pick([200, 401, 403, 429, 500]), text);
+      classifyResponse(random.pick([200, 401, 403, 429, 500]), text);
     }
     expect("polluted" in {}).toBe(false);
   });

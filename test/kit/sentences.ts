@@ -30,8 +30,8 @@ export const FACTS: { readonly [K in Id]: readonly (readonly [...Parameters<Tabl
   unreadable: [[{ ...LOGIN, reason: REASON }], [{ ...OTHER, reason: REASON }]],
   corrupt: [[{ ...LOGIN, reason: "it is empty" }], [{ ...OWN, reason: "it is empty" }]],
   ended: LOGINS.flatMap(([facts]) => [
-    [{ ...facts, replyLost: false }] as const,
-    [{ ...facts, replyLost: true }] as const,
+    [{ ...facts, responseLost: false }] as const,
+    [{ ...facts, responseLost: true }] as const,
   ]),
   endedByKimi: [[]],
   notRenewable: LOGINS,

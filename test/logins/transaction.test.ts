@@ -35,7 +35,7 @@ import {
 } from "../kit/logins.ts";
 import type { TestDeps } from "../kit/logins.ts";
 
-const REQUEST: RefreshRequest = { replyLost: false };
+const REQUEST: RefreshRequest = { responseLost: false };
 let standIn: StandIn;
 /** What a transaction is given; a test may put something into its pauses. */
 let deps: Omit<TestDeps, "sleep"> & { sleep: TestDeps["sleep"] };

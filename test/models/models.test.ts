@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseModels } from "../../src/models/reply.ts";
+import { parseModels } from "../../src/models/model-list.ts";
 import {
   baseUrlFor,
   modelDefinition,

@@ -4,7 +4,7 @@ import {
   accountOf,
   type AccountRequest,
   fetchAccountId,
-  meReplySchema,
+  meResponseSchema,
 } from "../../src/protocol/account-id.ts";
 import { endpointsOf } from "../../src/protocol/endpoints.ts";
 import { everythingIn, failureOf } from "../kit/logins.ts";
@@ -128,7 +128,7 @@ describe("the name of a plan", () => {
     ["plan\u202e", undefined],
     [7, undefined],
   ])("%j is read as %s", (user_level_name, wanted) => {
-    const { data } = meReplySchema.safeParse({ user_id: "u-1", user_level_name });
+    const { data } = meResponseSchema.safeParse({ user_id: "u-1", user_level_name });
     expect([data?.user_id, data?.user_level_name]).toEqual(["u-1", wanted]);
   });
 });

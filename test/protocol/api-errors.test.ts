@@ -5,7 +5,7 @@ import {
   type FailureReport,
   readFailure,
 } from "../../src/inference/failures.ts";
-import { answerParts, classifyAnswer, quotaWindow } from "../../src/protocol/api-errors.ts";
+import { responseParts, classifyResponse, quotaWindow } from "../../src/protocol/api-errors.ts";
 import { answers } from "../../src/messages.ts";
 import { RECORDED } from "../kit/recorded-answers.ts";
 import type { Answer } from "../kit/standin/bodies.ts";
@@ -48,11 +48,11 @@ describe("an answer of Kimi's API", () => {
     "$what has one meaning, however the host reports it",
     ({ answer, kind, reason, window }) => {
       const { status } = answer;
-      expect(classifyAnswer(status, text(answer))).toBe(kind);
+      expect(classifyResponse(status, text(answer))).toBe(kind);
       for (const report of reports(answer)) {
         expect(readFailure(report)?.kind).toBe(kind);
         const { errorMessage, errorType, errorBody = text(answer) } = report;
-        const told = errorType ?? answerParts(status, errorBody).type;
+        const told = errorType ?? responseParts(status, errorBody).type;
         expect(
           classifyFailure({
             errorMessage,
@@ -66,7 +66,7 @@ describe("an answer of Kimi's API", () => {
   );
 
   it("that is a success, or no answer at all, means nothing", () => {
-    expect(classifyAnswer(200, "usage limit")).toBeUndefined();
+    expect(classifyResponse(200, "usage limit")).toBeUndefined();
     expect(readFailure({})).toBeUndefined();
     expect(
       readFailure({ errorMessage: "Connection error.", errorCode: "ECONNRESET" }),
@@ -146,9 +146,9 @@ describe("an answer whose text nobody knows", () => {
     [undefined, "server_error", "server_error"],
     [undefined, "api_error", "server_error"],
   ])("has with the status %s and the type %s the meaning %s", (status, type, kind) => {
-    expect(classifyAnswer(status, "something happened", type)).toBe(kind);
+    expect(classifyResponse(status, "something happened", type)).toBe(kind);
     expect(
-      classifyAnswer(status, JSON.stringify({ error: { message: "something happened", type } })),
+      classifyResponse(status, JSON.stringify({ error: { message: "something happened", type } })),
     ).toBe(kind);
   });
 
@@ -164,13 +164,13 @@ describe("an answer whose text nobody knows", () => {
     "api_error",
   ])("and whose type only resembles %s has no meaning by its type", (type) => {
     for (const other of [`not_${type}`, `${type}_2`]) {
-      expect(classifyAnswer(undefined, "something happened", other)).toBeUndefined();
+      expect(classifyResponse(undefined, "something happened", other)).toBeUndefined();
     }
   });
 
   it("takes a type only with the statuses that it comes with", () => {
-    expect(classifyAnswer(403, "something happened", "server_error")).toBe("refused");
-    expect(classifyAnswer(500, "something happened", "insufficient_quota")).toBe("server_error");
+    expect(classifyResponse(403, "something happened", "server_error")).toBe("refused");
+    expect(classifyResponse(500, "something happened", "insufficient_quota")).toBe("server_error");
   });
 });
 
@@ -195,15 +195,15 @@ describe("a text that decides", () => {
     [422, "图片尺寸过大", "image_too_large"],
     [400, "图片超过限制", "image_too_large"],
   ])("%i %s means %s", (status, message, kind) => {
-    expect(classifyAnswer(status, JSON.stringify({ error: { message, type: "x_error" } }))).toBe(
+    expect(classifyResponse(status, JSON.stringify({ error: { message, type: "x_error" } }))).toBe(
       kind,
     );
-    expect(classifyAnswer(undefined, message)).toBe(kind);
+    expect(classifyResponse(undefined, message)).toBe(kind);
   });
 
   it("does not decide with a status that may only quote it", () => {
-    expect(classifyAnswer(500, "usage limit")).toBe("server_error");
-    expect(classifyAnswer(404, "too many requests")).toBe("refused");
+    expect(classifyResponse(500, "usage limit")).toBe("server_error");
+    expect(classifyResponse(404, "too many requests")).toBe("refused");
   });
 
   it.each([
@@ -223,15 +223,15 @@ describe("a text that decides", () => {
     ["  <!DOCTYPE html><p>log in</p>", "refused"],
     ["an <html> log in", "rejected_bearer"],
   ])("with a 401 that says %j means %s", (body, kind) => {
-    expect(classifyAnswer(401, body)).toBe(kind);
+    expect(classifyResponse(401, body)).toBe(kind);
   });
 
   it("is left to the host where it speaks of a role, and not for a part of another word", () => {
     const type = "invalid_request_error";
-    expect(classifyAnswer(400, "the role is wrong", type)).toBeUndefined();
-    expect(classifyAnswer(400, "two roles are wrong", type)).toBeUndefined();
-    expect(classifyAnswer(400, "a cajoled server", type)).toBe("bad_request");
-    expect(classifyAnswer(400, "a paroled user", type)).toBe("bad_request");
+    expect(classifyResponse(400, "the role is wrong", type)).toBeUndefined();
+    expect(classifyResponse(400, "two roles are wrong", type)).toBeUndefined();
+    expect(classifyResponse(400, "a cajoled server", type)).toBe("bad_request");
+    expect(classifyResponse(400, "a paroled user", type)).toBe("bad_request");
   });
 });
 
@@ -245,7 +245,7 @@ describe("an answer in parts", () => {
     ["  plain text \n", undefined, "plain text"],
     ['["message"]', undefined, '["message"]'],
   ])("reads %s", (body, type, message) => {
-    expect(answerParts(400, body)).toMatchObject({ status: 400, type, message, isPage: false });
-    expect(answerParts(400, body, "told")).toMatchObject({ type: "told" });
+    expect(responseParts(400, body)).toMatchObject({ status: 400, type, message, isPage: false });
+    expect(responseParts(400, body, "told")).toMatchObject({ type: "told" });
   });
 });

@@ -1,7 +1,7 @@
 /** What Kimi tells of the account, by the names of its members only. */
 
 import { isRecord } from "../../../src/json.ts";
-import { meReplySchema } from "../../../src/protocol/account-id.ts";
+import { meResponseSchema } from "../../../src/protocol/account-id.ts";
 import { parseUsages } from "../../../src/account/usage.ts";
 import { type Check, verdict } from "../check.ts";
 import { describe } from "../kimi.ts";
@@ -64,7 +64,7 @@ export const ACCOUNT_CHECKS: readonly Check[] = [
         return verdict(false, me.status === 200 ? "200, no JSON object" : describe(me));
       }
       const { json } = me;
-      const parsed = meReplySchema.safeParse(json).data;
+      const parsed = meResponseSchema.safeParse(json).data;
       const missing = ALWAYS.filter((name) => !(name in json));
       return missing.length === 0 && parsed?.user_id !== undefined
         ? verdict(true, names(json).join(", "))

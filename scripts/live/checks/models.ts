@@ -2,7 +2,7 @@
 
 import { isRecord, listOf } from "../../../src/json.ts";
 import { isK3, type ModelRow } from "../../../src/models/models.ts";
-import { parseModels } from "../../../src/models/reply.ts";
+import { parseModels } from "../../../src/models/model-list.ts";
 import { type Check, type Live, notChecked, verdict } from "../check.ts";
 import { describe } from "../kimi.ts";
 

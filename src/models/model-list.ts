@@ -6,7 +6,7 @@ import type { ModelProtocol, ModelRow, ModelThinking } from "./models.ts";
 /** Most rows that are read. */
 const MAX_ROWS = 500;
 
-const replySchema = z.object({ data: z.array(z.unknown()) });
+const responseSchema = z.object({ data: z.array(z.unknown()) });
 
 const effort = z.string().trim().min(1).max(32);
 
@@ -80,18 +80,18 @@ function protocolOf(value: unknown): ModelProtocol {
 }
 
 /**
- * Reads the reply.
+ * Reads the response.
  *
  * @param value - the parsed JSON
  * @returns `undefined` when it is no list of models, or none of its rows can be read
  */
 export function parseModels(value: unknown): ModelRow[] | undefined {
-  const reply = replySchema.safeParse(value);
-  if (!reply.success) {
+  const response = responseSchema.safeParse(value);
+  if (!response.success) {
     return undefined;
   }
   const rows = new Map<string, ModelRow>();
-  for (const item of reply.data.data.slice(0, MAX_ROWS)) {
+  for (const item of response.data.data.slice(0, MAX_ROWS)) {
     const parsed = rowSchema.safeParse(item);
     if (parsed.success && !rows.has(parsed.data.id)) {
       const row = parsed.data;
@@ -107,5 +107,5 @@ export function parseModels(value: unknown): ModelRow[] | undefined {
       });
     }
   }
-  return rows.size === 0 && reply.data.data.length > 0 ? undefined : [...rows.values()];
+  return rows.size === 0 && response.data.data.length > 0 ? undefined : [...rows.values()];
 }
