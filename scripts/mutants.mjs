@@ -46,7 +46,7 @@ const TESTS = {
   "logins/openclaw-home-removal": ["logins/openclaw-home"],
   "logins/openclaw-slots": ["logins/openclaw-home"],
   "logins/personal-home": ["logins/openclaw-home"],
-  "logins/refusals": ["logins/refusals", "logins/login-failures"],
+  "logins/failure-memory": ["logins/failure-memory", "logins/login-failures"],
   "logins/successor": ["logins/successor", "logins/{last-look,home-crash}"],
   "logins/transaction": ["logins/transaction", "logins/last-look"],
   "logins/locks/directory-lock": ["logins/directory-lock", "logins/{locks,lock-states}"],

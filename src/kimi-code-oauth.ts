@@ -2,8 +2,8 @@
  * `refreshOAuth`: the host's entry for an expired profile. Credential in, credential out.
  *
  * Before this call the host has discarded its copy of the tokens, and it locks the profile until the
- * next sign-in when this function throws or takes too long. So the tokens come from the home, and a failure
- * that can pass is not an exception here: the old credential goes back, and the run that needs it
+ * next sign-in when this function throws or takes too long. So the tokens come from the home, and a
+ * transient failure is not an exception here: the old credential goes back, and the run that needs it
  * says what is wrong (`prepareRuntimeAuth`).
  */
 
@@ -35,7 +35,7 @@ export interface HostOAuthCredential {
 /**
  * Refreshes a profile from its home.
  *
- * @returns the home's tokens, or the old credential after a failure that can pass
+ * @returns the home's tokens, or the old credential after a transient failure
  * @throws KimiError `login_ended` only: Kimi ended the login
  */
 export async function refreshKimiCodeOAuth<T extends HostOAuthCredential>(

@@ -20,7 +20,7 @@ export {
   type Window,
 } from "./messages/answers.ts";
 export { ofProfile, type Owner, ownerLabel, type ProfileName } from "./messages/owner.ts";
-export type { Passing } from "./messages/passing.ts";
+export type { TransientFailure } from "./messages/transient.ts";
 
 /** Everything but the answers of Kimi's API, which are a table of their own. */
 export const say = { ...loginSentences, ...networkSentences, ...screenSentences } as const;

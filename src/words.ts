@@ -36,7 +36,7 @@ export function ago(ms: number): string {
 }
 
 /** What was wrong with a connection, by the system's or undici's code. */
-export function connectionTrouble(code: string): string {
+export function connectionReason(code: string): string {
   switch (code) {
     case "ECONNREFUSED":
       return "the connection was refused";
@@ -61,7 +61,7 @@ export function connectionTrouble(code: string): string {
 }
 
 /** Why new tokens could not be saved, and how to fix it, by the system's code. */
-export function obstacle(code: string | undefined): string {
+export function saveObstacle(code: string | undefined): string {
   switch (code) {
     case "ENOSPC":
     case "EDQUOT":
@@ -78,7 +78,7 @@ export function obstacle(code: string | undefined): string {
 }
 
 /** What can be wrong with a file that should hold a login; a part of a sentence. */
-export const fileTrouble = {
+export const fileReasons = {
   circularLink: "it is a link that leads in a circle",
   damagedAccessToken: "its access token is missing or damaged",
   damagedRefreshToken: "its refresh token is damaged",
@@ -96,7 +96,7 @@ export const fileTrouble = {
 } as const;
 
 /** What can be in the way of a lock; a part of a sentence. */
-export const lockTrouble = {
+export const lockReasons = {
   leftBehind: "it was left behind and cannot be removed",
   leftBehindFull: "it was left behind and is not empty",
   link: "it is a link",
@@ -105,7 +105,7 @@ export const lockTrouble = {
 } as const;
 
 /** System errors that say something about this moment and nothing about a file. */
-const PASSING_CODES: Readonly<Record<string, string>> = {
+const TRANSIENT_REASONS: Readonly<Record<string, string>> = {
   EMFILE: "this process has too many open files",
   ENFILE: "this machine has too many open files",
   ENOMEM: "there is no memory left",
@@ -120,7 +120,7 @@ const PASSING_CODES: Readonly<Record<string, string>> = {
   ENOTCONN: "the network disk is not connected",
 };
 
-/** Plain words for a system error that passes; `undefined` for any other one. */
-export function passingTrouble(code: string | undefined): string | undefined {
-  return PASSING_CODES[code ?? ""];
+/** Plain words for a transient system error; `undefined` for any other one. */
+export function transientReason(code: string | undefined): string | undefined {
+  return TRANSIENT_REASONS[code ?? ""];
 }

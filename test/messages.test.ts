@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ofProfile, ownerLabel, type Passing, say } from "../src/messages.ts";
+import { ofProfile, ownerLabel, type TransientFailure, say } from "../src/messages.ts";
 import { answerSentences, FACTS, type Id, sentences, webSentences } from "./kit/sentences.ts";
 
 /** What says where things stand on a screen, and asks or offers nothing. */
@@ -118,7 +118,7 @@ describe("a sentence at a sign-in", () => {
     (id) => {
       const atSignIn = FACTS[id].filter((facts) => facts.includes(false as never));
       for (const facts of atSignIn) {
-        const told = (say[id] as (...args: readonly unknown[]) => Passing)(...facts);
+        const told = (say[id] as (...args: readonly unknown[]) => TransientFailure)(...facts);
         expect(told.message).not.toContain("still signed in");
         expect(told.message.startsWith(told.what)).toBe(true);
       }

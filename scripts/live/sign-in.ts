@@ -40,14 +40,14 @@ export class Scratch implements Disposable {
  */
 export function existingLogin(env: Env, { home, region }: LiveOptions): Home {
   const found = findLogins(env);
-  const logins = found.logins.filter(
+  const logins = found.usable.filter(
     (login) =>
       (home === undefined || login.home.kind === home) &&
       (region === undefined || login.home.endpoints.region === region),
   );
   const login = preferredFirst(logins, { home, region })[0];
   if (login === undefined) {
-    throw found.logins.length > 0
+    throw found.usable.length > 0
       ? new KimiError("login_missing", "There is a login, but not the one that you ask for.")
       : noUsableLogin(found);
   }

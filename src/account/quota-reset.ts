@@ -44,22 +44,22 @@ export async function quotaResetsInMs(
 ): Promise<number | undefined> {
   const { key } = login;
   const now = Date.now();
-  const kept = keptUsages();
-  let windows = kept.get(key);
-  if (windows === undefined || now - windows.atMs > KEPT_MS) {
+  const byLogin = keptUsages();
+  let known = byLogin.get(key);
+  if (known === undefined || now - known.atMs > KEPT_MS) {
     try {
-      windows = {
+      known = {
         atMs: now,
         windows: (await fetchUsages(login, { timeoutMs: TIMEOUT_MS })).windows,
       };
     } catch {
-      windows = { atMs: now, windows: [] };
+      known = { atMs: now, windows: [] };
     }
-    kept.set(key, windows);
+    byLogin.set(key, known);
   }
   const at =
     named === undefined
-      ? lastReset(windows.windows)
-      : windows.windows.find((window) => window.id === named)?.resetsAtMs;
+      ? lastReset(known.windows)
+      : known.windows.find((window) => window.id === named)?.resetsAtMs;
   return at === undefined || at <= now ? undefined : at - now;
 }

@@ -48,9 +48,9 @@ export async function requestHeaders(): Promise<Record<string, string>> {
 
 /** Tells the user something once in this process. */
 export function noticeOnce(message: string): void {
-  const told = processState("notices", () => new Set<string>());
-  if (!told.has(message)) {
-    told.add(message);
+  const notices = processState("notices", () => new Set<string>());
+  if (!notices.has(message)) {
+    notices.add(message);
     process.emitWarning(message, { type: "KimiCodeOAuth" });
   }
 }

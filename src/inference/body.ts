@@ -23,7 +23,7 @@ export interface PayloadFacts {
 }
 
 /** Kimi fixes these itself; a request that names them is refused, or means something else there. */
-export const LEFT_OUT = [
+export const NOT_SENT = [
   "temperature",
   "top_p",
   "top_k",

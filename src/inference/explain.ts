@@ -5,7 +5,7 @@ import { isRecord } from "../json.ts";
 import type { BoundLogin } from "../profiles/bound-login.ts";
 import { quotaWindow } from "../protocol/api-errors.ts";
 import { isKimiError } from "../protocol/errors.ts";
-import { type FailureKind, type FailureReport, readFailure } from "./failures.ts";
+import { type FailureKind, type FailureReport, classifyReport } from "./failures.ts";
 
 /** A failure in plain words. */
 export interface Explained {
@@ -30,7 +30,7 @@ export interface CallFacts {
  * The host's transports hide a text with brackets in it, such as the 401 for an id like `k3[1m]`. A
  * rejected bearer comes in plain words.
  */
-const HIDDEN = /diagnostic JSON redacted/i;
+const HIDDEN_TEXT = /diagnostic JSON redacted/i;
 
 /** Most of the server's own words in a sentence, in characters: a chat window shows 235 in all. */
 const MAX_DETAIL = 70;
@@ -81,12 +81,12 @@ export async function explainReport(
   report: FailureReport,
   { modelId, login, schemas, retryAfterMs, trace }: CallFacts,
 ): Promise<Explained | undefined> {
-  const failure = readFailure(report);
+  const failure = classifyReport(report);
   if (failure === undefined) {
     return undefined;
   }
   const { status, text } = failure;
-  const kind = status === 401 && HIDDEN.test(text) ? "unknown_model" : failure.kind;
+  const kind = status === 401 && HIDDEN_TEXT.test(text) ? "unknown_model" : failure.kind;
   const window = kind === "quota" ? quotaWindow(text) : undefined;
   const resetsInMs = kind === "quota" ? await quotaResetsInMs(login, window) : undefined;
   const isFault = kind === "bad_schema" || kind === "bad_request";

@@ -12,8 +12,8 @@ import type { ProviderPlugin } from "openclaw/plugin-sdk/plugin-entry";
 import { type AnswerKind, responseParts, classifyResponse } from "../protocol/api-errors.ts";
 import type { KimiErrorCode } from "../protocol/errors.ts";
 
-type Classify = NonNullable<ProviderPlugin["classifyFailoverReason"]>;
-type Reason = NonNullable<ReturnType<Classify>>;
+type ClassifyHook = NonNullable<ProviderPlugin["classifyFailoverReason"]>;
+type Reason = NonNullable<ReturnType<ClassifyHook>>;
 
 /** A failure of ours: an answer of the API, or an error of the login. */
 export type FailureKind = AnswerKind | KimiErrorCode;
@@ -86,7 +86,7 @@ export interface FailureReport {
 }
 
 /** A failure that is an answer of Kimi's. */
-export interface Failure {
+export interface ReportedFailure {
   readonly kind: AnswerKind;
   readonly status: number | undefined;
   /** The server's own sentence. */
@@ -96,7 +96,7 @@ export interface Failure {
 }
 
 /** Status and text of a failure as the host's transports write it: `401 <text>` or `401: {…}`. */
-function readMessage(errorMessage: string): { status: number | undefined; text: string } {
+function statusAndText(errorMessage: string): { status: number | undefined; text: string } {
   const match = /^\s*(?:error:\s*)?(\d{3})\b:?\s*/i.exec(errorMessage);
   return {
     status: match?.[1] === undefined ? undefined : Number(match[1]),
@@ -106,10 +106,10 @@ function readMessage(errorMessage: string): { status: number | undefined; text: 
 
 const RETRY_AFTER = /(?:;\s*retry-after:\s*|try again (?:after|in) )(\d{1,6})\s*seconds?\b/i;
 
-/** What a failure of a model call means; `undefined` for one that is the host's to read. */
-export function readFailure(report: FailureReport): Failure | undefined {
+/** What the report of a failed model call means; `undefined` for one that is the host's to read. */
+export function classifyReport(report: FailureReport): ReportedFailure | undefined {
   const { errorMessage = "", errorType, errorCode, errorBody } = report;
-  const message = readMessage(errorMessage);
+  const message = statusAndText(errorMessage);
   // The code is the status where the error has none of its own.
   const status =
     message.status ?? (/^[45]\d\d$/.test(errorCode ?? "") ? Number(errorCode) : undefined);
@@ -127,18 +127,18 @@ export function readFailure(report: FailureReport): Failure | undefined {
   };
 }
 
-/** True for an answer that asks for fewer requests, so that the host's pause is what Kimi wants. */
-export function asksForPatience(kind: FailureKind): boolean {
+/** True for an answer that asks for fewer requests, so that the host's cooldown is what Kimi wants. */
+export function asksForFewerRequests(kind: FailureKind): boolean {
   return kind === "rate_limited" || kind === "concurrency" || kind === "overloaded";
 }
 
-/** True when Kimi refused the bearer itself. */
+/** True when Kimi rejected the bearer itself. */
 export function isRejectedBearer(report: FailureReport | undefined): boolean {
-  return report !== undefined && readFailure(report)?.kind === "rejected_bearer";
+  return report !== undefined && classifyReport(report)?.kind === "rejected_bearer";
 }
 
 /** The host's classification hook. */
-export function classifyFailure(ctx: Parameters<Classify>[0]): Reason | undefined {
+export function classifyFailure(ctx: Parameters<ClassifyHook>[0]): Reason | undefined {
   const own = ctx.code?.toLowerCase();
   if (own?.startsWith(CODE_PREFIX) === true) {
     const kind = own.slice(CODE_PREFIX.length);
@@ -147,12 +147,12 @@ export function classifyFailure(ctx: Parameters<Classify>[0]): Reason | undefine
       (LOGIN_REASONS as Readonly<Record<string, Reason | undefined>>)[kind]
     );
   }
-  const { status, text } = readMessage(ctx.errorMessage);
+  const { status, text } = statusAndText(ctx.errorMessage);
   const kind = classifyResponse(ctx.status ?? status, text, ctx.errorType);
   return kind === undefined ? undefined : ANSWER_REASONS[kind];
 }
 
 /** The host's context-overflow hook. */
-export function isContextOverflow(ctx: Parameters<Classify>[0]): boolean {
+export function isContextOverflow(ctx: Parameters<ClassifyHook>[0]): boolean {
   return classifyFailure(ctx) === "context_overflow";
 }

@@ -9,7 +9,7 @@ import {
   type Body,
   distinct,
   isBlank,
-  LEFT_OUT,
+  NOT_SENT,
   outputLimit,
   type PayloadFacts,
   solidContent,
@@ -17,7 +17,7 @@ import {
   without,
 } from "./body.ts";
 import { CallIds } from "./call-ids.ts";
-import { anthropicChoice, openAiChoice, planOf } from "./tool-choice.ts";
+import { anthropicChoice, openAiChoice, reconcileChoice } from "./tool-choice.ts";
 
 /** Stands for a thought that was not kept; Kimi refuses a call of a tool without one. */
 const NO_THOUGHT = { type: "thinking", thinking: ".", signature: "" };
@@ -67,25 +67,29 @@ function chatTool(tool: unknown, facts: PayloadFacts): unknown {
 
 /** Body of `POST /chat/completions`. */
 function chatBody(body: Body, facts: PayloadFacts): Body {
-  const { wish, keepsChoice } = planOf(facts, openAiChoice(body.tool_choice));
+  const { thinking, keepsChoice } = reconcileChoice(facts, openAiChoice(body.tool_choice));
   const ids = new CallIds();
   return {
-    ...without(body, [...LEFT_OUT, ...(keepsChoice ? [] : ["tool_choice"])]),
-    max_completion_tokens: outputLimit(facts, wish?.on === true),
+    ...without(body, [...NOT_SENT, ...(keepsChoice ? [] : ["tool_choice"])]),
+    max_completion_tokens: outputLimit(facts, thinking?.on === true),
     ...(Array.isArray(body.messages)
-      ? { messages: body.messages.map((message) => chatMessage(message, wish?.on === true, ids)) }
+      ? {
+          messages: body.messages.map((message) =>
+            chatMessage(message, thinking?.on === true, ids),
+          ),
+        }
       : {}),
     ...(Array.isArray(body.tools)
       ? { tools: distinct(body.tools).map((tool) => chatTool(tool, facts)) }
       : {}),
     ...(keepsChoice ? {} : { tool_choice: "auto" }),
-    ...(wish === undefined
+    ...(thinking === undefined
       ? {}
       : {
-          thinking: wish.on
+          thinking: thinking.on
             ? {
                 type: "enabled",
-                ...(wish.effort === undefined ? {} : { effort: wish.effort }),
+                ...(thinking.effort === undefined ? {} : { effort: thinking.effort }),
                 keep: "all",
               }
             : { type: "disabled" },
@@ -140,11 +144,11 @@ function messagesTool(tool: unknown, facts: PayloadFacts): unknown {
 /** Body of `POST /messages`. */
 function messagesBody(body: Body, facts: PayloadFacts): Body {
   const { sessionId } = facts;
-  const { wish, keepsChoice } = planOf(facts, anthropicChoice(body.tool_choice));
-  const thinks = wish?.on === true;
+  const { thinking, keepsChoice } = reconcileChoice(facts, anthropicChoice(body.tool_choice));
+  const thinks = thinking?.on === true;
   const ids = new CallIds();
   const rest = without(body, [
-    ...LEFT_OUT.filter((name) => name !== "max_tokens"),
+    ...NOT_SENT.filter((name) => name !== "max_tokens"),
     "thinking",
     "output_config",
     "context_management",
@@ -160,10 +164,10 @@ function messagesBody(body: Body, facts: PayloadFacts): Body {
       : {}),
     ...(keepsChoice ? {} : { tool_choice: { type: "auto" } }),
     ...(sessionId === undefined ? {} : { metadata: { user_id: sessionId } }),
-    ...(wish === undefined ? {} : { thinking: { type: wish.on ? "enabled" : "disabled" } }),
-    ...(wish?.on === true
+    ...(thinking === undefined ? {} : { thinking: { type: thinking.on ? "enabled" : "disabled" } }),
+    ...(thinking?.on === true
       ? {
-          ...(wish.effort === undefined ? {} : { output_config: { effort: wish.effort } }),
+          ...(thinking.effort === undefined ? {} : { output_config: { effort: thinking.effort } }),
           context_management: KEEP_THINKING,
         }
       : {}),
@@ -194,12 +198,12 @@ function responsesTool(tool: unknown, facts: PayloadFacts): unknown {
 function responsesBody(body: Body, facts: PayloadFacts): Body {
   const { sessionId } = facts;
   // This protocol has no word for thinking that is off.
-  const { wish, keepsChoice } = planOf(facts, openAiChoice(body.tool_choice), false);
-  const effort = wish?.on === true ? wish.effort : undefined;
+  const { thinking, keepsChoice } = reconcileChoice(facts, openAiChoice(body.tool_choice), false);
+  const effort = thinking?.on === true ? thinking.effort : undefined;
   const ids = new CallIds();
   return {
-    ...without(body, [...LEFT_OUT, "reasoning", "include"]),
-    max_output_tokens: outputLimit(facts, wish?.on === true),
+    ...without(body, [...NOT_SENT, "reasoning", "include"]),
+    max_output_tokens: outputLimit(facts, thinking?.on === true),
     ...(keepsChoice ? {} : { tool_choice: "auto" }),
     store: false,
     ...(Array.isArray(body.input)

@@ -1,6 +1,6 @@
 /**
  * `wrapStreamFn`: each model call carries a bearer that is fresh at that moment and a body as Kimi
- * takes it; a call that is refused for its bearer before its first event is sent once more with a
+ * takes it; a call whose bearer is rejected before its first event is sent once more with a
  * refreshed one, where the host itself would end the turn, and one that is refused for an image, once
  * more with none but the user's last; and a failure is told in plain words.
  */
@@ -9,7 +9,7 @@ import type { ProviderWrapStreamFnContext } from "openclaw/plugin-sdk/plugin-ent
 import { say } from "../messages.ts";
 import { knownModel } from "../models/known.ts";
 import type { BoundLogin } from "../profiles/bound-login.ts";
-import { type CallSite, correctComingCooldown, keepComingCooldown } from "../profiles/cooldown.ts";
+import { type CallSite, correctNextCooldown, keepNextCooldown } from "../profiles/cooldown.ts";
 import {
   emptyMessage,
   EventStream,
@@ -18,7 +18,7 @@ import {
   type StreamFn,
 } from "./event-stream.ts";
 import { type Explained, explainError, explainReport } from "./explain.ts";
-import { asksForPatience, failureCode, isRejectedBearer } from "./failures.ts";
+import { asksForFewerRequests, failureCode, isRejectedBearer } from "./failures.ts";
 import { tokensOf, withOwnHistory } from "./history.ts";
 import {
   type Fitted,
@@ -99,7 +99,7 @@ class ModelCall {
     await this.#fit();
     let { accessToken } = await this.#login.access({ signal });
     let call = await this.#open(accessToken);
-    if (isRejectedBearer(refusal(call.ahead))) {
+    if (isRejectedBearer(reportOf(call.ahead))) {
       const renewed = await this.#login.access({ signal, rejectedAccessToken: accessToken });
       if (renewed.accessToken !== accessToken) {
         ({ accessToken } = renewed);
@@ -107,7 +107,7 @@ class ModelCall {
       }
     }
     for (let tries = 0; tries < MAX_FILE_TRIES; tries += 1) {
-      const refused = refusedFiles(refusal(call.ahead), this.#files);
+      const refused = refusedFiles(reportOf(call.ahead), this.#files);
       if (refused.length === 0) {
         break;
       }
@@ -115,7 +115,7 @@ class ModelCall {
       await this.#fit();
       call = await this.#open(accessToken);
     }
-    if (isRefusedImage(refusal(call.ahead))) {
+    if (isRefusedImage(reportOf(call.ahead))) {
       const bare = withoutOtherMedia(this.#context);
       if (bare !== this.#context) {
         this.#context = bare;
@@ -125,7 +125,7 @@ class ModelCall {
     const written = new TextCalls();
     const pass = async (event: StreamEvent): Promise<void> => {
       for (const one of written.rewrite(event)) {
-        stream.push(await this.#told(one));
+        stream.push(await this.#explained(one));
       }
     };
     for (const event of call.ahead) {
@@ -141,7 +141,7 @@ class ModelCall {
     // A transport may end without an event that says so.
     const last = await call.result();
     if (last.stopReason === "error" || last.stopReason === "aborted") {
-      stream.push(await this.#told({ type: "error", reason: last.stopReason, error: last }));
+      stream.push(await this.#explained({ type: "error", reason: last.stopReason, error: last }));
     } else {
       stream.end(last);
     }
@@ -228,7 +228,7 @@ class ModelCall {
     };
   }
 
-  async #told(wire: StreamEvent): Promise<StreamEvent> {
+  async #explained(wire: StreamEvent): Promise<StreamEvent> {
     const event = this.#names.inward(wire);
     if (event.type !== "error" || event.error.stopReason !== "error") {
       return event;
@@ -243,16 +243,18 @@ class ModelCall {
       retryAfterMs: retryAfter > 0 ? retryAfter * 1_000 : undefined,
       trace: this.#headers["x-trace-id"]?.slice(0, MAX_TRACE),
     });
-    if (known !== undefined && asksForPatience(known.kind)) {
-      keepComingCooldown(this.#login);
+    if (known !== undefined && asksForFewerRequests(known.kind)) {
+      keepNextCooldown(this.#login);
     } else {
-      correctComingCooldown(this.#login, this.#site, known?.resetsInMs);
+      correctNextCooldown(this.#login, this.#site, known?.resetsInMs);
     }
-    return known === undefined ? event : { ...event, error: this.#tell(event.error, known) };
+    return known === undefined
+      ? event
+      : { ...event, error: this.#inPlainWords(event.error, known) };
   }
 
   /** A failed message in plain words and with a code of ours; the server's own text goes. */
-  #tell(message: Message, { kind, sentence }: Explained): Message {
+  #inPlainWords(message: Message, { kind, sentence }: Explained): Message {
     const { errorBody: _body, errorType: _type, ...rest } = message;
     const errorMessage = this.#login.named(sentence);
     return { ...rest, errorMessage, errorCode: failureCode(kind) };
@@ -273,7 +275,7 @@ class ModelCall {
     return {
       type: "error",
       reason: "error",
-      error: this.#tell(
+      error: this.#inPlainWords(
         { ...message, stopReason: "error" },
         explained ?? { kind: "bad_reply", sentence: say.unexpected() },
       ),
@@ -282,7 +284,7 @@ class ModelCall {
 }
 
 /** The report of a call that failed before its first event. */
-function refusal(ahead: readonly StreamEvent[]): Message | undefined {
+function reportOf(ahead: readonly StreamEvent[]): Message | undefined {
   const last = ahead.at(-1);
   return last?.type === "error" ? last.error : undefined;
 }

@@ -1,16 +1,16 @@
 /** A forced tool call and thinking, which exclude each other for most of Kimi's models. */
 
 import { isK3, type ModelRow } from "../models/models.ts";
-import { type ThinkingWish, thinkingWish } from "../models/thinking.ts";
+import { type ThinkingRequest, thinkingRequest } from "../models/thinking.ts";
 import { isRecord } from "../json.ts";
 
 /** How a caller wants tools to be used. */
 type Choice = "free" | "required" | "pinned";
 
 /** What is asked for, once a forced call is reconciled with thinking. */
-export interface Plan {
+export interface ChoiceAndThinking {
   /** `undefined` for a model that cannot think. */
-  readonly wish: ThinkingWish | undefined;
+  readonly thinking: ThinkingRequest | undefined;
   /** False for a forced call that has to be given up. */
   readonly keepsChoice: boolean;
 }
@@ -39,16 +39,16 @@ export function anthropicChoice(value: unknown): Choice {
  * @param level - the host's thinking level
  * @param canTurnOff - false for a protocol that has no word for thinking that is off
  */
-export function planOf(
+export function reconcileChoice(
   { row, level }: { readonly row: ModelRow; readonly level: string | undefined },
   choice: Choice,
   canTurnOff = true,
-): Plan {
-  const wish = thinkingWish(row.thinking, level);
-  if (choice === "free" || wish?.on !== true || isK3(row)) {
-    return { wish, keepsChoice: true };
+): ChoiceAndThinking {
+  const thinking = thinkingRequest(row.thinking, level);
+  if (choice === "free" || thinking?.on !== true || isK3(row)) {
+    return { thinking, keepsChoice: true };
   }
   return choice === "pinned" && row.thinking.mode === "toggle" && canTurnOff
-    ? { wish: { on: false }, keepsChoice: true }
-    : { wish, keepsChoice: false };
+    ? { thinking: { on: false }, keepsChoice: true }
+    : { thinking, keepsChoice: false };
 }

@@ -33,7 +33,7 @@ export function checkAccount(
   }
 }
 
-/** What of a caller's wishes counts here. */
+/** What of a caller's options counts here. */
 interface Expectation {
   readonly accountId?: string | undefined;
   readonly rejectedAccessToken?: string | undefined;

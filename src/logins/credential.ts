@@ -7,7 +7,7 @@
 
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { fileTrouble } from "../words.ts";
+import { fileReasons } from "../words.ts";
 import { accountIdFromToken } from "../protocol/account-id.ts";
 
 /** Largest credential file that is read, in bytes; a real one has about 1.6 kB. */
@@ -58,8 +58,8 @@ const fileSchema = z.object({
 const tombstoneSchema = z.object({ access_token: z.literal(""), refresh_token: z.literal("") });
 
 const REASONS: Readonly<Record<string, string>> = {
-  access_token: fileTrouble.damagedAccessToken,
-  refresh_token: fileTrouble.damagedRefreshToken,
+  access_token: fileReasons.damagedAccessToken,
+  refresh_token: fileReasons.damagedRefreshToken,
 };
 
 /** `JSON.rawJSON` keeps a number's digits (ECMAScript's source text access). */
@@ -80,16 +80,16 @@ const sourceJson = JSON as unknown as SourceJson;
  */
 export function parseCredential(text: string | undefined): CredentialState {
   if (text === undefined) {
-    return { status: "corrupt", reason: fileTrouble.notText };
+    return { status: "corrupt", reason: fileReasons.notText };
   }
   if (text.trim() === "") {
-    return { status: "corrupt", reason: fileTrouble.empty };
+    return { status: "corrupt", reason: fileReasons.empty };
   }
   let plain: unknown;
   try {
     plain = JSON.parse(text) as unknown;
   } catch {
-    return { status: "corrupt", reason: fileTrouble.incomplete };
+    return { status: "corrupt", reason: fileReasons.incomplete };
   }
   if (tombstoneSchema.safeParse(plain).success) {
     return { status: "tombstone" };
@@ -97,10 +97,10 @@ export function parseCredential(text: string | undefined): CredentialState {
   const parsed = fileSchema.safeParse(plain);
   if (!parsed.success) {
     const member = String(parsed.error.issues[0]?.path[0] ?? "");
-    return { status: "corrupt", reason: REASONS[member] ?? fileTrouble.notALogin };
+    return { status: "corrupt", reason: REASONS[member] ?? fileReasons.notALogin };
   }
   if (nestsDeeper(plain, MAX_DEPTH)) {
-    return { status: "corrupt", reason: fileTrouble.tooDeep };
+    return { status: "corrupt", reason: fileReasons.tooDeep };
   }
   const members = sourceJson.parse(text, (_key, value, context) =>
     typeof value === "number" && context.source !== undefined

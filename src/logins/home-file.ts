@@ -1,7 +1,7 @@
 /** Reading a home's file. Changes nothing, and never throws. */
 
 import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync } from "node:fs";
-import { fileTrouble, passingTrouble } from "../words.ts";
+import { fileReasons, transientReason } from "../words.ts";
 import { systemErrorCode } from "../protocol/errors.ts";
 import { type Credential, MAX_CREDENTIAL_BYTES, parseCredential } from "./credential.ts";
 import type { Home } from "./homes.ts";
@@ -12,25 +12,25 @@ export type HomeState =
   | { readonly status: "tombstone" }
   | { readonly status: "missing"; readonly dangling: boolean }
   | { readonly status: "unreadable"; readonly reason: string }
-  /** It cannot be read right now, for a reason that passes. */
+  /** It cannot be read right now, for a transient reason. */
   | { readonly status: "unavailable"; readonly reason: string }
   | { readonly status: "corrupt"; readonly reason: string };
 
 function failedRead(code: string | undefined): HomeState {
-  const passing = passingTrouble(code);
-  if (passing !== undefined) {
-    return { status: "unavailable", reason: passing };
+  const transient = transientReason(code);
+  if (transient !== undefined) {
+    return { status: "unavailable", reason: transient };
   }
   switch (code) {
     case "EACCES":
     case "EPERM":
-      return { status: "unreadable", reason: fileTrouble.noPermission };
+      return { status: "unreadable", reason: fileReasons.noPermission };
     case "ELOOP":
-      return { status: "unreadable", reason: fileTrouble.circularLink };
+      return { status: "unreadable", reason: fileReasons.circularLink };
     case "ENOTDIR":
-      return { status: "unreadable", reason: fileTrouble.pathIsNoFolder };
+      return { status: "unreadable", reason: fileReasons.pathIsNoFolder };
     default:
-      return { status: "unreadable", reason: fileTrouble.readFailed };
+      return { status: "unreadable", reason: fileReasons.readFailed };
   }
 }
 
@@ -63,11 +63,11 @@ export function readHome(home: Pick<Home, "file">): HomeState {
     if (!stat.isFile()) {
       return {
         status: "unreadable",
-        reason: stat.isDirectory() ? fileTrouble.folder : fileTrouble.notAFile,
+        reason: stat.isDirectory() ? fileReasons.folder : fileReasons.notAFile,
       };
     }
     if (stat.size > MAX_CREDENTIAL_BYTES) {
-      return { status: "corrupt", reason: fileTrouble.tooLarge };
+      return { status: "corrupt", reason: fileReasons.tooLarge };
     }
     return parseCredential(utf8(readFileSync(fd)));
   } catch (error) {

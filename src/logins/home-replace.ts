@@ -21,7 +21,7 @@ import {
 import fs from "node:fs/promises";
 import path from "node:path";
 import { say } from "../messages.ts";
-import { passingTrouble } from "../words.ts";
+import { transientReason } from "../words.ts";
 import { KimiError, systemErrorCode } from "../protocol/errors.ts";
 import { type FileOwner, PrivateFile } from "./private-file.ts";
 import { type Credential, formatCredential, tagOf } from "./credential.ts";
@@ -278,7 +278,7 @@ export function overwrite(home: Home, text: string): boolean {
 
 /** The error for a home whose file could not be replaced. */
 export function notWritable(home: Home, code: string | undefined): KimiError {
-  const reason = code === "EBUSY" ? undefined : passingTrouble(code);
+  const reason = code === "EBUSY" ? undefined : transientReason(code);
   if (reason !== undefined) {
     return new KimiError("home_unavailable", say.refreshUnavailable({ reason }));
   }

@@ -102,15 +102,15 @@ export function ownerDir(kind: "kimi-cli" | "kimi-code-cli", env: Env): string {
  */
 export function cliHomes(env: Env): Home[] {
   const tsDir = ownerDir("kimi-code-cli", env);
-  const pairs: Endpoints[] = [];
+  const candidates: Endpoints[] = [];
   const fromEnv = endpointsFromEnv(env);
   if (fromEnv !== undefined) {
-    pairs.push(fromEnv);
+    candidates.push(fromEnv);
   }
-  pairs.push(REGIONS["mainland-cn"], REGIONS.global);
+  candidates.push(REGIONS["mainland-cn"], REGIONS.global);
   const homes = new Map<string, Home>();
-  for (const pair of pairs) {
-    const home = makeHome("kimi-code-cli", tsDir, slotFor(pair), pair);
+  for (const endpoints of candidates) {
+    const home = makeHome("kimi-code-cli", tsDir, slotFor(endpoints), endpoints);
     if (!homes.has(home.file)) {
       homes.set(home.file, home);
     }

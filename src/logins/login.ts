@@ -18,7 +18,7 @@ import { isAlive, isYoung, freshnessOf } from "./freshness.ts";
 import { homeError, loginEnded } from "./home-error.ts";
 import { readHome } from "./home-file.ts";
 import type { Home } from "./homes.ts";
-import { Refusals } from "./refusals.ts";
+import { FailureMemory } from "./failure-memory.ts";
 import type { LoginDeps } from "./login-deps.ts";
 import { openLogins } from "./open-logins.ts";
 import { refreshOnce, type UnsavedTokens } from "./transaction.ts";
@@ -56,7 +56,7 @@ interface Stamp {
 export class Login {
   readonly home: Home;
   readonly #deps: LoginDeps;
-  readonly #refusals: Refusals;
+  readonly #failures: FailureMemory;
   readonly #accounts: AccountCheck;
   #cached: { readonly stamp: Stamp; readonly credential: Credential } | undefined;
   #flight: Promise<Credential> | undefined;
@@ -71,7 +71,7 @@ export class Login {
   constructor(home: Home, deps: LoginDeps) {
     this.home = home;
     this.#deps = deps;
-    this.#refusals = new Refusals(deps.now);
+    this.#failures = new FailureMemory(deps.now);
     this.#accounts = new AccountCheck(home, deps);
   }
 
@@ -163,7 +163,7 @@ export class Login {
     if (stays && isAlive(credential, now)) {
       return credential;
     }
-    const tooMany = this.#refusals.tooMany(keyOf(credential));
+    const tooMany = this.#failures.tooMany(keyOf(credential));
     if (tooMany !== undefined) {
       if (isAlive(credential, now)) {
         return credential;
@@ -179,7 +179,7 @@ export class Login {
       await this.#accounts.check(renewed, options);
       return renewed;
     } catch (error) {
-      // A passing failure costs nothing while the current token still works.
+      // A transient failure costs nothing while the current token still works.
       if (
         !rejected &&
         isKimiError(error) &&
@@ -219,7 +219,7 @@ export class Login {
       // Made again each time, because there may be another login to name by now.
       throw loginEnded(this.home, this.#responseLostOf === of);
     }
-    const known = this.#refusals.known(of);
+    const known = this.#failures.known(of);
     if (known !== undefined) {
       throw known;
     }
@@ -237,7 +237,7 @@ export class Login {
   async #fly(of: string, options: AccessOptions): Promise<Credential> {
     try {
       const result = await this.#attempts(of, options);
-      this.#refusals.clear();
+      this.#failures.clear();
       this.#endedOf = undefined;
       return result;
     } catch (error) {
@@ -247,7 +247,7 @@ export class Login {
       if (error.code === "login_ended") {
         this.#endedOf = of;
       }
-      throw this.#refusals.note(of, error);
+      throw this.#failures.note(of, error);
     } finally {
       this.#flight = undefined;
       // The file may have changed within the resolution of its time stamp.
@@ -255,7 +255,7 @@ export class Login {
     }
   }
 
-  /** Repeats the transaction after passing failures, the lock free in between. */
+  /** Repeats the transaction after transient failures, the lock free in between. */
   async #attempts(of: string, options: AccessOptions): Promise<Credential> {
     for (let attempt = 1; ; attempt += 1) {
       try {
@@ -267,7 +267,7 @@ export class Login {
         });
         this.#unsaved = result.unsaved;
         if (result.supersededRefreshToken !== undefined) {
-          this.#refusals.noteRefresh(keyOf(result.credential));
+          this.#failures.noteRefresh(keyOf(result.credential));
           await this.#accounts.carryOver(result.supersededRefreshToken, result.credential);
         }
         if (result.away !== undefined) {

@@ -26,7 +26,7 @@ import { openClawHomesDir } from "./openclaw-slots.ts";
 const UNCLAIMED_LIMIT_MS = 24 * 60 * 60_000;
 
 /** The end of a slot: stands for the addresses that the login belongs to. */
-function addressTag({ oauthHost, apiBase }: Endpoints): string {
+function endpointsTag({ oauthHost, apiBase }: Endpoints): string {
   return fingerprint(`${oauthHost}\0${apiBase}`).slice(0, 8);
 }
 
@@ -36,7 +36,7 @@ export function newOpenClawHome(
   endpoints: Endpoints,
   prefix: "login" | "personal" = "login",
 ): Home {
-  const slot = `${prefix}-${randomBytes(8).toString("hex")}-${addressTag(endpoints)}`;
+  const slot = `${prefix}-${randomBytes(8).toString("hex")}-${endpointsTag(endpoints)}`;
   return makeHome("openclaw", stateDir, slot, endpoints);
 }
 
@@ -133,8 +133,8 @@ export function createOpenClawHome(home: Home, credential: Credential, agentDir?
  *   tokens of the one must not be sent to the other
  */
 export function presentHome(named: Home, stateDir: string): Home {
-  if (!named.slot.endsWith(`-${addressTag(named.endpoints)}`)) {
-    throw new KimiError("login_missing", say.profileOfOtherAddress());
+  if (!named.slot.endsWith(`-${endpointsTag(named.endpoints)}`)) {
+    throw new KimiError("login_missing", say.profileOfOtherEndpoints());
   }
   return named.dir === stateDir || existsSync(named.dir)
     ? named

@@ -10,7 +10,7 @@
  * A process can be suspended, or its event loop can stand still, at any point. So the home and the
  * lock are looked at once more right before the request's bytes leave, and the home once more right
  * before the rename. It holds no state; {@link Login} makes it a single flight and repeats it after
- * passing failures.
+ * transient failures.
  */
 
 import { say } from "../messages.ts";

@@ -2,7 +2,7 @@
 
 import { longWait, shortWait } from "../words.ts";
 import { type Owner, signInAgain } from "./owner.ts";
-import { http } from "./passing.ts";
+import { http } from "./transient.ts";
 
 /** The usage window that an answer speaks of. */
 export type Window = "5h" | "7d" | "month";

@@ -1,6 +1,6 @@
 /** Sentences about a login and its home, grouped by the error's code. */
 
-import { obstacle } from "../words.ts";
+import { saveObstacle } from "../words.ts";
 import {
   DEVICE_SIGN_IN,
   endedWayBack,
@@ -28,7 +28,7 @@ export const loginSentences = {
     `No Kimi CLI login was found on this machine. To share the login of a Kimi CLI, run \`kimi login\` first, then try again. To sign in without a Kimi CLI, run: ${DEVICE_SIGN_IN}`,
   profileWithoutLogin: () =>
     `This profile does not say which Kimi login it belongs to. Sign in again with: ${SIGN_IN}`,
-  profileOfOtherAddress: () =>
+  profileOfOtherEndpoints: () =>
     `This profile names a login that belongs to another address. Sign in again with: ${DEVICE_SIGN_IN}`,
 
   // login_revoked, login_unreadable, login_corrupt
@@ -72,7 +72,7 @@ export const loginSentences = {
     readonly folder: string;
     readonly code: string | undefined;
   }) =>
-    `Could not refresh the login, because new tokens cannot be saved in ${folder}: ${obstacle(code)} and try again; you are still signed in.`,
+    `Could not refresh the login, because new tokens cannot be saved in ${folder}: ${saveObstacle(code)} and try again; you are still signed in.`,
   lockBlocked: ({ file, reason }: { readonly file: string; readonly reason: string }) =>
     `Could not refresh the login: ${file} is in the way of its lock (${reason}). Delete it and try again; you are still signed in.`,
   lockNotWritable: ({ lock }: { readonly lock: string }) =>

@@ -1,31 +1,31 @@
 /** Sentences about the way to Kimi and its servers, grouped by the error's code. */
 
-import { connectionTrouble, shortWait } from "../words.ts";
-import { http, passing, type ProxyFacts, type SignedIn, through } from "./passing.ts";
+import { connectionReason, shortWait } from "../words.ts";
+import { http, transient, type ProxyFacts, type SignedIn, through } from "./transient.ts";
 
 /** By what is wrong with a request. */
 export const networkSentences = {
   // network
   proxyNeedsPassword: (proxy: ProxyFacts, signedIn: SignedIn) =>
-    passing(
+    transient(
       `The proxy ${proxy.label} asks for a user name and password (HTTP 407).`,
       `Add them to the address in ${proxy.variable} and try again`,
       signedIn,
     ),
   proxyRefused: (proxy: ProxyFacts, host: string, status: number | undefined, signedIn: SignedIn) =>
-    passing(
+    transient(
       `The proxy ${proxy.label} refused the connection to ${host}${http(status)}.`,
       `Check the proxy and ${proxy.variable} and try again`,
       signedIn,
     ),
   proxyUnreached: (proxy: ProxyFacts, code: string, signedIn: SignedIn) =>
-    passing(
-      `The proxy ${proxy.label} could not be reached: ${connectionTrouble(code)}.`,
+    transient(
+      `The proxy ${proxy.label} could not be reached: ${connectionReason(code)}.`,
       `Check the proxy and ${proxy.variable} and try again`,
       signedIn,
     ),
   certificateNotVerified: (host: string, proxy: ProxyFacts | undefined, signedIn: SignedIn) =>
-    passing(
+    transient(
       `Kimi's server ${host} could not be reached${through(proxy)}: its certificate could not be verified.`,
       "If your network has a certificate of its own, set NODE_EXTRA_CA_CERTS to its file, or NODE_USE_SYSTEM_CA=1, and try again",
       signedIn,
@@ -36,50 +36,50 @@ export const networkSentences = {
     code: string,
     signedIn: SignedIn,
   ) =>
-    passing(
-      `Kimi's server ${host} could not be reached${through(proxy)}: ${connectionTrouble(code)}.`,
+    transient(
+      `Kimi's server ${host} could not be reached${through(proxy)}: ${connectionReason(code)}.`,
       "Check the network or proxy and try again",
       signedIn,
     ),
 
   // rate_limited, server_unavailable, refused, bad_reply
   serverLimits: (host: string, signedIn: SignedIn) =>
-    passing(
+    transient(
       `Kimi's server ${host} is limiting sign-in requests.`,
       signedIn ? "Wait a moment and try again" : "Wait a moment and sign in again",
       signedIn,
     ),
   serverFailed: (host: string, status: number, signedIn: SignedIn) =>
-    passing(
+    transient(
       `Kimi's server ${host} returned an error (HTTP ${String(status)}).`,
       signedIn ? "Wait a moment and try again" : "Wait a moment and sign in again",
       signedIn,
     ),
   redirected: (host: string, signedIn: SignedIn) =>
-    passing(
+    transient(
       `${host} tried to redirect the sign-in request, so it was blocked.`,
       `Check the network or proxy and ${signedIn ? "try again" : "sign in again"}`,
       signedIn,
     ),
   refreshRefused: (host: string, status: number) =>
-    passing(
+    transient(
       `Kimi's server ${host} refused to refresh the login (HTTP ${String(status)}), which says nothing about the login itself.`,
       "Try again in a minute",
     ),
   notTokens: (host: string, signedIn: SignedIn) =>
-    passing(
+    transient(
       `${host} answered with something other than Kimi's tokens.`,
       `Check the network or proxy and ${signedIn ? "try again" : "sign in again"}`,
       signedIn,
     ),
   tooLarge: (host: string, signedIn: SignedIn) =>
-    passing(
+    transient(
       `${host} sent a response that is too large to be Kimi's.`,
       "Check the network or proxy and try again",
       signedIn,
     ),
   refreshedOften: (times: number) =>
-    passing(
+    transient(
       `This login was already renewed ${String(times)} times in the last minute.`,
       "Try again in a minute",
     ),

@@ -53,7 +53,7 @@ export function thinkingProfile({
 }
 
 /** What is asked of the server. */
-export type ThinkingWish =
+export type ThinkingRequest =
   | { readonly on: false }
   /** Without an effort the server's default counts. */
   | { readonly on: true; readonly effort?: string | undefined };
@@ -64,10 +64,10 @@ export type ThinkingWish =
  * @param level - the host's level; none counts as off
  * @returns `undefined` for a model that cannot think, which is asked for nothing
  */
-export function thinkingWish(
+export function thinkingRequest(
   thinking: ModelThinking,
   level: string | undefined,
-): ThinkingWish | undefined {
+): ThinkingRequest | undefined {
   if (thinking.mode === "none") {
     return undefined;
   }

@@ -12,9 +12,9 @@ import { settingsOf } from "../host/settings.ts";
 import type { KimiError } from "../protocol/errors.ts";
 import { runDeviceCode } from "./device-code.ts";
 import {
-  describeLogin,
+  describeUsableHome,
   findLogins,
-  type FoundLogin,
+  type UsableHome,
   noUsableLogin,
   preferredFirst,
 } from "./find-logins.ts";
@@ -39,15 +39,15 @@ export async function runCliLoginNonInteractive(
     checkConfigWritable();
     const found = findLogins(process.env);
     const wanted = settingsOf(ctx.config);
-    const login = preferredFirst(found.logins, wanted)[0];
-    if (login === undefined) {
+    const usable = preferredFirst(found.usable, wanted)[0];
+    if (usable === undefined) {
       throw noUsableLogin(found);
     }
-    const credential = await profileForLogin(login.home);
+    const credential = await profileForLogin(usable.home);
     const config = await saveUnattended(ctx, credential);
-    if (found.logins.length > 1) {
-      const why = login === found.logins[0] ? "latest" : "preferred";
-      ctx.runtime.log(say.usingOneOfSeveral(why, describeLogin(login)));
+    if (found.usable.length > 1) {
+      const why = usable === found.usable[0] ? "latest" : "preferred";
+      ctx.runtime.log(say.usingOneOfSeveral(why, describeUsableHome(usable)));
     }
     return config;
   } catch (error) {
@@ -60,7 +60,7 @@ export async function checkCliLoginNonInteractive(ctx: UnattendedCheck): Promise
   try {
     checkConfigWritable();
     const found = findLogins(process.env);
-    if (found.logins.length === 0) {
+    if (found.usable.length === 0) {
       throw noUsableLogin(found);
     }
     return true;
@@ -70,22 +70,22 @@ export async function checkCliLoginNonInteractive(ctx: UnattendedCheck): Promise
   }
 }
 
-async function chooseLogin(
+async function chooseHome(
   ctx: ProviderAuthContext,
-  logins: readonly FoundLogin[],
-): Promise<FoundLogin | undefined> {
-  const [only, second] = logins;
+  homes: readonly UsableHome[],
+): Promise<UsableHome | undefined> {
+  const [only, second] = homes;
   if (only === undefined || second === undefined) {
     return only;
   }
   const file = await ctx.prompter.select({
     message: say.severalLogins(),
-    options: logins.map((login) => ({
-      value: login.home.file,
-      label: describeLogin(login),
+    options: homes.map((usable) => ({
+      value: usable.home.file,
+      label: describeUsableHome(usable),
     })),
   });
-  return logins.find((login) => login.home.file === file);
+  return homes.find(({ home }) => home.file === file);
 }
 
 /**
@@ -117,16 +117,16 @@ async function offerDeviceCode(
 export async function runCliLogin(ctx: ProviderAuthContext): Promise<ProviderAuthResult> {
   const env = ctx.env ?? process.env;
   const found = findLogins(env);
-  const login = await chooseLogin(ctx, preferredFirst(found.logins, settingsOf(ctx.config)));
-  if (login === undefined) {
+  const usable = await chooseHome(ctx, preferredFirst(found.usable, settingsOf(ctx.config)));
+  if (usable === undefined) {
     return await offerDeviceCode(ctx, noUsableLogin(found));
   }
   ctx.signal?.throwIfAborted();
   ctx.assertCurrent?.();
   const progress = ctx.prompter.progress(say.readingLogin());
   try {
-    const credential = await profileForLogin(login.home, ctx.signal);
-    progress.stop(say.usingLogin(describeLogin(login)));
+    const credential = await profileForLogin(usable.home, ctx.signal);
+    progress.stop(say.usingLogin(describeUsableHome(usable)));
     const { notes = [], ...web } = await offerWeb(ctx);
     return {
       profiles: [{ profileId: DEFAULT_PROFILE_ID, credential }],

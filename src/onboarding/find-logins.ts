@@ -9,16 +9,16 @@ import type { Settings } from "../host/settings.ts";
 import { type Env, regionLabel } from "../protocol/endpoints.ts";
 import { KimiError } from "../protocol/errors.ts";
 
-/** A login that can be used. */
-export interface FoundLogin {
+/** A home with a login that can be used. */
+export interface UsableHome {
   readonly home: Home;
   readonly credential: Credential;
 }
 
 /** Result of a search. */
-export interface FoundLogins {
+export interface CliLogins {
   /** Usable logins, the one that was refreshed last first. */
-  readonly logins: readonly FoundLogin[];
+  readonly usable: readonly UsableHome[];
   /** Why a login that is there cannot be used. */
   readonly problems: readonly KimiError[];
 }
@@ -28,28 +28,28 @@ export interface FoundLogins {
  *
  * @throws KimiError `endpoint_invalid` for an address in the environment that cannot be used
  */
-export function findLogins(env: Env): FoundLogins {
-  const logins: FoundLogin[] = [];
+export function findLogins(env: Env): CliLogins {
+  const usable: UsableHome[] = [];
   const problems: KimiError[] = [];
   for (const home of cliHomes(env)) {
     const state = readHome(home);
     if (state.status === "valid") {
-      logins.push({ home, credential: state.credential });
+      usable.push({ home, credential: state.credential });
     } else if (state.status !== "missing" || state.dangling) {
       problems.push(homeError(home, state));
     }
   }
-  logins.sort((left, right) => right.credential.expiresAtMs - left.credential.expiresAtMs);
-  return { logins, problems };
+  usable.sort((left, right) => right.credential.expiresAtMs - left.credential.expiresAtMs);
+  return { usable, problems };
 }
 
 /** The error when no login can be used: what is wrong with the one that is there, or that none is. */
-export function noUsableLogin(found: FoundLogins): KimiError {
+export function noUsableLogin(found: CliLogins): KimiError {
   return found.problems[0] ?? new KimiError("login_missing", say.noCliLogin());
 }
 
 /** One line that tells a login from the others. */
-export function describeLogin({ home }: FoundLogin): string {
+export function describeUsableHome({ home }: UsableHome): string {
   return say.oneLogin(home.kind, regionLabel(home.endpoints), home.file);
 }
 
@@ -58,8 +58,8 @@ export function preferredFirst<T extends { readonly home: Home }>(
   logins: readonly T[],
   { home, region }: Settings,
 ): T[] {
-  const rank = (login: T): number =>
-    (home === undefined || login.home.kind === home ? 0 : 2) +
-    (region === undefined || login.home.endpoints.region === region ? 0 : 1);
+  const rank = (one: T): number =>
+    (home === undefined || one.home.kind === home ? 0 : 2) +
+    (region === undefined || one.home.endpoints.region === region ? 0 : 1);
   return logins.toSorted((left, right) => rank(left) - rank(right));
 }

@@ -23,15 +23,15 @@ function isRegion(value: unknown): value is Region {
  * with it, so that no login gets the two halves of different regions.
  */
 function fromEnv(env: Env): Endpoints | undefined {
-  const pair = endpointsFromEnv(env);
+  const endpoints = endpointsFromEnv(env);
   const hostIsSet = Boolean(env.KIMI_CODE_OAUTH_HOST || env.KIMI_OAUTH_HOST);
-  if (pair === undefined || (hostIsSet && env.KIMI_CODE_BASE_URL)) {
-    return pair;
+  if (endpoints === undefined || (hostIsSet && env.KIMI_CODE_BASE_URL)) {
+    return endpoints;
   }
   const whole = Object.values(REGIONS).find((region) =>
-    hostIsSet ? region.oauthHost === pair.oauthHost : region.apiBase === pair.apiBase,
+    hostIsSet ? region.oauthHost === endpoints.oauthHost : region.apiBase === endpoints.apiBase,
   );
-  return whole ?? pair;
+  return whole ?? endpoints;
 }
 
 /** The region that the user chose for the Kimi Code CLI (its `region` marker). */
@@ -66,9 +66,9 @@ function decidedEndpoints(
   env: Env,
   personal: boolean,
 ): Endpoints | undefined {
-  const pair = fromEnv(env);
-  if (pair !== undefined) {
-    return pair;
+  const endpoints = fromEnv(env);
+  if (endpoints !== undefined) {
+    return endpoints;
   }
   const region = settingsOf(config).region ?? (personal ? undefined : fromMarker(env));
   return region === undefined ? undefined : REGIONS[region];

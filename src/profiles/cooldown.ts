@@ -27,12 +27,12 @@ export interface CallSite {
   readonly config?: OpenClawConfig | undefined;
 }
 
-/** How long the host may take to impose the pause after the call has failed, in ms. */
-const SETTLE_LIMIT_MS = 5_000;
+/** How long the host may take to impose the cooldown after the call has failed, in ms. */
+const IMPOSED_WITHIN_MS = 5_000;
 /** Longest cooldown for a used-up quota, in ms: a user may have bought more of it. */
-const MAX_HOLD_MS = 60 * 60_000;
-/** What the host pauses a profile for; what it disables one for is left alone. */
-const LIFTED: ReadonlySet<string | undefined> = new Set([
+const MAX_QUOTA_COOLDOWN_MS = 60 * 60_000;
+/** Reasons whose cooldown is cleared; what the host disables a profile for is left alone. */
+const CLEARED_COOLDOWN_REASONS: ReadonlySet<string | undefined> = new Set([
   "rate_limit",
   "model_not_found",
   "timeout",
@@ -50,12 +50,12 @@ function hasFallbacks({ agentDir, config = {} }: CallSite): boolean {
 }
 
 /** A login's profile in a store, and the provider's others. */
-interface Place {
+interface StoredProfile {
   readonly id: string;
   readonly others: readonly string[];
 }
 
-function placeIn(store: Store, { home }: BoundLogin): Place | undefined {
+function storedProfileOf(store: Store, { home }: BoundLogin): StoredProfile | undefined {
   const all = Object.entries(store.profiles).filter(([, { provider }]) => provider === PROVIDER_ID);
   for (const [id, profile] of all) {
     try {
@@ -75,20 +75,21 @@ function canServe(store: Store, profileId: string, nowMs: number): boolean {
   return Math.max(cooldownUntil ?? 0, disabledUntil ?? 0, blockedUntil ?? 0) <= nowMs;
 }
 
-function isComing(usage: Usage | undefined, sinceMs: number): boolean {
+/** True for a cooldown that may be changed, after a failure at `sinceMs` or later. */
+function isCooldownSince(usage: Usage | undefined, sinceMs: number): boolean {
   return (
     usage !== undefined &&
     (usage.lastFailureAt ?? 0) >= sinceMs &&
-    LIFTED.has(usage.cooldownReason) &&
+    CLEARED_COOLDOWN_REASONS.has(usage.cooldownReason) &&
     usage.disabledUntil === undefined &&
     usage.blockedUntil === undefined
   );
 }
 
-/** Takes the pause out of a store; what else the host knows of the profile's use stays. */
-function unpause(store: Store, profileId: string): boolean {
+/** Takes the cooldown out of a store; what else the host knows of the profile's use stays. */
+function clearCooldown(store: Store, profileId: string): boolean {
   const usage = store.usageStats?.[profileId];
-  if (usage?.cooldownUntil === undefined || !isComing(usage, 0)) {
+  if (usage?.cooldownUntil === undefined || !isCooldownSince(usage, 0)) {
     return false;
   }
   const {
@@ -102,50 +103,50 @@ function unpause(store: Store, profileId: string): boolean {
   return true;
 }
 
-/** Makes the pause last; a used-up quota is so for every model of the account. */
-function hold(store: Store, profileId: string, sinceMs: number, holdMs: number): boolean {
+/** Makes the cooldown last; a used-up quota is so for every model of the account. */
+function extendCooldown(store: Store, profileId: string, sinceMs: number, holdMs: number): boolean {
   const usage = store.usageStats?.[profileId];
-  if (usage === undefined || !isComing(usage, sinceMs)) {
+  if (usage === undefined || !isCooldownSince(usage, sinceMs)) {
     return false;
   }
   const { cooldownModel: _model, ...rest } = usage;
-  const untilMs = sinceMs + Math.min(holdMs, MAX_HOLD_MS);
+  const untilMs = sinceMs + Math.min(holdMs, MAX_QUOTA_COOLDOWN_MS);
   const cooldownUntil = Math.max(usage.cooldownUntil ?? 0, untilMs);
   store.usageStats = { ...store.usageStats, [profileId]: { ...rest, cooldownUntil } };
   return true;
 }
 
-/** The last call of each login that failed, by the login's file, while the host's pause for it is awaited. */
-const awaited = (): Map<string, object> =>
-  processState("awaited-pauses", () => new Map<string, object>());
+/** The last call of each login that failed, by the login's file, while the host's cooldown for it is awaited. */
+const awaitedCooldowns = (): Map<string, object> =>
+  processState("awaited-cooldowns", () => new Map<string, object>());
 
-/** Leaves the pause that the host is about to impose as it is, whatever failed just before. */
-export function keepComingCooldown({ home }: BoundLogin): void {
-  awaited().delete(home.file);
+/** Leaves the cooldown that the host is about to impose as it is, whatever failed just before. */
+export function keepNextCooldown({ home }: BoundLogin): void {
+  awaitedCooldowns().delete(home.file);
 }
 
 /**
- * Corrects the pause that the host is about to impose; never throws. A later failure of the same login
- * takes its place, so that the pause of that one is not taken for this one's.
+ * Corrects the cooldown that the host is about to impose; never throws. A later failure of the same login
+ * takes its place, so that the cooldown of that one is not taken for this one's.
  *
  * @param holdMs - for how long another call is pointless, in ms; absent where it may help at once
  */
-export function correctComingCooldown(
+export function correctNextCooldown(
   login: BoundLogin,
   { agentDir, config }: CallSite,
   holdMs?: number,
 ): void {
   const sinceMs = Date.now();
   const call = {};
-  awaited().set(login.home.file, call);
-  pollUntil(SETTLE_LIMIT_MS, () => {
-    if (awaited().get(login.home.file) !== call) {
+  awaitedCooldowns().set(login.home.file, call);
+  pollUntil(IMPOSED_WITHIN_MS, () => {
+    if (awaitedCooldowns().get(login.home.file) !== call) {
       return true;
     }
     try {
       const sdk = providerAuthSdk();
       const store = sdk.ensureAuthProfileStore(agentDir, { allowKeychainPrompt: false });
-      const found = placeIn(store, login);
+      const found = storedProfileOf(store, login);
       if (found === undefined) {
         return true;
       }
@@ -156,7 +157,7 @@ export function correctComingCooldown(
       if (!isAlone && holdMs === undefined) {
         return true;
       }
-      if (!isComing(store.usageStats?.[profileId], sinceMs)) {
+      if (!isCooldownSince(store.usageStats?.[profileId], sinceMs)) {
         return false;
       }
       // The failure is counted where the profile lives: with the agent, or in the store that all share.
@@ -167,8 +168,8 @@ export function correctComingCooldown(
             profileId,
             updater: (fresh) =>
               isAlone || holdMs === undefined
-                ? [profileId, ...others].map((id) => unpause(fresh, id)).includes(true)
-                : hold(fresh, profileId, sinceMs, holdMs),
+                ? [profileId, ...others].map((id) => clearCooldown(fresh, id)).includes(true)
+                : extendCooldown(fresh, profileId, sinceMs, holdMs),
           })
           .catch(() => undefined);
       }

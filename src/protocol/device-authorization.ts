@@ -10,7 +10,7 @@ import { CLIENT_ID, type Endpoints } from "./endpoints.ts";
 import { KimiError } from "./errors.ts";
 import { exchange, type HttpResponse, REQUEST_TIMEOUT_MS } from "./http.ts";
 import { parseJson } from "../json.ts";
-import { transientError } from "./refresh-grant.ts";
+import { transientFailure } from "./refresh-grant.ts";
 import { checkVerificationLink } from "./verification-link.ts";
 
 /** Pause between two polls when the server names none, in seconds (RFC 8628, section 3.2). */
@@ -109,7 +109,7 @@ export async function sendDeviceForm(
 export function unexpectedResponse(response: HttpResponse, host: string): KimiError {
   const { status } = response;
   return (
-    transientError(response, host, false) ??
+    transientFailure(response, host, false) ??
     new KimiError("refused", say.signInRefused(host, status), { status })
   );
 }

@@ -23,7 +23,7 @@ export type KimiErrorCode =
   | "home_not_writable"
   /** Another process held the home's lock for too long, or renews the login right now. */
   | "home_busy"
-  /** The home could not be read or written for a reason that passes (too many open files, an I/O error). */
+  /** The home could not be read or written for a transient reason (too many open files, an I/O error). */
   | "home_unavailable"
   /** Kimi's server could not be reached, or the connection broke. */
   | "network"

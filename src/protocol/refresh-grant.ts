@@ -87,7 +87,7 @@ const RETRYABLE_STATUS: ReadonlySet<number> = new Set([500, 502, 503, 504]);
  * @param signedIn - false at a sign-in, where there is no login yet
  * @returns `undefined` for any other response
  */
-export function transientError(
+export function transientFailure(
   { status, retryAfterMs }: HttpResponse,
   host: string,
   signedIn: boolean,
@@ -128,9 +128,9 @@ function grantError(response: HttpResponse, host: string): KimiError | undefined
   if (status >= 200 && status < 300) {
     return undefined;
   }
-  const passes = transientError(response, host, true);
-  if (passes !== undefined) {
-    return passes;
+  const transient = transientFailure(response, host, true);
+  if (transient !== undefined) {
+    return transient;
   }
   const { what, message } = say.refreshRefused(host, status);
   return new KimiError("refused", message, { what, status });

@@ -1,6 +1,6 @@
 /** What a user is told when an exchange ends without a response: what failed, where, and what to check. */
 
-import { type Passing, say } from "../messages.ts";
+import { type TransientFailure, say } from "../messages.ts";
 import { KimiError, systemErrorCode } from "./errors.ts";
 import type { Proxy } from "./proxy-env.ts";
 
@@ -61,7 +61,7 @@ function proxyResponse(error: unknown): number | "refused" | undefined {
 function proxyFailure(
   { proxy, error, sent, url, signedIn }: TransportFailure,
   code: string,
-): Passing | undefined {
+): TransientFailure | undefined {
   if (proxy === undefined || sent) {
     return undefined;
   }

@@ -176,7 +176,7 @@ export async function modeOf(file: string): Promise<number> {
   return (await stat(file)).mode & 0o777;
 }
 
-/** CallSite of a login that note what they are asked for; pauses are noted and not waited for. */
+/** Dependencies of a login that note what they are asked for; pauses are noted and not waited for. */
 export interface TestDeps extends LoginDeps {
   readonly notices: string[];
   readonly pauses: number[];

@@ -1,5 +1,5 @@
 /** Every sentence of `src/messages.ts`, filled with facts as they come up. */
-import { answers, type Passing, say, webAnswers } from "../../src/messages.ts";
+import { answers, type TransientFailure, say, webAnswers } from "../../src/messages.ts";
 
 type Table = typeof say;
 /** Name of a sentence that is not an answer of Kimi's API. */
@@ -25,7 +25,7 @@ export const FACTS: { readonly [K in Id]: readonly (readonly [...Parameters<Tabl
   inKeychain: [[]],
   noCliLogin: [[]],
   profileWithoutLogin: [[]],
-  profileOfOtherAddress: [[]],
+  profileOfOtherEndpoints: [[]],
   revoked: LOGINS,
   unreadable: [[{ ...LOGIN, reason: REASON }], [{ ...OTHER, reason: REASON }]],
   corrupt: [[{ ...LOGIN, reason: "it is empty" }], [{ ...OWN, reason: "it is empty" }]],
@@ -189,7 +189,9 @@ export const FACTS: { readonly [K in Id]: readonly (readonly [...Parameters<Tabl
 export function sentences(): readonly (readonly [Id, string])[] {
   return (Object.keys(FACTS) as Id[]).flatMap((id) =>
     FACTS[id].map((facts) => {
-      const told = (say[id] as (...args: readonly unknown[]) => string | Passing)(...facts);
+      const told = (say[id] as (...args: readonly unknown[]) => string | TransientFailure)(
+        ...facts,
+      );
       return [id, typeof told === "string" ? told : told.message] as const;
     }),
   );

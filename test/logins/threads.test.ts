@@ -47,7 +47,7 @@ describe.each(KINDS)("a worker thread that uses the %s home", (kind) => {
     expect(standIn.requests).toEqual([]);
   });
 
-  it("gets a passing error for an expired token, and sends nothing", async () => {
+  it("gets a transient error for an expired token, and sends nothing", async () => {
     const { home, pair } = await signedIn(standIn, kind, { ageMs: LIFETIME_MS });
     expect(await inWorker(home)).toBe("home_busy, transient");
     expect(standIn.requests).toEqual([]);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type ModelThinking, staticModel } from "../../src/models/models.ts";
-import { thinkingProfile, thinkingWish } from "../../src/models/thinking.ts";
+import { thinkingProfile, thinkingRequest } from "../../src/models/thinking.ts";
 
 const K3: ModelThinking = { mode: "always", efforts: ["low", "high", "max"], defaultEffort: "max" };
 const TOGGLE: ModelThinking = { ...K3, mode: "toggle", defaultEffort: "high" };
@@ -97,6 +97,6 @@ describe("what a level asks of the server", () => {
     [NONE, "max", undefined],
     [NONE, "off", undefined],
   ] as const)("of a model with %j at level %j", (thinking, level, wish) => {
-    expect(thinkingWish(thinking, level)).toEqual(wish);
+    expect(thinkingRequest(thinking, level)).toEqual(wish);
   });
 });

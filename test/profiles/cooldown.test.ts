@@ -9,7 +9,7 @@ import {
 } from "openclaw/plugin-sdk/provider-auth";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { BoundLogin } from "../../src/profiles/bound-login.ts";
-import { correctComingCooldown, keepComingCooldown } from "../../src/profiles/cooldown.ts";
+import { correctNextCooldown, keepNextCooldown } from "../../src/profiles/cooldown.ts";
 import { profileFor } from "../../src/profiles/profiles.ts";
 import { withNewTokens } from "../../src/logins/credential.ts";
 import { type Home, makeHome } from "../../src/logins/homes.ts";
@@ -101,7 +101,7 @@ describe("the host's pause after a failed call stays", () => {
     upsertAuthProfile({ profileId: PROFILE, credential });
     const agentDir = path.join(folder, "agents", "helper", "agent");
 
-    correctComingCooldown(new BoundLogin(home, "user-1"), {
+    correctNextCooldown(new BoundLogin(home, "user-1"), {
       agentDir,
       config: { agents },
     });
@@ -143,7 +143,7 @@ describe("the host's pause after a failed call stays", () => {
     };
 
     const login = new BoundLogin(homeIn(folder, "kimi"), "kimi");
-    correctComingCooldown(login, { config: { agents } }, 4 * 86_400_000);
+    correctNextCooldown(login, { config: { agents } }, 4 * 86_400_000);
     await update(paused);
     vi.advanceTimersByTime(5_000);
     await update();
@@ -180,11 +180,7 @@ describe("the host's pause after a failed call stays", () => {
       },
     });
     const login = new BoundLogin(homeIn(folder, "kimi"), "kimi");
-    correctComingCooldown(
-      login,
-      { config: { agents: { defaults: { model: PLAIN } } } },
-      86_400_000,
-    );
+    correctNextCooldown(login, { config: { agents: { defaults: { model: PLAIN } } } }, 86_400_000);
     await updateAuthProfileStoreWithLock({
       updater: (store) => {
         store.usageStats = { ...store.usageStats, [PROFILE]: pause(now + 1_000, now + 30_000) };
@@ -211,8 +207,8 @@ describe("the host's pause after a failed call stays", () => {
     const account = { id: "user-1", name: undefined };
     upsertAuthProfile({ profileId: PROFILE, credential: profileFor(home, tokens, account) });
     const login = new BoundLogin(home, "user-1");
-    correctComingCooldown(login, { config: { agents: { defaults: { model: PLAIN } } } });
-    keepComingCooldown(login);
+    correctNextCooldown(login, { config: { agents: { defaults: { model: PLAIN } } } });
+    keepNextCooldown(login);
     await update(PAUSED);
     vi.advanceTimersByTime(5_000);
     await update();

@@ -3,7 +3,7 @@ import {
   classifyFailure,
   failureCode,
   type FailureReport,
-  readFailure,
+  classifyReport,
 } from "../../src/inference/failures.ts";
 import { responseParts, classifyResponse, quotaWindow } from "../../src/protocol/api-errors.ts";
 import { answers } from "../../src/messages.ts";
@@ -50,7 +50,7 @@ describe("an answer of Kimi's API", () => {
       const { status } = answer;
       expect(classifyResponse(status, text(answer))).toBe(kind);
       for (const report of reports(answer)) {
-        expect(readFailure(report)?.kind).toBe(kind);
+        expect(classifyReport(report)?.kind).toBe(kind);
         const { errorMessage, errorType, errorBody = text(answer) } = report;
         const told = errorType ?? responseParts(status, errorBody).type;
         expect(
@@ -67,9 +67,9 @@ describe("an answer of Kimi's API", () => {
 
   it("that is a success, or no answer at all, means nothing", () => {
     expect(classifyResponse(200, "usage limit")).toBeUndefined();
-    expect(readFailure({})).toBeUndefined();
+    expect(classifyReport({})).toBeUndefined();
     expect(
-      readFailure({ errorMessage: "Connection error.", errorCode: "ECONNRESET" }),
+      classifyReport({ errorMessage: "Connection error.", errorCode: "ECONNRESET" }),
     ).toBeUndefined();
     expect(classifyFailure({ errorMessage: "Request was aborted." })).toBeUndefined();
   });

@@ -133,8 +133,8 @@ export class Conversion {
 
   /** A name for a definition that no other one has. */
   freshName(title: unknown): string {
-    const wished = typeof title === "string" ? title.replaceAll(/\W+/g, "_").slice(0, 40) : "";
-    const base = wished === "" ? "part" : wished;
+    const titled = typeof title === "string" ? title.replaceAll(/\W+/g, "_").slice(0, 40) : "";
+    const base = titled === "" ? "part" : titled;
     let name = base;
     for (let count = 2; this.#names.has(name); count += 1) {
       name = `${base}_${String(count)}`;

@@ -76,13 +76,13 @@ class Finish {
       order.push(node);
     };
     roots.forEach(visit);
-    const told = new Map<Node, number>();
+    const sizes = new Map<Node, number>();
     for (const node of order) {
       const size = childrenOf(node).reduce(
-        (sum, [child]) => sum + (this.#shared.has(child) ? REFERENCE : (told.get(child) ?? 0)),
+        (sum, [child]) => sum + (this.#shared.has(child) ? REFERENCE : (sizes.get(child) ?? 0)),
         ownSize(node),
       );
-      told.set(node, size);
+      sizes.set(node, size);
       const isWorth = (uses.get(node) ?? 0) > 1 && size > WORTH && !roots.includes(node);
       if (isWorth && !this.#conversion.nodes.hasSlash(node)) {
         this.#shared.set(node, this.#conversion.freshName(node.title));

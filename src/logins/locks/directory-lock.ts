@@ -17,7 +17,7 @@ import fs, {
   statSync,
 } from "node:fs";
 import path from "node:path";
-import { lockTrouble } from "../../words.ts";
+import { lockReasons } from "../../words.ts";
 import { systemErrorCode } from "../../protocol/errors.ts";
 import { giveToOwner } from "./owner.ts";
 import { type HeldLock, LockBlockedError } from "./types.ts";
@@ -193,7 +193,7 @@ function checkPlace(target: string): void {
   if (stat !== undefined && !stat.isDirectory()) {
     throw new LockBlockedError(
       file,
-      stat.isSymbolicLink() ? lockTrouble.link : lockTrouble.notAFolder,
+      stat.isSymbolicLink() ? lockReasons.link : lockReasons.notAFolder,
     );
   }
 }
@@ -231,11 +231,11 @@ export async function tryDirectoryLock(target: string): Promise<HeldLock | undef
       case "ELOCKED":
         return undefined;
       case "ENOTEMPTY":
-        throw new LockBlockedError(`${target}.lock`, lockTrouble.leftBehindFull);
+        throw new LockBlockedError(`${target}.lock`, lockReasons.leftBehindFull);
       case "EEXIST":
       case "ENOENT":
       case "ENOTDIR":
-        throw new LockBlockedError(path.dirname(target), lockTrouble.notAFolder);
+        throw new LockBlockedError(path.dirname(target), lockReasons.notAFolder);
       default:
         throw error;
     }
@@ -293,7 +293,7 @@ export function breakDirectoryLock(target: string, stamp: string): void {
     rmdirSync(file);
   } catch (error) {
     if (systemErrorCode(error) !== "ENOENT") {
-      throw new LockBlockedError(file, lockTrouble.leftBehind);
+      throw new LockBlockedError(file, lockReasons.leftBehind);
     }
   }
 }

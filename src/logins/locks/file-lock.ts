@@ -6,7 +6,7 @@
 import { closeSync, constants, existsSync, fstatSync, lstatSync, openSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { lockTrouble } from "../../words.ts";
+import { lockReasons } from "../../words.ts";
 import { systemErrorCode } from "../../protocol/errors.ts";
 import { loadKoffi } from "./koffi.ts";
 import { giveToOwner } from "./owner.ts";
@@ -19,7 +19,7 @@ const LOCK_UN = 8;
 /** Calls of `flock` that a signal or a busy lock daemon may interrupt, before it counts as missing. */
 const MAX_CALLS = 5;
 const { errno: ERRNO } = os.constants;
-const PASSING: ReadonlySet<number> = new Set([ERRNO.EINTR, ERRNO.ENOLCK]);
+const TRANSIENT_ERRNOS: ReadonlySet<number> = new Set([ERRNO.EINTR, ERRNO.ENOLCK]);
 
 interface FlockApi {
   flock(fd: number, operation: number): number;
@@ -74,10 +74,10 @@ function openLockFile(file: string): number {
   } catch (error) {
     switch (systemErrorCode(error)) {
       case "ELOOP":
-        throw new LockBlockedError(file, lockTrouble.link);
+        throw new LockBlockedError(file, lockReasons.link);
       case "EISDIR":
       case "ENXIO":
-        throw new LockBlockedError(file, lockTrouble.notAFile);
+        throw new LockBlockedError(file, lockReasons.notAFile);
       default:
         throw error;
     }
@@ -104,7 +104,7 @@ function tryFlock(file: string): HeldLock | undefined {
   const fd = openLockFile(file);
   for (let call = 1; api.flock(fd, LOCK_EX | LOCK_NB) !== 0; call += 1) {
     const errno = api.errno();
-    if (call < MAX_CALLS && PASSING.has(errno)) {
+    if (call < MAX_CALLS && TRANSIENT_ERRNOS.has(errno)) {
       continue;
     }
     closeSync(fd);

@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { say } from "../../messages.ts";
-import { passingTrouble } from "../../words.ts";
+import { transientReason } from "../../words.ts";
 import { KimiError, systemErrorCode } from "../../protocol/errors.ts";
 import type { Home } from "../homes.ts";
 import {
@@ -16,8 +16,8 @@ import { type HeldLock, LockBlockedError, LockUnsupportedError } from "./types.t
 
 /** Longest wait for a lock that lives, in ms (the Kimi Code CLI's limit). */
 const WAIT_LIMIT_MS = 60_000;
-/** Longest wait for the system to get over a passing error, in ms. */
-const PASSING_LIMIT_MS = 5_000;
+/** Longest wait for the system to get over a transient error, in ms. */
+const TRANSIENT_LIMIT_MS = 5_000;
 /** A directory lock whose stamp has not moved for so long has no holder, whatever its date, in ms. */
 const DEAD_AFTER_MS = 6_000;
 /** Pause between two tries, in ms; both CLIs poll too, at 500 ms and more. */
@@ -75,7 +75,7 @@ function lockError(home: Home, error: unknown): KimiError {
     const { file, why } = error;
     return new KimiError("home_not_writable", say.lockBlocked({ file, reason: why }));
   }
-  const reason = passingTrouble(systemErrorCode(error));
+  const reason = transientReason(systemErrorCode(error));
   return reason === undefined
     ? new KimiError("home_not_writable", say.lockNotWritable({ lock: lockPath(home) }))
     : new KimiError("home_unavailable", say.refreshUnavailable({ reason }));
@@ -130,9 +130,9 @@ export async function waitForHomeLock<T>(
       troubleSinceMs = undefined;
       watch.look();
     } catch (error) {
-      const passes = passingTrouble(systemErrorCode(error)) !== undefined;
+      const isTransient = transientReason(systemErrorCode(error)) !== undefined;
       troubleSinceMs ??= performance.now();
-      if (!passes || performance.now() - troubleSinceMs >= PASSING_LIMIT_MS) {
+      if (!isTransient || performance.now() - troubleSinceMs >= TRANSIENT_LIMIT_MS) {
         throw lockError(home, error);
       }
     }

@@ -7,7 +7,7 @@ import type { FileOwner } from "../private-file.ts";
  * The user to whom a new file in this folder must be given. Only root ever has to: a user whose home
  * holds a lock file of root's could not lock any more.
  */
-function ownerOfNewFile(dir: string): FileOwner | undefined {
+function fileOwnerIn(dir: string): FileOwner | undefined {
   if (process.geteuid?.() !== 0) {
     return undefined;
   }
@@ -23,7 +23,7 @@ function ownerOfNewFile(dir: string): FileOwner | undefined {
  */
 export function giveToOwner(made: string, dir: string, kind: "file" | "folder"): void {
   try {
-    const owner = ownerOfNewFile(dir);
+    const owner = fileOwnerIn(dir);
     if (owner !== undefined) {
       (kind === "file" ? chownSync : lchownSync)(made, owner.uid, owner.gid);
     }

@@ -1,7 +1,7 @@
-/** Failures that pass: what happened, what to do, and that the user is still signed in. */
+/** Transient failures: what happened, what to do, and that the user is still signed in. */
 
-/** A passing failure: what happened, and the whole message. */
-export interface Passing {
+/** A transient failure: what happened, and the whole message. */
+export interface TransientFailure {
   readonly what: string;
   readonly message: string;
 }
@@ -9,7 +9,11 @@ export interface Passing {
 /** True unless the failure belongs to a sign-in, where there is no login yet. */
 export type SignedIn = boolean;
 
-export function passing(what: string, advice: string, signedIn: SignedIn = true): Passing {
+export function transient(
+  what: string,
+  advice: string,
+  signedIn: SignedIn = true,
+): TransientFailure {
   return { what, message: `${what} ${advice}${signedIn ? "; you are still signed in." : "."}` };
 }
 

@@ -1,30 +1,30 @@
 /**
- * How long a login waits before it asks Kimi again.
+ * The failures and refreshes of one login, and how long it waits before it asks Kimi again.
  *
- * Only `invalid_grant` ends a login. Everything else is passing and is asked again: at once for those
- * who come right after a failure, later where the server asked for patience or refused. Times are by
- * the wall clock, because a machine that slept has waited too; the shared answer is by the monotonic
- * one.
+ * Only `invalid_grant` ends a login. Everything else is transient and is asked again: at once for those
+ * who come right after a failure, later where the server asked to wait or refused. Times are by the
+ * wall clock, because a machine that slept has waited too; how long a failure is shared is by the
+ * monotonic one.
  */
 
 import { say } from "../messages.ts";
 import { KimiError } from "../protocol/errors.ts";
 
-/** How long a failure answers for those who ask right after it, in ms. */
+/** How long those who ask right after a failure get the same error, in ms. */
 const SHARED_MS = 2_000;
-/** Waits after the first and the second refusal that is not about the token, in ms. */
-const REFUSAL_WAITS_MS: readonly number[] = [60_000, 120_000];
+/** Waits after Kimi refused once and twice for a reason that is not the token, in ms. */
+const REFUSED_WAITS_MS: readonly number[] = [60_000, 120_000];
 /** Longest wait, also one that a server is granted, in ms. */
 const MAX_WAIT_MS = 300_000;
 /** Most refreshes of one login in {@link WINDOW_MS}. */
 const MAX_REFRESHES = 4;
 const WINDOW_MS = 60_000;
 
-interface Failure {
+interface NotedFailure {
   readonly error: KimiError;
   /** Fingerprint of the refresh token that the failure is about. */
   readonly of: string;
-  /** Until when it answers for those who ask right after it, by the monotonic clock. */
+  /** Until when those who ask right after it get the same error, by the monotonic clock. */
   readonly sharedUntil: number;
   /** When it happened, and when Kimi is asked again, ms since the epoch. */
   readonly atMs: number;
@@ -43,10 +43,10 @@ function withWait(error: KimiError, waitMs: number): KimiError {
 }
 
 /** The failures and refreshes of one login in this process. */
-export class Refusals {
+export class FailureMemory {
   readonly #now: () => number;
-  #failure: Failure | undefined;
-  #refusals = 0;
+  #failure: NotedFailure | undefined;
+  #timesRefused = 0;
   #refreshes: readonly number[] = [];
   /** Fingerprint of the refresh token that the last of them gave. */
   #lastOf: string | undefined;
@@ -82,7 +82,7 @@ export class Refusals {
   note(of: string, error: KimiError): KimiError {
     const atMs = this.#now();
     const waitMs = Math.min(
-      Math.max(error.details.retryAfterMs ?? 0, this.#refusalWait(error)),
+      Math.max(error.details.retryAfterMs ?? 0, this.#refusedWaitMs(error)),
       MAX_WAIT_MS,
     );
     this.#failure = {
@@ -98,7 +98,7 @@ export class Refusals {
   /** Notes a success. */
   clear(): void {
     this.#failure = undefined;
-    this.#refusals = 0;
+    this.#timesRefused = 0;
   }
 
   /**
@@ -135,12 +135,12 @@ export class Refusals {
     return this.#refreshes.filter((atMs) => atMs <= now && now - atMs < WINDOW_MS);
   }
 
-  #refusalWait(error: KimiError): number {
+  #refusedWaitMs(error: KimiError): number {
     if (error.code !== "refused") {
       return 0;
     }
-    const waitMs = REFUSAL_WAITS_MS[this.#refusals] ?? MAX_WAIT_MS;
-    this.#refusals += 1;
+    const waitMs = REFUSED_WAITS_MS[this.#timesRefused] ?? MAX_WAIT_MS;
+    this.#timesRefused += 1;
     return waitMs;
   }
 }
