@@ -25,7 +25,7 @@ export interface RuntimeAuth {
 }
 
 /**
- * Gives a run its bearer, its addresses and its identity.
+ * Gives a run its bearer, its endpoint and its identity.
  *
  * @returns `undefined` for a run that does not use one of our profiles
  * @throws KimiError in plain words; it costs this attempt and nothing else

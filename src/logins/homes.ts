@@ -16,7 +16,7 @@ import {
 import { KimiError } from "../protocol/errors.ts";
 import type { CredentialStyle } from "./credential.ts";
 
-/** Slot of the `.com` pair, and the only slot that the Python CLI knows. */
+/** Slot of the `.com` endpoints, and the only slot that the Python CLI knows. */
 export const DEFAULT_SLOT = "kimi-code";
 
 const KINDS = ["kimi-cli", "kimi-code-cli", "openclaw"] as const satisfies readonly Owner[];
@@ -43,10 +43,10 @@ export interface Home {
 }
 
 /**
- * Name of the Kimi Code CLI's credential file and lock for a pair of addresses.
+ * Name of the Kimi Code CLI's credential file and lock for a login's endpoints.
  *
- * The rule is the CLI's: the `.com` pair has a name of its own, any other is hashed from the JSON
- * text of the two addresses.
+ * The rule is the CLI's: the `.com` endpoints have a name of their own, any others are hashed from
+ * their JSON text.
  */
 export function slotFor(endpoints: Pick<Endpoints, "oauthHost" | "apiBase">): string {
   const oauthHost = stripTrailingSlashes(endpoints.oauthHost.trim());
@@ -96,9 +96,9 @@ export function ownerDir(kind: "kimi-cli" | "kimi-code-cli", env: Env): string {
 
 /**
  * Every place on this machine where a Kimi CLI may keep a login: both CLIs, both regions, and the
- * slot that the environment's addresses lead to.
+ * slot that the environment's endpoints lead to.
  *
- * @throws KimiError `endpoint_invalid` for an address in the environment that cannot be used
+ * @throws KimiError `endpoint_invalid` for an endpoint in the environment that cannot be used
  */
 export function cliHomes(env: Env): Home[] {
   const tsDir = ownerDir("kimi-code-cli", env);
@@ -115,7 +115,7 @@ export function cliHomes(env: Env): Home[] {
       homes.set(home.file, home);
     }
   }
-  // The Python CLI has one slot, whatever addresses it is told to use.
+  // The Python CLI has one slot, whatever endpoints it is told to use.
   const python = makeHome(
     "kimi-cli",
     ownerDir("kimi-cli", env),
@@ -129,7 +129,7 @@ export function cliHomes(env: Env): Home[] {
 export interface HomeBinding {
   readonly authFlow?: string | undefined;
   readonly issuer?: string | undefined;
-  /** API base of a login whose addresses are not one of Kimi's regions. */
+  /** API base of a login whose endpoints are not those of one of Kimi's regions. */
   readonly enterpriseUrl?: string | undefined;
 }
 
@@ -170,7 +170,7 @@ function unknownHome(): KimiError {
  * Finds the home that a profile belongs to.
  *
  * @throws KimiError `login_missing` when the profile names none, `endpoint_invalid` when its
- *   addresses cannot be used
+ *   endpoints cannot be used
  */
 export function homeOfBinding(binding: HomeBinding, env: Env): Home {
   const match = BINDING.exec(binding.authFlow ?? "");
@@ -184,7 +184,7 @@ export function homeOfBinding(binding: HomeBinding, env: Env): Home {
     throw unknownHome();
   }
   const endpoints = boundEndpoints(binding);
-  // A CLI's slot goes with its addresses; tokens of the one must not be sent to the other.
+  // A CLI's slot goes with its endpoints; tokens of the one must not be sent to the other.
   if (kind === "kimi-code-cli" && slot !== slotFor(endpoints)) {
     throw unknownHome();
   }

@@ -10,7 +10,7 @@ interface SettlingLogin {
   readonly settled: Promise<unknown>;
 }
 
-/** By home and addresses; see `openLogin`, which alone puts logins there. */
+/** By home and endpoints; see `openLogin`, which alone puts logins there. */
 export function openLogins<T extends SettlingLogin>(): Map<string, T> {
   return processState("logins", () => new Map<string, T>());
 }

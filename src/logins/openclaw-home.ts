@@ -25,7 +25,7 @@ import { openClawHomesDir } from "./openclaw-slots.ts";
 /** How long a sign-in may take to store its profile, in ms; a wizard goes on with other questions first. */
 const UNCLAIMED_LIMIT_MS = 24 * 60 * 60_000;
 
-/** The end of a slot: stands for the addresses that the login belongs to. */
+/** The end of a slot: stands for the endpoints that the login belongs to. */
 function endpointsTag({ oauthHost, apiBase }: Endpoints): string {
   return fingerprint(`${oauthHost}\0${apiBase}`).slice(0, 8);
 }
@@ -129,7 +129,7 @@ export function createOpenClawHome(home: Home, credential: Credential, agentDir?
  * its full path, so that a copy of a state folder shares the login with the original; a folder that
  * was moved takes its homes along. Writes nothing.
  *
- * @throws KimiError `login_missing` when the home belongs to other addresses than the profile says:
+ * @throws KimiError `login_missing` when the home belongs to other endpoints than the profile says:
  *   tokens of the one must not be sent to the other
  */
 export function presentHome(named: Home, stateDir: string): Home {

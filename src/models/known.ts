@@ -66,7 +66,7 @@ export function knownModel(modelId: string, login: BoundLogin | undefined): Mode
 
 /**
  * The rows to start with before the server was asked in this process: what it said last to the login
- * that a run uses by default, else the static rows. A run gets its region's address from its login.
+ * that a run uses by default, else the static rows. A run gets its region's endpoint from its login.
  */
 export function starterProvider() {
   const login = bindForTurn(undefined, undefined);
@@ -78,7 +78,7 @@ export function starterProvider() {
   );
 }
 
-/** Describes a run's model to the host, with the address of the run's login. */
+/** Describes a run's model to the host, with the endpoint of the run's login. */
 export function resolveDynamicModel(
   ctx: Pick<DynamicContext, "modelId" | "agentDir" | "authProfileId">,
 ) {

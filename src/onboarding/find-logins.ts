@@ -26,7 +26,7 @@ export interface CliLogins {
 /**
  * Looks through both CLIs' stores and both regions. Changes nothing.
  *
- * @throws KimiError `endpoint_invalid` for an address in the environment that cannot be used
+ * @throws KimiError `endpoint_invalid` for an endpoint in the environment that cannot be used
  */
 export function findLogins(env: Env): CliLogins {
   const usable: UsableHome[] = [];

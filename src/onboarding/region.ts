@@ -19,8 +19,8 @@ function isRegion(value: unknown): value is Region {
 }
 
 /**
- * The pair of addresses that the environment asks for. One address of a region brings the other one
- * with it, so that no login gets the two halves of different regions.
+ * The endpoints that the environment asks for. One endpoint of a region brings the other one with it,
+ * so that no login gets endpoints of different regions.
  */
 function fromEnv(env: Env): Endpoints | undefined {
   const endpoints = endpointsFromEnv(env);
@@ -58,7 +58,7 @@ function fromProfiles(agentDir: string | undefined): Region | undefined {
 }
 
 /**
- * The pair of addresses that is decided: by the environment, this plugin's configuration, or the Kimi
+ * The endpoints that are decided: by the environment, this plugin's configuration, or the Kimi
  * Code CLI's marker. This machine's files say nothing about a person's own account on a shared gateway.
  */
 function decidedEndpoints(
@@ -75,10 +75,10 @@ function decidedEndpoints(
 }
 
 /**
- * Finds the pair of addresses for a new login where nobody can be asked: what is decided, or the region
+ * Finds the endpoints for a new login where nobody can be asked: what is decided, or the region
  * of the profiles that are there already.
  *
- * @throws KimiError `endpoint_invalid` where neither says it, or for an address in the environment
+ * @throws KimiError `endpoint_invalid` where neither says it, or for an endpoint in the environment
  *   that cannot be used
  */
 export function unattendedEndpoints(
@@ -98,11 +98,11 @@ export function unattendedEndpoints(
 }
 
 /**
- * Finds the pair of addresses for a new login: what is decided, or the user's answer. A private chat
+ * Finds the endpoints for a new login: what is decided, or the user's answer. A private chat
  * cannot ask: there it is the region of the profiles that are there already, or kimi.com, as in the
  * Kimi Code CLI.
  *
- * @throws KimiError `endpoint_invalid` for an address in the environment that cannot be used
+ * @throws KimiError `endpoint_invalid` for an endpoint in the environment that cannot be used
  */
 export async function chooseEndpoints(ctx: ProviderAuthContext, env: Env): Promise<Endpoints> {
   const personal = isPersonalAccount(ctx);

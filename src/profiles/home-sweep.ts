@@ -50,7 +50,7 @@ interface Naming {
   readonly isUnseen: boolean;
 }
 
-/** A home is taken away by its files alone; its addresses do not matter. */
+/** A home is taken away by its files alone; its endpoints do not matter. */
 function homeOf(slot: string): Home {
   return makeHome("openclaw", pluginStateDir(), slot, REGIONS["mainland-cn"]);
 }

@@ -1,8 +1,8 @@
 /**
  * Where a login's servers are: regions, their web sites, and environment overrides.
  *
- * Every login is bound to one pair of addresses permanently. A token of one region means nothing to
- * the other, so nothing here ever mixes the two halves of a pair that was read from a profile.
+ * Every login is bound to its endpoints permanently. A token of one region means nothing to
+ * the other, so nothing here ever mixes endpoints of two logins.
  */
 
 import { say } from "../messages.ts";
@@ -11,10 +11,10 @@ import { KimiError } from "./errors.ts";
 /** Client id of both Kimi CLIs in every region; a public client without a secret (RFC 6749, 2.1). */
 export const CLIENT_ID = "17e5f671-d194-4dfb-9706-5516cb48c098";
 
-/** A region as the Kimi Code CLI names it; `custom` is any other pair of addresses. */
+/** A region as the Kimi Code CLI names it; `custom` stands for all other endpoints. */
 export type RegionId = "mainland-cn" | "global" | "custom";
 
-/** The pair of addresses that a login belongs to. */
+/** The OAuth host and the API base that a login belongs to. */
 export interface Endpoints {
   readonly region: RegionId;
   /** OAuth issuer without a trailing slash, e.g. `https://auth.kimi.com`. */
@@ -61,9 +61,9 @@ export function isLoopbackHost(hostname: string): boolean {
 }
 
 /**
- * Checks an address and gives it back without trailing slashes.
+ * Checks an endpoint and gives it back without trailing slashes.
  *
- * @param value - the address
+ * @param value - the endpoint's URL
  * @param source - where it came from, for the message (a variable's name, or "the profile")
  * @throws KimiError `endpoint_invalid` unless it is https, or plain http to a loopback host, with no
  *   user info, query or fragment
@@ -91,12 +91,12 @@ export function checkEndpoint(value: string, source: string): string {
   return stripTrailingSlashes(value.trim());
 }
 
-/** An address as it is compared and stored. */
+/** An endpoint as it is compared and stored. */
 export function stripTrailingSlashes(value: string): string {
   return value.replace(/\/+$/, "");
 }
 
-/** Gives a checked pair its region name. */
+/** Gives checked endpoints their region's name. */
 export function endpointsOf(oauthHost: string, apiBase: string): Endpoints {
   const known = Object.values(REGIONS).find(
     (region) => region.oauthHost === oauthHost && region.apiBase === apiBase,
@@ -118,10 +118,10 @@ function oauthHostVariable(
 }
 
 /**
- * Reads the pair of addresses that the environment asks for.
+ * Reads the endpoints that the environment asks for.
  *
  * @returns `undefined` when the environment names none, so that the region decides
- * @throws KimiError `endpoint_invalid` for an address that cannot be used
+ * @throws KimiError `endpoint_invalid` for an endpoint that cannot be used
  */
 export function endpointsFromEnv(env: Env): Endpoints | undefined {
   const host = oauthHostVariable(env);

@@ -39,7 +39,7 @@ export type KimiErrorCode =
   | "sign_in_denied"
   /** The user did not approve a sign-in in time. */
   | "sign_in_expired"
-  /** An address in the environment or the profile cannot be used. */
+  /** An endpoint in the environment or the profile cannot be used. */
   | "endpoint_invalid"
   /** The caller gave up. */
   | "aborted";

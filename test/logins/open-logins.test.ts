@@ -20,7 +20,7 @@ describe("the logins of this process", () => {
     await removeScratch();
   });
 
-  it("are one for each home and pair of addresses", async () => {
+  it("are one for each home and its endpoints", async () => {
     const { home } = await signedIn(standIn, "openclaw");
     const deps = testDeps(standIn.clock.now);
     const login = openLogin(home, deps);

@@ -52,7 +52,7 @@ describe("the region of a new login", () => {
 
   it.each<[string, Record<string, string>, Endpoints]>([
     [
-      "a pair of addresses",
+      "both endpoints",
       { KIMI_CODE_OAUTH_HOST: "http://127.0.0.1:1", KIMI_CODE_BASE_URL: "http://127.0.0.1:1/v1" },
       { region: "custom", oauthHost: "http://127.0.0.1:1", apiBase: "http://127.0.0.1:1/v1" },
     ],

@@ -51,7 +51,7 @@ describe("a slot", () => {
   });
 });
 
-describe("a pair of addresses", () => {
+describe("endpoints", () => {
   it.each([
     [AUTH_COM, API_COM, "mainland-cn", "kimi.com"],
     [AUTH_AI, API_AI, "global", "kimi.ai"],
@@ -136,17 +136,17 @@ describe("the environment", () => {
     ["both host variables", { KIMI_CODE_OAUTH_HOST: HOST, KIMI_OAUTH_HOST: OLD }, HOST, API_COM],
     ["a base only", { KIMI_CODE_BASE_URL: BASE }, AUTH_COM, BASE],
     [
-      "a pair with slashes",
+      "both, with slashes",
       { KIMI_CODE_OAUTH_HOST: `${HOST}/`, KIMI_CODE_BASE_URL: `${BASE}//` },
       HOST,
       BASE,
     ],
-  ])("that names %s leads to those addresses", (_what, env, oauthHost, apiBase) => {
+  ])("that names %s leads to those endpoints", (_what, env, oauthHost, apiBase) => {
     const wanted = oauthHost === undefined ? undefined : { region: "custom", oauthHost, apiBase };
     expect(endpointsFromEnv(env)).toEqual(wanted);
   });
 
-  it("that names a region's pair leads to that region", () => {
+  it("that names a region's endpoints leads to that region", () => {
     const env = { KIMI_CODE_OAUTH_HOST: `${AUTH_AI}/`, KIMI_CODE_BASE_URL: API_AI };
     expect(endpointsFromEnv(env)).toEqual(REGIONS.global);
   });

@@ -85,7 +85,7 @@ export interface StandIn extends AsyncDisposable {
   readonly apiBase: string;
   /** The two variables that point either Kimi CLI and the plugin at this server. */
   readonly env: { readonly KIMI_CODE_OAUTH_HOST: string; readonly KIMI_CODE_BASE_URL: string };
-  /** Stem of the credential file that the Kimi Code CLI uses for this pair of hosts. */
+  /** Stem of the credential file that the Kimi Code CLI uses for these endpoints. */
   readonly cliSlot: string;
   /** Token expiry is judged by this clock. */
   readonly clock: Clock;
