@@ -20,7 +20,7 @@ export interface WebRuntime {
 }
 
 /** There is no key, so there is no place for one. */
-const WITHOUT_KEY = {
+const NO_API_KEY = {
   requiresCredential: false,
   placeholder: "(sign in to Kimi Code)",
   signupUrl: "https://www.kimi.com/code",
@@ -29,7 +29,7 @@ const WITHOUT_KEY = {
   setCredentialValue: () => undefined,
 } as const;
 /** After every provider of OpenClaw's; the order of those that are chosen by hand only. */
-const LAST = 300;
+const LAST_IN_ORDER = 300;
 
 /** Registers both. */
 export function registerWebProviders(
@@ -37,25 +37,25 @@ export function registerWebProviders(
   runtime: () => WebRuntime,
 ): void {
   api.registerWebSearchProvider?.({
-    ...WITHOUT_KEY,
+    ...NO_API_KEY,
     id: WEB_PROVIDER_ID,
     label: "Kimi Code",
     hint: "Uses your Kimi Code sign-in",
     envVars: [],
     onboardingScopes: ["text-inference"],
-    autoDetectOrder: LAST,
+    autoDetectOrder: LAST_IN_ORDER,
     // No settings of its own.
     configPath: null,
     runSetup: async (ctx) => await runtime().setUpWebSearch(ctx),
     createTool: (ctx) => runtime().webSearchTool(ctx),
   });
   api.registerWebFetchProvider?.({
-    ...WITHOUT_KEY,
+    ...NO_API_KEY,
     id: WEB_PROVIDER_ID,
     label: "Kimi Code",
     hint: "Uses your Kimi Code sign-in",
     envVars: [],
-    autoDetectOrder: LAST,
+    autoDetectOrder: LAST_IN_ORDER,
     createTool: (ctx) => runtime().webFetchTool(ctx),
   });
 }

@@ -39,10 +39,10 @@ export const NOT_SENT = [
 ];
 
 /** Least that a model which thinks may write, in tokens: thinking counts, too. */
-const LEAST_WITH_THINKING = 16_000;
+const MIN_OUTPUT_WITH_THINKING = 16_000;
 
 /** A body without some of its members. */
-export function without(body: Body, names: readonly string[]): Body {
+export function withoutMembers(body: Body, names: readonly string[]): Body {
   return Object.fromEntries(Object.entries(body).filter(([name]) => !names.includes(name)));
 }
 
@@ -51,7 +51,7 @@ function isEmptyText(part: unknown): boolean {
 }
 
 /** Content without empty text parts, which are refused. */
-export function solidContent(content: unknown): unknown {
+export function withoutEmptyTexts(content: unknown): unknown {
   return Array.isArray(content) ? content.filter((part) => !isEmptyText(part)) : content;
 }
 
@@ -72,9 +72,13 @@ export function isBlank(content: unknown): boolean {
  * which the host can mend.
  */
 export function outputLimit({ row, maxTokens, usedTokens }: PayloadFacts, thinks: boolean): number {
-  const room = Math.max(row.contextWindow - usedTokens, LEAST_WITH_THINKING);
+  const room = Math.max(row.contextWindow - usedTokens, MIN_OUTPUT_WITH_THINKING);
   const wanted = maxTokens ?? row.contextWindow;
-  return Math.min(thinks ? Math.max(wanted, LEAST_WITH_THINKING) : wanted, room, row.contextWindow);
+  return Math.min(
+    thinks ? Math.max(wanted, MIN_OUTPUT_WITH_THINKING) : wanted,
+    room,
+    row.contextWindow,
+  );
 }
 
 /** Parameters for a tool of a body. */
@@ -83,7 +87,7 @@ export function toolSchema(name: unknown, parameters: unknown, { schemas }: Payl
 }
 
 /** Tools without those whose name came before; Kimi refuses a name that occurs twice. */
-export function distinct(tools: readonly unknown[]): readonly unknown[] {
+export function distinctTools(tools: readonly unknown[]): readonly unknown[] {
   const names = new Set<unknown>();
   return tools.filter((tool) => {
     const holder = isRecord(tool) && isRecord(tool.function) ? tool.function : tool;

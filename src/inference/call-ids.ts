@@ -4,10 +4,10 @@
 const MAX_LENGTH = 64;
 
 /** Stands for an id that the other side left empty. */
-const NAMELESS = "tool_call";
+const EMPTY_ID = "tool_call";
 
-function clean(id: string): string {
-  return id.replace(/[^\w-]/g, "_").slice(0, MAX_LENGTH) || NAMELESS;
+function allowedId(id: string): string {
+  return id.replace(/[^\w-]/g, "_").slice(0, MAX_LENGTH) || EMPTY_ID;
 }
 
 /**
@@ -21,7 +21,7 @@ export class CallIds {
 
   /** The id of the next call. */
   call(id: string): string {
-    const base = clean(id);
+    const base = allowedId(id);
     let given = base;
     for (let count = 2; this.#used.has(given); count += 1) {
       const suffix = `_${String(count)}`;
@@ -36,6 +36,6 @@ export class CallIds {
   result(id: string): string {
     const [given, ...rest] = this.#waiting.get(id) ?? [];
     this.#waiting.set(id, rest);
-    return given ?? clean(id);
+    return given ?? allowedId(id);
   }
 }

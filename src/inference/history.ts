@@ -11,19 +11,19 @@ type Context = Parameters<StreamFn>[1];
 type Block = Message["content"][number];
 
 /** What the host writes beside a thought, by protocol: the field that it came in, or a signature. */
-const SIGNATURES: Readonly<Record<string, string | undefined>> = {
+const THOUGHT_SIGNATURES: Readonly<Record<string, string | undefined>> = {
   "openai-completions": "reasoning_content",
   // Kimi does not sign its thinking.
   "anthropic-messages": "",
 };
 
-function isOf(message: Message, model: Model): boolean {
+function isFromModel(message: Message, model: Model): boolean {
   return (
     message.provider === model.provider && message.api === model.api && message.model === model.id
   );
 }
 
-function adopted(block: Block, signature: string | undefined): readonly Block[] {
+function asOwnBlocks(block: Block, signature: string | undefined): readonly Block[] {
   switch (block.type) {
     case "thinking":
       // What another vendor has sealed says nothing to Kimi.
@@ -41,18 +41,18 @@ function adopted(block: Block, signature: string | undefined): readonly Block[] 
 
 /** A context in which each turn reads as one of this model's. */
 export function withOwnHistory(context: Context, model: Model): Context {
-  const signature = SIGNATURES[model.api];
+  const signature = THOUGHT_SIGNATURES[model.api];
   return {
     ...context,
     messages: context.messages.map((message) =>
-      message.role !== "assistant" || isOf(message, model)
+      message.role !== "assistant" || isFromModel(message, model)
         ? message
         : {
             ...message,
             api: model.api,
             provider: model.provider,
             model: model.id,
-            content: message.content.flatMap((block) => adopted(block, signature)),
+            content: message.content.flatMap((block) => asOwnBlocks(block, signature)),
           },
     ),
   };

@@ -11,8 +11,8 @@ import type { FailureReport } from "./failures.ts";
 type Context = Parameters<StreamFn>[1];
 type Message = Context["messages"][number];
 /** What others than the model say: only that has images. */
-type Said = Exclude<Message, { role: "assistant" }>;
-type Part = Exclude<Said["content"], string>[number];
+type UserOrToolMessage = Exclude<Message, { role: "assistant" }>;
+type Part = Exclude<UserOrToolMessage["content"], string>[number];
 
 /** A part that is an image or a video; the host's type does not know the second. */
 export interface MediaPart {
@@ -30,7 +30,7 @@ const REQUEST_LIMIT = 20 * 1024 * 1024;
 const REQUEST_KEPT = 10 * 1024 * 1024;
 
 /** What the model reads where a part is left out. */
-const NOTES = {
+const LEFT_OUT_NOTES = {
   large:
     "larger than the 5 MB that fit into a request, and Kimi took no upload of it. Ask for a smaller one.",
   old: "the request would be too large. Read it once more if you need it.",
@@ -38,10 +38,10 @@ const NOTES = {
 } as const;
 
 /** What a part becomes: a note, or a part with other data. */
-type Change = { readonly text: string } | { readonly data: string };
+type PartChange = { readonly text: string } | { readonly data: string };
 
-function note({ type }: MediaPart, why: keyof typeof NOTES): Change {
-  return { text: `[${type === "image" ? "Image" : "Video"} omitted: ${NOTES[why]}]` };
+function leftOutNote({ type }: MediaPart, why: keyof typeof LEFT_OUT_NOTES): PartChange {
+  return { text: `[${type === "image" ? "Image" : "Video"} omitted: ${LEFT_OUT_NOTES[why]}]` };
 }
 
 function isMedia(part: unknown): part is MediaPart {
@@ -67,9 +67,9 @@ function mediaOf({ messages }: Context): MediaPart[] {
 }
 
 /** A context in which some parts are changed; itself where none is. */
-function changed(
+function withChangedParts(
   context: Context,
-  change: (part: MediaPart, at: number) => Change | undefined,
+  change: (part: MediaPart, at: number) => PartChange | undefined,
 ): Context {
   let isChanged = false;
   const messages = context.messages.map((message, at): Message => {
@@ -91,7 +91,7 @@ function changed(
 }
 
 /** The oldest where all together are too much: the same ones each time, however far a conversation has grown. */
-function oldest(parts: readonly MediaPart[]): ReadonlySet<MediaPart> {
+function oldestOverLimit(parts: readonly MediaPart[]): ReadonlySet<MediaPart> {
   const kept: MediaPart[] = [];
   const old = new Set<MediaPart>();
   let total = 0;
@@ -149,17 +149,21 @@ export async function fitMedia(context: Context, upload: Upload): Promise<Fitted
   const large = new Set(parts.filter(isLargeImage));
   const apart = parts.filter((part) => part.type === "video" || large.has(part));
   const ids = new Map(apart.length === 0 ? [] : await upload(apart));
-  const old = oldest(parts.filter((part) => !large.has(part) && !ids.has(part)));
+  const old = oldestOverLimit(parts.filter((part) => !large.has(part) && !ids.has(part)));
   for (const [part, id] of old.size === 0 ? [] : await upload([...old])) {
     ids.set(part, id);
   }
   const files = new Map([...ids.values()].map((id) => [placeholder(id), id]));
-  const fitted = changed(context, (part) => {
+  const fitted = withChangedParts(context, (part) => {
     const id = ids.get(part);
     if (id !== undefined) {
       return { data: placeholder(id) };
     }
-    return large.has(part) ? note(part, "large") : old.has(part) ? note(part, "old") : undefined;
+    return large.has(part)
+      ? leftOutNote(part, "large")
+      : old.has(part)
+        ? leftOutNote(part, "old")
+        : undefined;
   });
   return { context: fitted, files };
 }
@@ -223,7 +227,9 @@ function isOfUser(message: Message): boolean {
 /** Leaves out all images but those of the last thing that the user said; itself where there are none. */
 export function withoutOtherMedia(context: Context): Context {
   const last = context.messages.findLastIndex(isOfUser);
-  return changed(context, (part, at) => (at === last ? undefined : note(part, "refused")));
+  return withChangedParts(context, (part, at) =>
+    at === last ? undefined : leftOutNote(part, "refused"),
+  );
 }
 
 /** Words of a refusal that is about an image, but not about the length of a conversation. */

@@ -13,16 +13,16 @@ type Block = Message["content"][number];
 /** Longest name of a tool. */
 const MAX_LENGTH = 64;
 /** Names that Kimi takes ("Tool Use" on platform.kimi.ai; MoonshotAI/kimi-cli#1773 and #2531). */
-const NAME = /^[a-zA-Z][\w-]{2,63}$/;
+const ALLOWED_NAME = /^[a-zA-Z][\w-]{2,63}$/;
 
 /** A short mark of a text, the same each time. */
-function markOf(text: string): string {
+function hashMarkOf(text: string): string {
   return createHash("sha256").update(text).digest("hex").slice(0, 8);
 }
 
 /** A text cut to fit, with its mark. */
-function marked(text: string, original: string): string {
-  return `${text.slice(0, MAX_LENGTH - 9)}_${markOf(original)}`;
+function withHashMark(text: string, original: string): string {
+  return `${text.slice(0, MAX_LENGTH - 9)}_${hashMarkOf(original)}`;
 }
 
 /** The names of a call's tools that cannot go out as they are, and their way back. */
@@ -33,13 +33,13 @@ export class ToolNames {
   constructor(names: Iterable<string>) {
     const all = new Set(names);
     for (const name of all) {
-      if (!NAME.test(name)) {
+      if (!ALLOWED_NAME.test(name)) {
         const plain = name
           .replaceAll(/[^\w-]/g, "_")
           .replace(/^(?![a-zA-Z])/, "t_")
           .padEnd(3, "_");
         const isFree = plain.length <= MAX_LENGTH && !all.has(plain) && !this.#original.has(plain);
-        const wire = isFree ? plain : marked(plain, name);
+        const wire = isFree ? plain : withHashMark(plain, name);
         this.#wire.set(name, wire);
         this.#original.set(wire, name);
       }

@@ -7,20 +7,20 @@
 import { isRecord } from "../json.ts";
 import {
   type Body,
-  distinct,
+  distinctTools,
   isBlank,
   NOT_SENT,
   outputLimit,
   type PayloadFacts,
-  solidContent,
+  withoutEmptyTexts,
   toolSchema,
-  without,
+  withoutMembers,
 } from "./body.ts";
 import { CallIds } from "./call-ids.ts";
 import { anthropicChoice, openAiChoice, reconcileChoice } from "./tool-choice.ts";
 
 /** Stands for a thought that was not kept; Kimi refuses a call of a tool without one. */
-const NO_THOUGHT = { type: "thinking", thinking: ".", signature: "" };
+const PLACEHOLDER_THOUGHT = { type: "thinking", thinking: ".", signature: "" };
 
 function chatToolCall(call: unknown, ids: CallIds): unknown {
   return isRecord(call) && typeof call.id === "string" ? { ...call, id: ids.call(call.id) } : call;
@@ -31,7 +31,7 @@ function chatMessage(message: unknown, keepsReasoning: boolean, ids: CallIds): u
     return message;
   }
   const { content, ...rest } = message;
-  const solid = solidContent(content);
+  const solid = withoutEmptyTexts(content);
   if (message.role === "assistant") {
     const calls = Array.isArray(message.tool_calls) ? (message.tool_calls as unknown[]) : [];
     const reasoning =
@@ -70,7 +70,7 @@ function chatBody(body: Body, facts: PayloadFacts): Body {
   const { thinking, keepsChoice } = reconcileChoice(facts, openAiChoice(body.tool_choice));
   const ids = new CallIds();
   return {
-    ...without(body, [...NOT_SENT, ...(keepsChoice ? [] : ["tool_choice"])]),
+    ...withoutMembers(body, [...NOT_SENT, ...(keepsChoice ? [] : ["tool_choice"])]),
     max_completion_tokens: outputLimit(facts, thinking?.on === true),
     ...(Array.isArray(body.messages)
       ? {
@@ -80,7 +80,7 @@ function chatBody(body: Body, facts: PayloadFacts): Body {
         }
       : {}),
     ...(Array.isArray(body.tools)
-      ? { tools: distinct(body.tools).map((tool) => chatTool(tool, facts)) }
+      ? { tools: distinctTools(body.tools).map((tool) => chatTool(tool, facts)) }
       : {}),
     ...(keepsChoice ? {} : { tool_choice: "auto" }),
     ...(thinking === undefined
@@ -120,7 +120,7 @@ function messagesMessage(message: unknown, thinks: boolean, ids: CallIds): unkno
   if (!isRecord(message)) {
     return message;
   }
-  const content = solidContent(message.content);
+  const content = withoutEmptyTexts(message.content);
   if (!Array.isArray(content)) {
     return { ...message, content };
   }
@@ -128,14 +128,15 @@ function messagesMessage(message: unknown, thinks: boolean, ids: CallIds): unkno
   const has = (type: string): boolean => parts.some((part) => isRecord(part) && part.type === type);
   return {
     ...message,
-    content: thinks && has("tool_use") && !has("thinking") ? [NO_THOUGHT, ...parts] : parts,
+    content:
+      thinks && has("tool_use") && !has("thinking") ? [PLACEHOLDER_THOUGHT, ...parts] : parts,
   };
 }
 
 function messagesTool(tool: unknown, facts: PayloadFacts): unknown {
   return isRecord(tool) && "input_schema" in tool
     ? {
-        ...without(tool, ["eager_input_streaming", "strict"]),
+        ...withoutMembers(tool, ["eager_input_streaming", "strict"]),
         input_schema: toolSchema(tool.name, tool.input_schema, facts),
       }
     : tool;
@@ -147,7 +148,7 @@ function messagesBody(body: Body, facts: PayloadFacts): Body {
   const { thinking, keepsChoice } = reconcileChoice(facts, anthropicChoice(body.tool_choice));
   const thinks = thinking?.on === true;
   const ids = new CallIds();
-  const rest = without(body, [
+  const rest = withoutMembers(body, [
     ...NOT_SENT.filter((name) => name !== "max_tokens"),
     "thinking",
     "output_config",
@@ -160,7 +161,7 @@ function messagesBody(body: Body, facts: PayloadFacts): Body {
       ? { messages: body.messages.map((message) => messagesMessage(message, thinks, ids)) }
       : {}),
     ...(Array.isArray(body.tools)
-      ? { tools: distinct(body.tools).map((tool) => messagesTool(tool, facts)) }
+      ? { tools: distinctTools(body.tools).map((tool) => messagesTool(tool, facts)) }
       : {}),
     ...(keepsChoice ? {} : { tool_choice: { type: "auto" } }),
     ...(sessionId === undefined ? {} : { metadata: { user_id: sessionId } }),
@@ -188,7 +189,7 @@ function responsesItem(item: unknown, ids: CallIds): unknown {
 function responsesTool(tool: unknown, facts: PayloadFacts): unknown {
   return isRecord(tool) && "parameters" in tool
     ? {
-        ...without(tool, ["strict"]),
+        ...withoutMembers(tool, ["strict"]),
         parameters: toolSchema(tool.name, tool.parameters, facts),
       }
     : tool;
@@ -202,7 +203,7 @@ function responsesBody(body: Body, facts: PayloadFacts): Body {
   const effort = thinking?.on === true ? thinking.effort : undefined;
   const ids = new CallIds();
   return {
-    ...without(body, [...NOT_SENT, "reasoning", "include"]),
+    ...withoutMembers(body, [...NOT_SENT, "reasoning", "include"]),
     max_output_tokens: outputLimit(facts, thinking?.on === true),
     ...(keepsChoice ? {} : { tool_choice: "auto" }),
     store: false,
@@ -210,7 +211,7 @@ function responsesBody(body: Body, facts: PayloadFacts): Body {
       ? { input: body.input.map((item) => responsesItem(item, ids)) }
       : {}),
     ...(Array.isArray(body.tools)
-      ? { tools: distinct(body.tools).map((tool) => responsesTool(tool, facts)) }
+      ? { tools: distinctTools(body.tools).map((tool) => responsesTool(tool, facts)) }
       : {}),
     ...(body.prompt_cache_key === undefined && sessionId !== undefined
       ? { prompt_cache_key: sessionId }

@@ -10,17 +10,17 @@
 import { processState } from "../process-state.ts";
 import type { BoundLogin } from "../profiles/bound-login.ts";
 
-const PREFIX = "x-kimi-code-login-";
+const HEADER_PREFIX = "x-kimi-code-login-";
 
 /** A handful of entries at most: one for each login that this process has used. */
-function runs(): Map<string, BoundLogin> {
+function loginsOfRuns(): Map<string, BoundLogin> {
   return processState("runs", () => new Map<string, BoundLogin>());
 }
 
 /** Remembers a run's login and gives the header that names it. */
 export function noteRun(login: BoundLogin): Record<string, string> {
-  const header = `${PREFIX}${login.key}`;
-  runs().set(header, login.ofRun());
+  const header = `${HEADER_PREFIX}${login.key}`;
+  loginsOfRuns().set(header, login.ofRun());
   return { [header]: "1" };
 }
 
@@ -34,7 +34,7 @@ export function loginOfRun(
   headers: Readonly<Record<string, string>> | undefined,
 ): BoundLogin | undefined {
   return Object.keys(headers ?? {})
-    .map((name) => runs().get(name.toLowerCase()))
+    .map((name) => loginsOfRuns().get(name.toLowerCase()))
     .findLast((login) => login !== undefined);
 }
 
@@ -43,6 +43,6 @@ export function withoutRunHeaders(
   headers: Readonly<Record<string, string>> | undefined,
 ): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(headers ?? {}).filter(([name]) => !name.toLowerCase().startsWith(PREFIX)),
+    Object.entries(headers ?? {}).filter(([name]) => !name.toLowerCase().startsWith(HEADER_PREFIX)),
   );
 }

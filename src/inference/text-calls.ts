@@ -10,31 +10,31 @@ import type { Message, StreamEvent } from "./event-stream.ts";
 type Block = Message["content"][number];
 type ToolCall = Extract<Block, { type: "toolCall" }>;
 
-const MARKS = ["<|tool_calls_section_begin|>", "<|tool_call_begin|>"];
+const CALL_MARKS = ["<|tool_calls_section_begin|>", "<|tool_call_begin|>"];
 const SECTION_END = "<|tool_calls_section_end|>";
-const CALL =
+const CALL_PATTERN =
   /<\|tool_call_begin\|>\s*([^<\s]+)\s*<\|tool_call_argument_begin\|>([\s\S]*?)<\|tool_call_end\|>/g;
 
 /** Where the marks begin, or where they may: at the end of a text that is still being written. */
 function markAt(text: string, isWhole: boolean): number {
-  const found = MARKS.map((mark) => text.indexOf(mark)).filter((at) => at >= 0);
+  const found = CALL_MARKS.map((mark) => text.indexOf(mark)).filter((at) => at >= 0);
   if (found.length > 0) {
     return Math.min(...found);
   }
   const from = isWhole ? -1 : text.lastIndexOf("<");
-  const isStart = from >= 0 && MARKS.some((mark) => mark.startsWith(text.slice(from)));
+  const isStart = from >= 0 && CALL_MARKS.some((mark) => mark.startsWith(text.slice(from)));
   return isStart ? from : text.length;
 }
 
 /** A text without marks and what is between them. */
-function shown(text: string, isWhole: boolean): string {
+function withoutCalls(text: string, isWhole: boolean): string {
   const at = markAt(text, isWhole);
   const end = text.lastIndexOf(SECTION_END);
   const after = end > at ? text.slice(end + SECTION_END.length) : "";
   if (at === text.length) {
     return text;
   }
-  const isMark = MARKS.some((mark) => text.startsWith(mark, at));
+  const isMark = CALL_MARKS.some((mark) => text.startsWith(mark, at));
   return (isMark ? text.slice(0, at).trimEnd() : text.slice(0, at)) + after;
 }
 
@@ -46,12 +46,12 @@ function textOf(block: Block): string | undefined {
       : undefined;
 }
 
-function cleaned(block: Block, isWhole: boolean): Block {
+function cleanedBlock(block: Block, isWhole: boolean): Block {
   switch (block.type) {
     case "text":
-      return { ...block, text: shown(block.text, isWhole) };
+      return { ...block, text: withoutCalls(block.text, isWhole) };
     case "thinking":
-      return { ...block, thinking: shown(block.thinking, isWhole) };
+      return { ...block, thinking: withoutCalls(block.thinking, isWhole) };
     default:
       return block;
   }
@@ -59,7 +59,7 @@ function cleaned(block: Block, isWhole: boolean): Block {
 
 /** The calls in a text; one whose arguments are no JSON object is none. */
 function callsIn(text: string): ToolCall[] {
-  return [...text.matchAll(CALL)].flatMap(([, id = "", written = ""]) => {
+  return [...text.matchAll(CALL_PATTERN)].flatMap(([, id = "", written = ""]) => {
     const parsed = parseJson(written.trim() === "" ? "{}" : written);
     const name = id.replace(/^functions\./, "").replace(/:\d+$/, "");
     return isRecord(parsed) && name !== ""
@@ -95,7 +95,7 @@ export class TextCalls {
 
   #partial(message: Message): Message {
     return message.content.some((block) => isMarked(block, false))
-      ? { ...message, content: message.content.map((block) => cleaned(block, false)) }
+      ? { ...message, content: message.content.map((block) => cleanedBlock(block, false)) }
       : message;
   }
 
@@ -108,7 +108,7 @@ export class TextCalls {
       return [event];
     }
     const before = this.#passed.get(event.contentIndex) ?? "";
-    const now = shown(whole, false);
+    const now = withoutCalls(whole, false);
     this.#passed.set(event.contentIndex, now);
     const isPlain = now === whole && now.length - before.length === event.delta.length;
     if (isPlain) {
@@ -119,7 +119,7 @@ export class TextCalls {
   }
 
   #end(event: Extract<StreamEvent, { type: "text_end" | "thinking_end" }>): readonly StreamEvent[] {
-    const content = shown(event.content, true);
+    const content = withoutCalls(event.content, true);
     if (event.partial === undefined) {
       return [{ ...event, content }];
     }
@@ -141,7 +141,7 @@ export class TextCalls {
     if (!message.content.some((block) => isMarked(block, true))) {
       return [event];
     }
-    const blocks = message.content.map((block) => cleaned(block, true));
+    const blocks = message.content.map((block) => cleanedBlock(block, true));
     const isCalled = blocks.some(({ type }) => type === "toolCall");
     // The server has made calls of them as well: those count, and nothing is called twice.
     const calls = isCalled ? [] : message.content.flatMap((block) => callsIn(textOf(block) ?? ""));

@@ -15,11 +15,11 @@ import { accountIdFromToken } from "../protocol/account-id.ts";
 import type { MediaPart } from "./media.ts";
 
 /** Longest time that a model call waits for its uploads, in ms; OpenClaw gives up on a call after 60 s at the soonest. */
-const PATIENCE_MS = 45_000;
+const UPLOAD_LIMIT_MS = 45_000;
 /** How long none is tried after one that failed for no fault of its file, in ms. */
 const PAUSE_MS = 5 * 60_000;
 /** Most uploads at a time. */
-const AT_ONCE = 3;
+const MAX_PARALLEL = 3;
 /** Most ids that are kept for an account; the oldest go. Kimi keeps 1,000 files of a user (platform.kimi.ai, "Upload file"). */
 const MAX_KEPT = 500;
 
@@ -64,7 +64,7 @@ async function save({ name, ids }: AccountFiles): Promise<void> {
 }
 
 /** Name endings where they differ from the type's. */
-const ENDINGS: Readonly<Record<string, string | undefined>> = {
+const FILE_EXTENSIONS: Readonly<Record<string, string | undefined>> = {
   "image/jpeg": "jpg",
   "video/quicktime": "mov",
   "video/x-matroska": "mkv",
@@ -74,7 +74,7 @@ const ENDINGS: Readonly<Record<string, string | undefined>> = {
 };
 
 function fileName(mimeType: string): string {
-  const ending = ENDINGS[mimeType] ?? /^\w+\/([\w-]+)$/.exec(mimeType)?.[1] ?? "bin";
+  const ending = FILE_EXTENSIONS[mimeType] ?? /^\w+\/([\w-]+)$/.exec(mimeType)?.[1] ?? "bin";
   return `upload.${ending}`;
 }
 
@@ -92,7 +92,7 @@ async function formOf({ type, data, mimeType }: MediaPart) {
 }
 
 /** Statuses that are about the file: it is not sent again. */
-const ABOUT_FILE: ReadonlySet<number> = new Set([400, 413, 415, 422]);
+const REFUSED_FILE_STATUSES: ReadonlySet<number> = new Set([400, 413, 415, 422]);
 
 /** The uploads of one model call. */
 export class Uploads {
@@ -168,7 +168,7 @@ export class Uploads {
     missing: ReadonlyMap<string, MediaPart>,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const late = AbortSignal.timeout(PATIENCE_MS);
+    const late = AbortSignal.timeout(UPLOAD_LIMIT_MS);
     const ended = signal === undefined ? late : AbortSignal.any([signal, late]);
     const open = missing.entries();
     const work = async (): Promise<void> => {
@@ -187,7 +187,7 @@ export class Uploads {
         }
       }
     };
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    await Promise.all(Array.from({ length: MAX_PARALLEL }, work));
     if (this.#fresh.size > 0) {
       await save(account);
     }
@@ -206,13 +206,13 @@ export class Uploads {
         path: "/files",
         headers: { Accept: "application/json", "Content-Type": contentType },
         body,
-        timeoutMs: PATIENCE_MS,
+        timeoutMs: UPLOAD_LIMIT_MS,
         signal,
       });
       const response = responseSchema.safeParse(parseJson(text)).data;
       return status >= 200 && status < 300 && response !== undefined
         ? response.id
-        : { isRefused: ABOUT_FILE.has(status) };
+        : { isRefused: REFUSED_FILE_STATUSES.has(status) };
     } catch {
       return { isRefused: false };
     }

@@ -31,7 +31,7 @@ import { processMark } from "./process-mark.ts";
 import { obstacleTo } from "./replaceable.ts";
 
 /** What a last look at a home says about tokens that are to replace others. */
-export type Look =
+export type LastLook =
   /** The home still holds the login that they renew. */
   | "same"
   /** It holds another login, or newer tokens. */
@@ -65,7 +65,7 @@ const MAX_FILES = 3;
  * A tombstone counts as the same login: the CLI writes it after a rejection, and the rejected request
  * is one that lost against the request whose tokens are being stored.
  */
-export function lookAt(home: Home, supersededRefreshToken: string): Look {
+export function lastLookAt(home: Home, supersededRefreshToken: string): LastLook {
   const state = readHome(home);
   switch (state.status) {
     case "valid":
@@ -156,7 +156,7 @@ export class Reservation {
     try {
       for (let files = 1; ; files += 1) {
         await this.#fill(text, next);
-        const look = await this.#lookPatiently(sleep);
+        const look = await this.#lookUntilSure(sleep);
         if (look === "other") {
           this.#file.discard();
           return "other";
@@ -184,7 +184,7 @@ export class Reservation {
     } catch {
       // The next best place is the file itself, the last one the temporary file.
     }
-    if (lookAt(this.#home, this.#superseded) === "same" && overwrite(this.#home, text)) {
+    if (lastLookAt(this.#home, this.#superseded) === "same" && overwrite(this.#home, text)) {
       this.#file.discard();
       return "placed";
     }
@@ -214,10 +214,10 @@ export class Reservation {
    * Looks at the home until it can be told what it holds. The last look and what follows it happen in
    * one turn of the event loop.
    */
-  async #lookPatiently(sleep: (ms: number) => Promise<void>): Promise<Look> {
+  async #lookUntilSure(sleep: (ms: number) => Promise<void>): Promise<LastLook> {
     for (let looks = 1; ; looks += 1) {
       const state = readHome(this.#home);
-      const look = lookAt(this.#home, this.#superseded);
+      const look = lastLookAt(this.#home, this.#superseded);
       if (look === "same" || look === "other") {
         return look;
       }

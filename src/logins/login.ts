@@ -152,7 +152,7 @@ export class Login {
     const rejected = credential.accessToken === options.rejectedAccessToken;
     const freshness = rejected ? "stale" : freshnessOf(credential, now);
     if (!isMainThread) {
-      return this.#asHeld(credential, rejected);
+      return this.#withoutRefresh(credential, rejected);
     }
     if (freshness === "fresh") {
       await this.#saveUnsaved(credential, options);
@@ -194,7 +194,7 @@ export class Login {
   }
 
   /** What a thread gets that may not spend: the home's token while it lives. */
-  #asHeld(credential: Credential, rejected: boolean): Credential {
+  #withoutRefresh(credential: Credential, rejected: boolean): Credential {
     if (!rejected && isAlive(credential, this.#deps.now())) {
       return credential;
     }
@@ -230,13 +230,13 @@ export class Login {
         return result;
       }
     }
-    this.#flight ??= this.#fly(of, options);
+    this.#flight ??= this.#runRefresh(of, options);
     return await this.#flight;
   }
 
-  async #fly(of: string, options: AccessOptions): Promise<Credential> {
+  async #runRefresh(of: string, options: AccessOptions): Promise<Credential> {
     try {
-      const result = await this.#attempts(of, options);
+      const result = await this.#refreshWithRetries(of, options);
       this.#failures.clear();
       this.#endedOf = undefined;
       return result;
@@ -256,7 +256,7 @@ export class Login {
   }
 
   /** Repeats the transaction after transient failures, the lock free in between. */
-  async #attempts(of: string, options: AccessOptions): Promise<Credential> {
+  async #refreshWithRetries(of: string, options: AccessOptions): Promise<Credential> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         const result = await refreshOnce(this.home, this.#deps, {

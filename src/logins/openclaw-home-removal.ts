@@ -11,7 +11,7 @@ import { tryHomeLock } from "./locks/home-lock.ts";
 import { storesFile } from "./openclaw-home-notes.ts";
 
 /** End of the name of a home that was put aside. */
-export const ASIDE = ".json.removed";
+export const ASIDE_ENDING = ".json.removed";
 
 function asideFile(home: Pick<Home, "file">): string {
   return `${home.file}.removed`;
@@ -39,7 +39,7 @@ async function filesOf(home: Home): Promise<string[]> {
 }
 
 /** Does something with a home while no refresh is under way; a later one finds no login there. */
-async function locked(home: Home, act: (files: readonly string[]) => void): Promise<boolean> {
+async function underLock(home: Home, act: (files: readonly string[]) => void): Promise<boolean> {
   const lock = await tryHomeLock(home);
   if (lock === undefined) {
     return false;
@@ -61,7 +61,7 @@ async function locked(home: Home, act: (files: readonly string[]) => void): Prom
  * @returns false when a refresh is under way, and nothing was done
  */
 export async function putAside(home: Home): Promise<boolean> {
-  return await locked(home, (files) => {
+  return await underLock(home, (files) => {
     const aside = asideFile(home);
     if (existsSync(home.file)) {
       // The day begins now.
@@ -99,5 +99,5 @@ export function asideSince(home: Pick<Home, "file">): number | undefined {
  * @returns false when a refresh is under way, and nothing was deleted
  */
 export async function removeHome(home: Home): Promise<boolean> {
-  return await locked(home, deleteFiles);
+  return await underLock(home, deleteFiles);
 }

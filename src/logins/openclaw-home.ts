@@ -132,7 +132,7 @@ export function createOpenClawHome(home: Home, credential: Credential, agentDir?
  * @throws KimiError `login_missing` when the home belongs to other endpoints than the profile says:
  *   tokens of the one must not be sent to the other
  */
-export function presentHome(named: Home, stateDir: string): Home {
+export function homeInStateDir(named: Home, stateDir: string): Home {
   if (!named.slot.endsWith(`-${endpointsTag(named.endpoints)}`)) {
     throw new KimiError("login_missing", say.profileOfOtherEndpoints());
   }

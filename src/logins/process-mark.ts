@@ -32,7 +32,7 @@ function processSpace(): string {
 }
 
 /** When a process was started, in the system's own unit; ids are used again. */
-function startOf(pid: number): string {
+function processStartOf(pid: number): string {
   // The name before it may hold spaces and brackets; the start is the 20th field after it (proc(5)).
   return tryRead(() =>
     readFileSync(`/proc/${String(pid)}/stat`, "utf8")
@@ -45,7 +45,7 @@ function startOf(pid: number): string {
 
 /** The mark of this process: one line of text. */
 export function processMark(): string {
-  return `${JSON.stringify({ pid: process.pid, space: processSpace(), start: startOf(process.pid) })}\n`;
+  return `${JSON.stringify({ pid: process.pid, space: processSpace(), start: processStartOf(process.pid) })}\n`;
 }
 
 /**
@@ -69,5 +69,5 @@ export function isGone(text: string): boolean {
     // EPERM would mean a live process of another user.
     return systemErrorCode(error) === "ESRCH";
   }
-  return mark.start !== "" && mark.start !== startOf(mark.pid);
+  return mark.start !== "" && mark.start !== processStartOf(mark.pid);
 }

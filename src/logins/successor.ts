@@ -13,7 +13,7 @@ import path from "node:path";
 import { tempTagOf } from "./private-file.ts";
 import { type Credential, formatCredential, tagOf } from "./credential.ts";
 import { readHome } from "./home-file.ts";
-import { lookAt, overwrite } from "./home-replace.ts";
+import { lastLookAt, overwrite } from "./home-replace.ts";
 import type { Home } from "./homes.ts";
 import { isGone, MAX_MARK_BYTES } from "./process-mark.ts";
 
@@ -166,14 +166,14 @@ export async function adoptSuccessor(
     if (
       named.ino !== open.ino ||
       named.dev !== open.dev ||
-      lookAt(home, current.refreshToken) !== "same"
+      lastLookAt(home, current.refreshToken) !== "same"
     ) {
       return "overtaken";
     }
     renameSync(file, home.file);
     return "placed";
   } catch {
-    return lookAt(home, current.refreshToken) === "same" &&
+    return lastLookAt(home, current.refreshToken) === "same" &&
       overwrite(home, formatCredential(credential, home.style))
       ? "placed"
       : "kept";

@@ -21,7 +21,7 @@ import { type Credential, withNewTokens } from "./credential.ts";
 import { isAlive, freshnessOf } from "./freshness.ts";
 import { homeError, loginEnded, notRenewable } from "./home-error.ts";
 import { readHome } from "./home-file.ts";
-import { checkOwner, lookAt, notWritable, reserve } from "./home-replace.ts";
+import { checkOwner, lastLookAt, notWritable, reserve } from "./home-replace.ts";
 import type { Home } from "./homes.ts";
 import type { LoginDeps } from "./login-deps.ts";
 import { waitForHomeLock } from "./locks/home-lock.ts";
@@ -221,7 +221,7 @@ async function spend(
 ): Promise<RefreshResult> {
   const supersededRefreshToken = current.refreshToken;
   const headers = await deps.headers();
-  if (lookAt(home, supersededRefreshToken) !== "same") {
+  if (lastLookAt(home, supersededRefreshToken) !== "same") {
     throw new Overtaken();
   }
   // A lock that the kernel keeps is never lost, so the one who waits for a response would have it.

@@ -32,7 +32,7 @@ const REFRESH_AFTER_MS = 6 * 60 * 60_000;
 const RETRY_AFTER_MS = 60_000;
 
 /** Requests under way, and when the last one failed, by login. */
-function requests() {
+function listRequests() {
   return processState("models", () => ({
     flights: new Map<string, Promise<ModelList>>(),
     failedAt: new Map<string, number>(),
@@ -40,7 +40,7 @@ function requests() {
 }
 
 /** Codes that mean Kimi or the login said no, as opposed to the server not being reachable. */
-const REJECTED: ReadonlySet<KimiErrorCode> = new Set(["login_ended", "login_revoked"]);
+const REJECTED_LOGIN_CODES: ReadonlySet<KimiErrorCode> = new Set(["login_ended", "login_revoked"]);
 
 async function requestList(login: BoundLogin): Promise<ModelList> {
   const limits = { timeoutMs: TIMEOUT_MS, maxBytes: MAX_BYTES };
@@ -59,7 +59,7 @@ async function requestList(login: BoundLogin): Promise<ModelList> {
  */
 async function refreshModelList(login: BoundLogin): Promise<ModelList> {
   const { key } = login;
-  const { flights, failedAt } = requests();
+  const { flights, failedAt } = listRequests();
   const running = flights.get(key);
   if (running !== undefined) {
     return await running;
@@ -103,7 +103,7 @@ export async function runCatalog(ctx: CatalogContext): Promise<CatalogResult> {
     const list = await refreshModelList(login);
     return { provider: entry(list.models), outcomes: [{ ...outcome, status: "ready" }] };
   } catch (error) {
-    const rejected = isKimiError(error) && REJECTED.has(error.code);
+    const rejected = isKimiError(error) && REJECTED_LOGIN_CODES.has(error.code);
     const outcomes = [
       rejected
         ? { ...outcome, status: "auth-rejected" as const, rejectionScope: "catalog" as const }
@@ -124,7 +124,7 @@ export async function prepareDynamicModel(ctx: DynamicContext): Promise<void> {
   const { key } = login;
   const list = readModelList(key);
   const now = Date.now();
-  const failedAt = requests().failedAt.get(key) ?? Number.NEGATIVE_INFINITY;
+  const failedAt = listRequests().failedAt.get(key) ?? Number.NEGATIVE_INFINITY;
   if (now - failedAt < RETRY_AFTER_MS) {
     return;
   }

@@ -37,7 +37,7 @@ export interface ModelRow {
 
 const KIB = 1024;
 
-const ALWAYS: ModelThinking = { mode: "always", efforts: [] };
+const ALWAYS_THINKING: ModelThinking = { mode: "always", efforts: [] };
 const K3_THINKING: ModelThinking = { mode: "always", efforts: ["low", "high", "max"] };
 
 function staticRow(id: string, name: string, more: Partial<ModelRow> = {}): ModelRow {
@@ -49,7 +49,7 @@ function staticRow(id: string, name: string, more: Partial<ModelRow> = {}): Mode
     images: true,
     video: false,
     tools: true,
-    thinking: ALWAYS,
+    thinking: ALWAYS_THINKING,
     assumed: true,
     ...more,
   };

@@ -46,7 +46,10 @@ const fileSchema = z.object({
 });
 
 // What a file held when it was last read; a stamp tells whether it still does.
-const seen = new Map<string, { readonly stamp: string; readonly list: ModelList | undefined }>();
+const cachedFiles = new Map<
+  string,
+  { readonly stamp: string; readonly list: ModelList | undefined }
+>();
 
 function fileOf(loginKey: string): string {
   return path.join(pluginStateDir(), FOLDER, `${loginKey}.json`);
@@ -58,14 +61,14 @@ function readFile(file: string): ModelList | undefined {
     return undefined;
   }
   const stamp = `${String(stat.mtimeMs)} ${String(stat.ino)} ${String(stat.size)}`;
-  const known = seen.get(file);
+  const known = cachedFiles.get(file);
   if (known?.stamp === stamp) {
     return known.list;
   }
   const list: ModelList | undefined = fileSchema.safeParse(
     parseJson(readFileSync(file, "utf8")),
   ).data;
-  seen.set(file, { stamp, list });
+  cachedFiles.set(file, { stamp, list });
   return list;
 }
 

@@ -14,16 +14,23 @@ type ThinkingProfile = NonNullable<
 type LevelId = ThinkingProfile["levels"][number]["id"];
 
 /** The host's levels that can be an effort, weakest first. */
-const RANKED = ["minimal", "low", "medium", "high", "xhigh", "max"] as const satisfies LevelId[];
+const RANKED_LEVELS = [
+  "minimal",
+  "low",
+  "medium",
+  "high",
+  "xhigh",
+  "max",
+] as const satisfies LevelId[];
 
 /** The level that stands for on, where a model knows no efforts. */
-const ON = { id: "low", label: "on" } as const satisfies ThinkingProfile["levels"][number];
-const OFF = { id: "off" } as const satisfies ThinkingProfile["levels"][number];
+const ON_LEVEL = { id: "low", label: "on" } as const satisfies ThinkingProfile["levels"][number];
+const OFF_LEVEL = { id: "off" } as const satisfies ThinkingProfile["levels"][number];
 /** The level that leaves the effort to the account. */
-const ACCOUNT = "adaptive" as const satisfies LevelId;
+const ACCOUNT_LEVEL = "adaptive" as const satisfies LevelId;
 
 function effortLevels(thinking: ModelThinking): LevelId[] {
-  return RANKED.filter((level) => thinking.efforts.includes(level));
+  return RANKED_LEVELS.filter((level) => thinking.efforts.includes(level));
 }
 
 /**
@@ -35,19 +42,22 @@ export function thinkingProfile({
   assumed,
 }: Pick<ModelRow, "thinking" | "assumed">): ThinkingProfile {
   if (thinking.mode === "none") {
-    return { levels: [OFF], defaultLevel: OFF.id };
+    return { levels: [OFF_LEVEL], defaultLevel: OFF_LEVEL.id };
   }
   const efforts = effortLevels(thinking);
-  const on = efforts.length === 0 ? [ON] : efforts.map((id) => ({ id }));
+  const on = efforts.length === 0 ? [ON_LEVEL] : efforts.map((id) => ({ id }));
   const preferred = efforts.find((level) => level === thinking.defaultEffort);
   const wordless =
     preferred === undefined && efforts.length > 0 ? thinking.defaultEffort : undefined;
   const account =
-    assumed === true || wordless !== undefined ? [{ id: ACCOUNT, label: wordless ?? "auto" }] : [];
+    assumed === true || wordless !== undefined
+      ? [{ id: ACCOUNT_LEVEL, label: wordless ?? "auto" }]
+      : [];
   return {
-    levels: [...(thinking.mode === "toggle" ? [OFF] : []), ...on, ...account],
+    levels: [...(thinking.mode === "toggle" ? [OFF_LEVEL] : []), ...on, ...account],
     // Without a default from the server, the middle of the list, as the Kimi Code CLI does.
-    defaultLevel: account[0]?.id ?? preferred ?? efforts[Math.floor(efforts.length / 2)] ?? ON.id,
+    defaultLevel:
+      account[0]?.id ?? preferred ?? efforts[Math.floor(efforts.length / 2)] ?? ON_LEVEL.id,
     preserveWhenCatalogReasoningFalse: true,
   };
 }
@@ -76,11 +86,13 @@ export function thinkingRequest(
     return { on: false };
   }
   const efforts = effortLevels(thinking);
-  if (level === ACCOUNT || efforts.length === 0) {
+  if (level === ACCOUNT_LEVEL || efforts.length === 0) {
     return { on: true, effort: thinking.defaultEffort };
   }
-  const rank = off ? -1 : RANKED.findIndex((known) => known === level);
-  const wanted = rank === -1 && !off ? RANKED.length : rank;
-  const below = efforts.filter((effort) => RANKED.findIndex((known) => known === effort) <= wanted);
+  const rank = off ? -1 : RANKED_LEVELS.findIndex((known) => known === level);
+  const wanted = rank === -1 && !off ? RANKED_LEVELS.length : rank;
+  const below = efforts.filter(
+    (effort) => RANKED_LEVELS.findIndex((known) => known === effort) <= wanted,
+  );
   return { on: true, effort: below.at(-1) ?? efforts[0] };
 }

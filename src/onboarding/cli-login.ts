@@ -21,7 +21,7 @@ import {
 import { profileForLogin } from "./login-profile.ts";
 import {
   checkConfigWritable,
-  reportFailure,
+  showFailure,
   saveUnattended,
   type UnattendedCheck,
 } from "./unattended.ts";
@@ -51,7 +51,7 @@ export async function runCliLoginNonInteractive(
     }
     return config;
   } catch (error) {
-    return reportFailure(ctx, error);
+    return showFailure(ctx, error);
   }
 }
 
@@ -65,7 +65,7 @@ export async function checkCliLoginNonInteractive(ctx: UnattendedCheck): Promise
     }
     return true;
   } catch (error) {
-    reportFailure(ctx, error);
+    showFailure(ctx, error);
     return false;
   }
 }

@@ -21,7 +21,7 @@ import { terminalQr } from "./qr.ts";
 import { unattendedEndpoints } from "./region.ts";
 import {
   checkConfigWritable,
-  reportFailure,
+  showFailure,
   saveUnattended,
   type UnattendedCheck,
 } from "./unattended.ts";
@@ -132,7 +132,7 @@ export async function runDeviceCodeNonInteractive(
   try {
     return await signIn(ctx, canceled.signal, deps);
   } catch (error) {
-    return reportFailure(ctx, error, canceled.signal.aborted ? EXIT_CANCELED : 1);
+    return showFailure(ctx, error, canceled.signal.aborted ? EXIT_CANCELED : 1);
   }
 }
 
@@ -144,7 +144,7 @@ export async function checkDeviceCodeNonInteractive(ctx: UnattendedCheck): Promi
     checkHomesWritable(pluginStateDir());
     return true;
   } catch (error) {
-    reportFailure(ctx, error);
+    showFailure(ctx, error);
     return false;
   }
 }

@@ -63,7 +63,7 @@ export async function saveUnattended(
  *
  * @throws what is no {@link KimiError}
  */
-export function reportFailure(
+export function showFailure(
   { runtime }: Pick<UnattendedCheck, "runtime">,
   error: unknown,
   exitCode = 1,

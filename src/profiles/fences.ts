@@ -24,7 +24,7 @@ import { pollUntil } from "../host/poll-until.ts";
 import { providerAuthSdk } from "../host/sdk.ts";
 
 /** How long the host may take to make its marker permanent, in ms. */
-const SETTLE_LIMIT_MS = 10_000;
+const FENCE_FAILS_WITHIN_MS = 10_000;
 /** How long a profile that cannot be healed yet is looked at again, in ms; the host waits for its fence as long. */
 const RECHECK_LIMIT_MS = 120_000;
 
@@ -114,7 +114,7 @@ function healedProfile<T extends OAuthProfile>(profile: T): T | "locked" | undef
 }
 
 /** A write to a store that no caller waits for; its failure leaves the store as it was. */
-function update(place: ProfilePlace, profileId: string, updater: Updater): void {
+function updateStore(place: ProfilePlace, profileId: string, updater: Updater): void {
   providerAuthSdk()
     .updateAuthProfileStoreWithLock({ ...place, profileId, updater })
     .catch(() => undefined);
@@ -129,7 +129,7 @@ type Updater = Parameters<
  * writes these accounts before its function returns, so the next reader finds it healed.
  */
 function healPersonal(profileId: string, found: OAuthProfile, healed: Profile): void {
-  update({}, profileId, (store) => {
+  updateStore({}, profileId, (store) => {
     if (!isSameFence(store.profiles[profileId], found)) {
       return false;
     }
@@ -141,7 +141,7 @@ function healPersonal(profileId: string, found: OAuthProfile, healed: Profile): 
 
 /** Ends the cooldown that the host imposed when the fence became permanent. */
 function endCooldown(profileId: string, place: ProfilePlace): void {
-  update(place, profileId, (store) => {
+  updateStore(place, profileId, (store) => {
     if (store.usageStats?.[profileId] === undefined) {
       return false;
     }
@@ -158,7 +158,7 @@ export function healProfiles(): void {
   }
   const first = healOnce();
   if (first === "locked" || first === "failed") {
-    pollUntil(RECHECK_LIMIT_MS, () => lookAgain(isFenced) !== "locked");
+    pollUntil(RECHECK_LIMIT_MS, () => healAgain(isFenced) !== "locked");
   }
 }
 
@@ -168,7 +168,7 @@ export function healProfiles(): void {
  * @throws an error when a store failed, so that it is not asked again at once: a busy one blocks the
  *   thread for seconds
  */
-function lookAgain(isMeant: (profile: OAuthProfile) => boolean): HealResult {
+function healAgain(isMeant: (profile: OAuthProfile) => boolean): HealResult {
   const result = healOnce(isMeant);
   if (result === "failed") {
     throw new Error("a profile store could not be used");
@@ -182,5 +182,5 @@ function lookAgain(isMeant: (profile: OAuthProfile) => boolean): HealResult {
  * without it, each turn reads the home and says what is wrong.
  */
 export function clearComingFence(): void {
-  pollUntil(SETTLE_LIMIT_MS, () => lookAgain(isFenceFailed) === "healed");
+  pollUntil(FENCE_FAILS_WITHIN_MS, () => healAgain(isFenceFailed) === "healed");
 }

@@ -17,7 +17,7 @@ import { REGIONS } from "../protocol/endpoints.ts";
 import { profilesIn, profileStoreDirs } from "../host/profile-places.ts";
 import { isBeingClaimed, unclaimedMark } from "../logins/openclaw-home.ts";
 import {
-  ASIDE,
+  ASIDE_ENDING,
   asideSince,
   bringBack,
   deleteFiles,
@@ -41,7 +41,7 @@ const GRACE_MS = 60 * 60_000;
 const ASIDE_MS = 24 * 60 * 60_000;
 
 /** What the stores say. */
-interface Naming {
+interface NamedHomes {
   /** Stores that name a slot. */
   readonly named: ReadonlyMap<string, readonly (string | undefined)[]>;
   /** Stores that could not be read; any of them may name any slot. */
@@ -51,7 +51,7 @@ interface Naming {
 }
 
 /** A home is taken away by its files alone; its endpoints do not matter. */
-function homeOf(slot: string): Home {
+function homeInSlot(slot: string): Home {
   return makeHome("openclaw", pluginStateDir(), slot, REGIONS["mainland-cn"]);
 }
 
@@ -72,7 +72,7 @@ function canHoldStore(agentDir: string | undefined): boolean {
 }
 
 /** Reads every store that is known: listed, configured, or noted beside a home. */
-function readNaming(config: OpenClawConfig, homes: readonly Home[]): Naming {
+function readNamedHomes(config: OpenClawConfig, homes: readonly Home[]): NamedHomes {
   const sdk = providerAuthSdk();
   const noted = homes.flatMap((home) => readStores(home).stores).map((store) => store || undefined);
   const named = new Map<string, (string | undefined)[]>();
@@ -107,7 +107,11 @@ function ageMs(file: string): number {
 }
 
 /** True when a home that no store names may go. */
-function mayGo(home: Home, { inDoubt, isUnseen }: Naming, wasBeingClaimed: boolean): boolean {
+function mayBePutAside(
+  home: Home,
+  { inDoubt, isUnseen }: NamedHomes,
+  wasBeingClaimed: boolean,
+): boolean {
   const { stores, claimed } = readStores(home);
   if (claimed) {
     // Signed out, unless one of its own stores cannot be read; what others are like does not matter.
@@ -129,7 +133,7 @@ function replacedPersonalHomes(): Home[] {
       const [found] = profilesIn({ profileId });
       // An account that cannot be seen may still be there.
       const now: unknown = found?.[1];
-      return isKimiProfile(now) && openClawSlotOf(now) !== slot ? [homeOf(slot)] : [];
+      return isKimiProfile(now) && openClawSlotOf(now) !== slot ? [homeInSlot(slot)] : [];
     } catch {
       return [];
     }
@@ -146,7 +150,7 @@ function clearLeftovers(): void {
   }
   const homes = new Set(
     names
-      .filter((name) => name.endsWith(".json") || name.endsWith(ASIDE))
+      .filter((name) => name.endsWith(".json") || name.endsWith(ASIDE_ENDING))
       .map((name) => name.replace(/\.json(?:\.removed)?$/, "")),
   );
   deleteFiles(
@@ -163,7 +167,10 @@ function clearLeftovers(): void {
 }
 
 /** Runs one step; what goes wrong there costs that step, and the next look tries again. */
-async function each<T>(items: readonly T[], act: (item: T) => Promise<boolean>): Promise<number> {
+async function countDone<T>(
+  items: readonly T[],
+  act: (item: T) => Promise<boolean>,
+): Promise<number> {
   let count = 0;
   for (const item of items) {
     try {
@@ -181,8 +188,8 @@ async function each<T>(items: readonly T[], act: (item: T) => Promise<boolean>):
  * @returns how many were put aside
  */
 export async function sweepHomes(config: OpenClawConfig): Promise<number> {
-  const homes = slotsWith(pluginStateDir(), ".json", LOGIN_SLOT).map(homeOf);
-  const aside = slotsWith(pluginStateDir(), ASIDE, LOGIN_SLOT).map(homeOf);
+  const homes = slotsWith(pluginStateDir(), ".json", LOGIN_SLOT).map(homeInSlot);
+  const aside = slotsWith(pluginStateDir(), ASIDE_ENDING, LOGIN_SLOT).map(homeInSlot);
   // Asked before the profiles are read: a sign-in that is over by then has stored its profile.
   const claiming = new Set(homes.filter(isBeingClaimed));
   const personal = replacedPersonalHomes();
@@ -190,9 +197,9 @@ export async function sweepHomes(config: OpenClawConfig): Promise<number> {
   if (homes.length + aside.length + personal.length === 0) {
     return 0;
   }
-  const naming = readNaming(config, [...homes, ...aside]);
+  const namedHomes = readNamedHomes(config, [...homes, ...aside]);
   for (const home of [...homes, ...aside]) {
-    const stores = naming.named.get(home.slot) ?? [];
+    const stores = namedHomes.named.get(home.slot) ?? [];
     for (const agentDir of stores) {
       noteStore(home, agentDir, true);
     }
@@ -201,8 +208,8 @@ export async function sweepHomes(config: OpenClawConfig): Promise<number> {
       deleteFiles([unclaimedMark(home)]);
     }
   }
-  const unnamed = (home: Home): boolean => !naming.named.has(home.slot);
-  await each(aside.filter(unnamed), async (home) => {
+  const unnamed = (home: Home): boolean => !namedHomes.named.has(home.slot);
+  await countDone(aside.filter(unnamed), async (home) => {
     const sinceMs = asideSince(home);
     return (
       sinceMs !== undefined &&
@@ -210,6 +217,8 @@ export async function sweepHomes(config: OpenClawConfig): Promise<number> {
       (await removeHome(home))
     );
   });
-  const lost = homes.filter((home) => unnamed(home) && mayGo(home, naming, claiming.has(home)));
-  return await each([...lost, ...personal], putAside);
+  const lost = homes.filter(
+    (home) => unnamed(home) && mayBePutAside(home, namedHomes, claiming.has(home)),
+  );
+  return await countDone([...lost, ...personal], putAside);
 }

@@ -9,7 +9,7 @@ import { PROVIDER_ID } from "../constants.ts";
 import { ownerLabel } from "../messages.ts";
 import type { Credential } from "../logins/credential.ts";
 import { bindingOf, type Home, homeOfBinding } from "../logins/homes.ts";
-import { presentHome } from "../logins/openclaw-home.ts";
+import { homeInStateDir } from "../logins/openclaw-home.ts";
 import { isKimiProfile, NO_TOKEN, type OAuthProfile } from "../host/profile-shape.ts";
 import { providerAuthSdk } from "../host/sdk.ts";
 import { pluginStateDir } from "../host/state.ts";
@@ -24,7 +24,7 @@ const LONG_EXPIRED_MS = 1_000;
  */
 export function homeOfProfile(profile: OAuthProfile, env: Env): Home {
   const named = homeOfBinding(profile, env);
-  return named.kind === "openclaw" ? presentHome(named, pluginStateDir()) : named;
+  return named.kind === "openclaw" ? homeInStateDir(named, pluginStateDir()) : named;
 }
 
 /**
@@ -90,7 +90,7 @@ export function projected<T extends OAuthProfile>(
   };
 }
 
-/** True when a profile already shows what its home holds. */
+/** True when a profile already has what its home holds. */
 export function isCurrent(profile: OAuthProfile, credential: Credential): boolean {
   return (
     profile.access === credential.accessToken &&

@@ -1,7 +1,7 @@
 /**
- * When a home's tokens are shown in its profile.
+ * When a home's tokens are projected into its profile.
  *
- * A one-shot command shows them at once. In the gateway many runs can meet an expired profile together,
+ * A one-shot command projects them at once. In the gateway many runs can meet an expired profile together,
  * and the host then writes to its store twice, for the one refresh that it makes. A
  * concurrent run survives two writes during its read and fails on a third. So the gateway waits until
  * both are done, and projects once for all runs that asked in the meantime; usually nothing is left to
@@ -16,7 +16,7 @@ import { providerAuthSdk } from "../host/sdk.ts";
 import { isCurrent, projected, readProfile } from "./profiles.ts";
 
 /**
- * Shows a home's tokens in its profile, so that the host sees their true expiry.
+ * Projects a home's tokens into its profile, so that the host sees their true expiry.
  *
  * A fence stays: the refresh that put it there settles it. A profile that got another home or account
  * since then stays, too.
@@ -29,13 +29,13 @@ async function projectToStore(
   bound: OAuthProfile,
   credential: Credential,
 ): Promise<void> {
-  const isMeant = (profile: OAuthProfile): boolean =>
+  const mayProject = (profile: OAuthProfile): boolean =>
     profile.authFlow === bound.authFlow &&
     profile.accountId === bound.accountId &&
     !isFenced(profile) &&
     !isCurrent(profile, credential);
   const before = readProfile(agentDir, profileId);
-  if (before === undefined || !isMeant(before)) {
+  if (before === undefined || !mayProject(before)) {
     return;
   }
   await providerAuthSdk().updateAuthProfileStoreWithLock({
@@ -43,7 +43,7 @@ async function projectToStore(
     profileId,
     updater: (store) => {
       const profile = store.profiles[profileId];
-      if (profile?.type !== "oauth" || !isKimiProfile(profile) || !isMeant(profile)) {
+      if (profile?.type !== "oauth" || !isKimiProfile(profile) || !mayProject(profile)) {
         return false;
       }
       store.profiles[profileId] = projected(profile, credential);
@@ -55,16 +55,16 @@ async function projectToStore(
 /** How long the gateway waits, in ms. */
 const DELAY_MS = 5_000;
 
-/** Profiles that wait to be shown. */
-function waiting(): Set<string> {
+/** Profiles whose projection waits. */
+function waitingProjections(): Set<string> {
   return processState("projections", () => new Set<string>());
 }
 
 /**
- * Shows tokens in a profile, now or in a while; never throws, because a run does not depend on it.
+ * Projects tokens into a profile, now or in a while; never throws, because a run does not depend on it.
  *
- * @param bound - the profile; nothing is shown in one that belongs to another home or account by then
- * @param current - gives the tokens at the time of writing, or throws when there are none to show
+ * @param bound - the profile; nothing is projected into one that belongs to another home or account by then
+ * @param current - gives the tokens at the time of writing, or throws when there are none
  */
 export async function projectWhenQuiet(
   agentDir: string | undefined,
@@ -72,7 +72,7 @@ export async function projectWhenQuiet(
   bound: OAuthProfile,
   current: () => Credential,
 ): Promise<void> {
-  const show = async (): Promise<void> => {
+  const project = async (): Promise<void> => {
     try {
       await projectToStore(agentDir, profileId, bound, current());
     } catch {
@@ -80,15 +80,15 @@ export async function projectWhenQuiet(
     }
   };
   if (!isLongLived()) {
-    await show();
+    await project();
     return;
   }
   const key = [agentDir, profileId, bound.authFlow, bound.accountId].join("\0");
-  if (!waiting().has(key)) {
-    waiting().add(key);
+  if (!waitingProjections().has(key)) {
+    waitingProjections().add(key);
     setTimeout(() => {
-      waiting().delete(key);
-      void show();
+      waitingProjections().delete(key);
+      void project();
     }, DELAY_MS).unref();
   }
 }

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { tagOf } from "../../src/logins/credential.ts";
 import {
   checkOwner,
-  lookAt,
+  lastLookAt,
   notWritable,
   overwrite,
   reserve,
@@ -292,7 +292,7 @@ describe("new tokens", () => {
     const next = rotated(home);
     const place = await reserve(home, read(home));
     await writeFile(home.file, '{"access_token":"","refresh_token":""}');
-    expect(lookAt(home, "rt-1")).toBe("same");
+    expect(lastLookAt(home, "rt-1")).toBe("same");
     expect(await place.store(next, sleep)).toBe("placed");
     expect(await stored(home)).toMatchObject({ refresh_token: "rt-2" });
     expect(pauses).toEqual([]);

@@ -12,7 +12,7 @@ import {
   isBeingClaimed,
   makeFolders,
   newOpenClawHome,
-  presentHome,
+  homeInStateDir,
   unclaimedMark,
 } from "../../src/logins/openclaw-home.ts";
 import {
@@ -165,18 +165,18 @@ describe("a home whose profile was not seen yet", () => {
 describe("the home that a profile names", () => {
   it("is where it says, or in the state folder that is in use when that one is gone", async () => {
     const elsewhere = path.join(path.dirname(stateDir), "elsewhere");
-    expect(presentHome(home, stateDir)).toBe(home);
-    expect(presentHome(home, elsewhere)).toMatchObject({
+    expect(homeInStateDir(home, stateDir)).toBe(home);
+    expect(homeInStateDir(home, elsewhere)).toMatchObject({
       dir: elsewhere,
       slot: home.slot,
       kind: "openclaw",
     });
     await mkdir(stateDir);
-    expect(presentHome(home, elsewhere)).toBe(home);
+    expect(homeInStateDir(home, elsewhere)).toBe(home);
   });
 
   it("is refused with other addresses", () => {
-    expect(() => presentHome({ ...home, endpoints: REGIONS["mainland-cn"] }, stateDir)).toThrow(
+    expect(() => homeInStateDir({ ...home, endpoints: REGIONS["mainland-cn"] }, stateDir)).toThrow(
       expect.objectContaining({ code: "login_missing" }),
     );
   });

@@ -112,7 +112,7 @@ export class Alternatives {
       return [{ shape: ANYTHING }];
     }
     const target = this.#target(schema);
-    if (isRecord(target) && (this.#ignoresSiblings || isBare(schema))) {
+    if (isRecord(target) && (this.#ignoresSiblings || isBareReference(schema))) {
       return [{ shape: ANYTHING, target }];
     }
     const below = new Set(path).add(schema);
@@ -162,10 +162,10 @@ export class Alternatives {
   }
 
   #join(left: Alternative, right: Alternative, path: ReadonlySet<unknown>): readonly Alternative[] {
-    if (isFree(left)) {
+    if (takesEverything(left)) {
       return [withNotes(right, left.shape.notes)];
     }
-    if (isFree(right)) {
+    if (takesEverything(right)) {
       return [left];
     }
     return this.opened(left, path).flatMap((one) =>
@@ -178,7 +178,7 @@ export class Alternatives {
 }
 
 /** Names that say nothing of what a reference takes. */
-const BESIDE_REF: ReadonlySet<string> = new Set([
+const BARE_REFERENCE_KEYS: ReadonlySet<string> = new Set([
   "$ref",
   "$schema",
   "$id",
@@ -194,12 +194,12 @@ const BESIDE_REF: ReadonlySet<string> = new Set([
   "writeOnly",
 ]);
 
-function isBare(schema: Schema): boolean {
-  return Object.keys(schema).every((key) => BESIDE_REF.has(key));
+function isBareReference(schema: Schema): boolean {
+  return Object.keys(schema).every((key) => BARE_REFERENCE_KEYS.has(key));
 }
 
 /** True for an alternative that takes everything. */
-function isFree({ shape, target }: Alternative): boolean {
+function takesEverything({ shape, target }: Alternative): boolean {
   return (
     target === undefined &&
     shape.types === undefined &&

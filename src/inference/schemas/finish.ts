@@ -4,17 +4,17 @@ import type { Conversion } from "./conversion.ts";
 import { childrenOf, mapChildren, type Node, type Place } from "./nodes.ts";
 
 /** From this size on, in characters of JSON, a schema is told once that occurs several times. */
-const LARGE = 12_000;
+const LARGE_SCHEMA_LENGTH = 12_000;
 /** Smallest schema that is worth a definition, in characters of JSON. */
-const WORTH = 200;
+const MIN_SHARED_LENGTH = 200;
 /** About the length of a reference. */
-const REFERENCE = 32;
+const REFERENCE_LENGTH = 32;
 /** Longest hint about a pattern, in characters of JSON; a longer one is left out. */
 const MAX_PATTERN = 2_000;
 
-const PREFIX = "#/$defs/";
+const DEFS_PREFIX = "#/$defs/";
 
-class Finish {
+class DocumentWriter {
   readonly #conversion: Conversion;
   /** Definitions by name. */
   readonly #named: Map<string, Node>;
@@ -35,7 +35,7 @@ class Finish {
 
   /** The whole document. */
   document(root: Node): Node {
-    if (this.#sizeWith([root, ...this.#named.values()]) > LARGE) {
+    if (this.#sizeWith([root, ...this.#named.values()]) > LARGE_SCHEMA_LENGTH) {
       this.#share([root, ...this.#named.values()]);
     }
     const body = this.#build(root);
@@ -79,11 +79,13 @@ class Finish {
     const sizes = new Map<Node, number>();
     for (const node of order) {
       const size = childrenOf(node).reduce(
-        (sum, [child]) => sum + (this.#shared.has(child) ? REFERENCE : (sizes.get(child) ?? 0)),
+        (sum, [child]) =>
+          sum + (this.#shared.has(child) ? REFERENCE_LENGTH : (sizes.get(child) ?? 0)),
         ownSize(node),
       );
       sizes.set(node, size);
-      const isWorth = (uses.get(node) ?? 0) > 1 && size > WORTH && !roots.includes(node);
+      const isWorth =
+        (uses.get(node) ?? 0) > 1 && size > MIN_SHARED_LENGTH && !roots.includes(node);
       if (isWorth && !this.#conversion.nodes.hasSlash(node)) {
         this.#shared.set(node, this.#conversion.freshName(node.title));
       }
@@ -113,7 +115,7 @@ class Finish {
       return this.#build(child);
     }
     this.#define(name, child);
-    return { $ref: `${PREFIX}${name}` };
+    return { $ref: `${DEFS_PREFIX}${name}` };
   }
 
   #define(name: string, node: Node): void {
@@ -128,7 +130,7 @@ class Finish {
     if (reference === "#") {
       return node;
     }
-    const name = reference.slice(PREFIX.length);
+    const name = reference.slice(DEFS_PREFIX.length);
     const target = this.#named.get(name);
     if (target === undefined) {
       return this.#conversion.nodes.any();
@@ -162,19 +164,19 @@ function ownSize(node: Node): number {
 }
 
 /** Whether a value can be complete without coming back to a schema that is on the way already. */
-function ends(node: Node | undefined, root: Node, path: ReadonlySet<string>): boolean {
+function canEnd(node: Node | undefined, root: Node, path: ReadonlySet<string>): boolean {
   if (node === undefined) {
     return true;
   }
   const reference = node.$ref;
   if (typeof reference === "string") {
     return (
-      !path.has(reference) && ends(targetOf(reference, root), root, new Set(path).add(reference))
+      !path.has(reference) && canEnd(targetOf(reference, root), root, new Set(path).add(reference))
     );
   }
   const branches = node.anyOf;
   if (branches !== undefined) {
-    return branches.some((branch) => ends(branch, root, path));
+    return branches.some((branch) => canEnd(branch, root, path));
   }
   const { type } = node;
   if (type === "object") {
@@ -182,11 +184,11 @@ function ends(node: Node | undefined, root: Node, path: ReadonlySet<string>): bo
     return (
       required.length === 0 ||
       Object.keys(properties).length === 0 ||
-      required.some((name) => ends(properties[name], root, path))
+      required.some((name) => canEnd(properties[name], root, path))
     );
   }
   return type === "array" && node.items !== undefined
-    ? ends(node.items, root, path)
+    ? canEnd(node.items, root, path)
     : isTyped(node);
 }
 
@@ -195,7 +197,7 @@ function isTyped(node: Node): boolean {
 }
 
 function targetOf(reference: string, root: Node): Node | undefined {
-  return reference === "#" ? root : root.$defs?.[reference.slice(PREFIX.length)];
+  return reference === "#" ? root : root.$defs?.[reference.slice(DEFS_PREFIX.length)];
 }
 
 /**
@@ -203,7 +205,7 @@ function targetOf(reference: string, root: Node): Node | undefined {
  * alone is in the way, its keywords go.
  */
 function withEnd(node: Node, root: Node, any: Node): Node {
-  if (ends(node, root, new Set())) {
+  if (canEnd(node, root, new Set())) {
     return node;
   }
   const { type, anyOf, properties = {}, required = [], ...rest } = node;
@@ -230,7 +232,7 @@ function withEnd(node: Node, root: Node, any: Node): Node {
 function withWaysOut(root: Node, any: Node): Node {
   const verdicts = new Map<string, boolean>();
   const isEndless = (reference: string): boolean => {
-    const known = verdicts.get(reference) ?? ends({ $ref: reference }, root, new Set());
+    const known = verdicts.get(reference) ?? canEnd({ $ref: reference }, root, new Set());
     verdicts.set(reference, known);
     return !known;
   };
@@ -256,8 +258,8 @@ function withWaysOut(root: Node, any: Node): Node {
 }
 
 /** Writes a converted root out, with its definitions. */
-export function finished(root: Node, conversion: Conversion): Node {
-  const document = new Finish(conversion).document(root);
+export function writeDocument(root: Node, conversion: Conversion): Node {
+  const document = new DocumentWriter(conversion).document(root);
   return JSON.stringify(document).includes('"$ref"')
     ? withWaysOut(document, conversion.nodes.any())
     : document;

@@ -8,7 +8,7 @@
 
 import { isRecord } from "../../json.ts";
 import { mentions, type Schema } from "./references.ts";
-import { NOTES, type TypeName } from "./shape.ts";
+import { ANNOTATIONS, type TypeName } from "./shape.ts";
 
 /** A schema as Kimi takes it. */
 export interface Node {
@@ -35,9 +35,9 @@ const MANY_VALUES = 250;
 const MAX_VALUES_LENGTH = 7_500;
 
 /** What may stand beside a list of types at `strict`. */
-const WORDS: ReadonlySet<string> = new Set(["description", "title"]);
+const ANNOTATIONS_BESIDE_TYPES: ReadonlySet<string> = new Set(["description", "title"]);
 
-const NOTE_KEYS: ReadonlySet<string> = new Set(NOTES);
+const NOTE_KEYS: ReadonlySet<string> = new Set(ANNOTATIONS);
 
 /** Every type, with one name for the two of numbers. */
 const ALL_TYPES: readonly TypeName[] = ["string", "number", "boolean", "object", "array", "null"];
@@ -97,7 +97,7 @@ function without(node: Node, test: (key: string) => boolean): Node {
 }
 
 function hasOnlyWords(notes: Schema): boolean {
-  return Object.keys(notes).every((key) => WORDS.has(key));
+  return Object.keys(notes).every((key) => ANNOTATIONS_BESIDE_TYPES.has(key));
 }
 
 /** Makes schemas, each one once. */
@@ -211,7 +211,7 @@ export class Nodes {
 
   #union(branches: readonly Node[], notes: Schema): Node {
     // A keyword, other than words, may not stand beside a union and in it.
-    const clashes = (key: string): boolean => key in notes && !WORDS.has(key);
+    const clashes = (key: string): boolean => key in notes && !ANNOTATIONS_BESIDE_TYPES.has(key);
     return this.intern({
       anyOf: branches.map((branch) =>
         Object.keys(branch).some(clashes) ? this.intern(without(branch, clashes)) : branch,
@@ -297,7 +297,7 @@ export class Nodes {
 
   #annotatePlain(branches: readonly Node[], notes: Schema): Node {
     const types = this.#typesOf(branches);
-    const words = without(notes, (key) => !WORDS.has(key));
+    const words = without(notes, (key) => !ANNOTATIONS_BESIDE_TYPES.has(key));
     return this.isAny(types) ? this.any(words) : this.intern({ ...types, ...words });
   }
 }

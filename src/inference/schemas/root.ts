@@ -2,13 +2,13 @@
 
 import { Alternatives } from "./alternatives.ts";
 import { Conversion } from "./conversion.ts";
-import { finished } from "./finish.ts";
+import { writeDocument } from "./finish.ts";
 import type { Node } from "./nodes.ts";
 import type { Schema } from "./references.ts";
 import { ANYTHING, keywordsFor, notesOf, type Shape } from "./shape.ts";
 
 /** Most sets of required properties that are told in words. */
-const MAX_TOLD = 8;
+const MAX_SETS_IN_WORDS = 8;
 
 function takesObjects({ types }: Shape): boolean {
   return types?.has("object") !== false;
@@ -30,7 +30,7 @@ function anyOf(schemas: Iterable<unknown>): unknown {
 }
 
 /** One shape for the objects that any of these take. */
-function joined(shapes: readonly Shape[]): Shape {
+function joinedShape(shapes: readonly Shape[]): Shape {
   const [first = ANYTHING, ...others] = shapes;
   if (others.length === 0) {
     return first;
@@ -61,24 +61,27 @@ function joined(shapes: readonly Shape[]): Shape {
   };
 }
 
-function listed(names: Iterable<string>): string {
+function listOfNames(names: Iterable<string>): string {
   return [...names].map((name) => `"${name}"`).join(", ");
 }
 
 /** What the root cannot say in keywords, in words for the model. */
-function words(shapes: readonly Shape[], hidden: readonly string[], given: unknown): string {
-  const sets = [...new Set(shapes.map(({ required }) => listed(required)))];
+function rootNote(shapes: readonly Shape[], hidden: readonly string[], given: unknown): string {
+  const sets = [...new Set(shapes.map(({ required }) => listOfNames(required)))];
   return [
     ...(typeof given === "string" && given !== "" ? [given] : []),
-    ...(sets.length > 1 && sets.length <= MAX_TOLD && !sets.includes("")
+    ...(sets.length > 1 && sets.length <= MAX_SETS_IN_WORDS && !sets.includes("")
       ? [`Needs one of these sets of properties: ${sets.join("; or ")}.`]
       : []),
-    ...(hidden.length === 0 ? [] : [`Also takes: ${listed(hidden)}.`]),
+    ...(hidden.length === 0 ? [] : [`Also takes: ${listOfNames(hidden)}.`]),
   ].join("\n");
 }
 
 /** The root behind references that stand alone, and what is said on the way. */
-function behind(root: Schema, alternatives: Alternatives): { root: Schema; notes: Schema } {
+function rootBehindReferences(
+  root: Schema,
+  alternatives: Alternatives,
+): { root: Schema; notes: Schema } {
   let current = root;
   let notes = notesOf(root);
   for (const seen = new Set<Schema>(); !seen.has(current);) {
@@ -104,14 +107,14 @@ export interface ObjectSchema {
  * How closely a schema is looked at, in subschemas: at first at all of it, then, where unions that lead
  * to each other make too much of it, at the outer parts.
  */
-const STEPS = [8_000, 1_000, 100, 10];
+const SUBSCHEMA_LIMITS = [8_000, 1_000, 100, 10];
 /** Longest result, in characters of JSON, for parameters that are not that long themselves. */
 const MAX_LENGTH = 50_000;
 
 /** Converts a tool's parameters; never throws for what JSON can hold. */
 export function objectSchema(document: Schema): ObjectSchema {
-  let result = convertWithin(document, STEPS[0] ?? 0);
-  for (const steps of STEPS.slice(1)) {
+  let result = convertWithin(document, SUBSCHEMA_LIMITS[0] ?? 0);
+  for (const steps of SUBSCHEMA_LIMITS.slice(1)) {
     const { length } = JSON.stringify(result.schema);
     if (length <= MAX_LENGTH || length <= 2 * lengthOf(document)) {
       return result;
@@ -132,14 +135,14 @@ function lengthOf(document: Schema): number {
 
 function convertWithin(document: Schema, maxSteps: number): ObjectSchema {
   const alternatives = new Alternatives(document, maxSteps);
-  const { root, notes } = behind(document, alternatives);
+  const { root, notes } = rootBehindReferences(document, alternatives);
   const all = alternatives.of(root).flatMap((one) => alternatives.opened(one));
   const shapes = all.filter(takesObjects);
   const isWhole = all.length > 0 && all.every(takesObjectsOnly);
   const conversion = new Conversion(root, alternatives, isWhole ? root : undefined);
-  const shape = joined(shapes);
+  const shape = joinedShape(shapes);
   const { members, undeclared: hidden } = conversion.object(shape);
-  const description = words(shapes, hidden, notes["description"]);
+  const description = rootNote(shapes, hidden, notes["description"]);
   const { description: _given, default: _default, examples: _examples, ...rest } = notes;
   const node: Node = {
     type: "object",
@@ -149,5 +152,5 @@ function convertWithin(document: Schema, maxSteps: number): ObjectSchema {
     ...conversion.opaque(keywordsFor(shape.keywords, "object")),
     ...members,
   };
-  return { schema: finished(node, conversion), undeclared: hidden };
+  return { schema: writeDocument(node, conversion), undeclared: hidden };
 }

@@ -14,7 +14,7 @@ export const TYPES = ["string", "number", "integer", "boolean", "object", "array
 export type TypeName = (typeof TYPES)[number];
 
 /** Keywords for what a schema says beside its constraints. */
-export const NOTES = [
+export const ANNOTATIONS = [
   "description",
   "title",
   "default",
@@ -39,7 +39,7 @@ const STRING = [
 ];
 const NUMBER = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"];
 /** Keywords that count for each type. */
-const EVERY = ["not", "if", "then", "else"];
+const KEYWORDS_OF_EVERY_TYPE = ["not", "if", "then", "else"];
 
 const KEYWORDS: Readonly<Record<TypeName, readonly string[]>> = {
   object: [...OBJECT, ...OBJECT_SCHEMAS],
@@ -50,24 +50,27 @@ const KEYWORDS: Readonly<Record<TypeName, readonly string[]>> = {
   boolean: [],
   null: [],
 };
-const ALL_KEYWORDS: ReadonlySet<string> = new Set([...Object.values(KEYWORDS).flat(), ...EVERY]);
+const ALL_KEYWORDS: ReadonlySet<string> = new Set([
+  ...Object.values(KEYWORDS).flat(),
+  ...KEYWORDS_OF_EVERY_TYPE,
+]);
 
 /** Keywords that mean something together only. */
-const UNITS: readonly (readonly string[])[] = [
+const KEYWORD_GROUPS: readonly (readonly string[])[] = [
   ["if", "then", "else"],
   ["contains", "minContains", "maxContains"],
   ["items", "prefixItems", "additionalItems"],
 ];
 
 /** The smaller or the larger of two bounds is the narrower one. */
-const LARGER: ReadonlySet<string> = new Set([
+const LARGER_IS_NARROWER: ReadonlySet<string> = new Set([
   "minimum",
   "exclusiveMinimum",
   "minLength",
   "minItems",
   "minProperties",
 ]);
-const SMALLER: ReadonlySet<string> = new Set([
+const SMALLER_IS_NARROWER: ReadonlySet<string> = new Set([
   "maximum",
   "exclusiveMaximum",
   "maxLength",
@@ -108,7 +111,8 @@ function typesOf(value: unknown): ReadonlySet<TypeName> | undefined {
 
 /** The keywords of one type, or of all of them. */
 export function keywordsFor(keywords: Schema, type: TypeName | undefined): Schema {
-  const mine = type === undefined ? ALL_KEYWORDS : new Set([...KEYWORDS[type], ...EVERY]);
+  const mine =
+    type === undefined ? ALL_KEYWORDS : new Set([...KEYWORDS[type], ...KEYWORDS_OF_EVERY_TYPE]);
   return Object.fromEntries(Object.entries(keywords).filter(([key]) => mine.has(key)));
 }
 
@@ -135,7 +139,7 @@ function withNumericBounds(schema: Schema): Schema {
 }
 
 function isSound(key: string, value: unknown): boolean {
-  if (LARGER.has(key) || SMALLER.has(key)) {
+  if (LARGER_IS_NARROWER.has(key) || SMALLER_IS_NARROWER.has(key)) {
     return isNumber(value);
   }
   return key === "pattern" || key === "format" ? typeof value === "string" : value !== undefined;
@@ -144,7 +148,7 @@ function isSound(key: string, value: unknown): boolean {
 /** What a schema says beside its constraints: words, a default, examples. */
 export function notesOf(schema: Schema): Schema {
   return Object.fromEntries(
-    NOTES.filter(
+    ANNOTATIONS.filter(
       (key) =>
         Object.hasOwn(schema, key) &&
         (typeof schema[key] === "string" || (key !== "description" && key !== "title")),
@@ -204,10 +208,10 @@ function bothValues(
     : left.filter((value) => right.some((other) => isDeepStrictEqual(value, other)));
 }
 
-type Both = (left: unknown, right: unknown) => unknown;
+type JoinValues = (left: unknown, right: unknown) => unknown;
 
-function bothKeywords(left: Schema, right: Schema, both: Both): Schema {
-  const taken = new Set(UNITS.filter((unit) => unit.some((key) => key in left)).flat());
+function bothKeywords(left: Schema, right: Schema, both: JoinValues): Schema {
+  const taken = new Set(KEYWORD_GROUPS.filter((unit) => unit.some((key) => key in left)).flat());
   const merged: Record<string, unknown> = { ...left };
   for (const [key, value] of Object.entries(right)) {
     const mine = left[key];
@@ -216,9 +220,9 @@ function bothKeywords(left: Schema, right: Schema, both: Both): Schema {
         merged[key] = value;
       }
     } else if (isNumber(mine) && isNumber(value)) {
-      merged[key] = LARGER.has(key)
+      merged[key] = LARGER_IS_NARROWER.has(key)
         ? Math.max(mine, value)
-        : SMALLER.has(key)
+        : SMALLER_IS_NARROWER.has(key)
           ? Math.min(mine, value)
           : mine;
     } else if (key === "additionalProperties") {
@@ -242,7 +246,7 @@ function isPlainItems(keywords: Schema): boolean {
  * @param both - joins two subschemas
  * @returns `undefined` when no value can be both
  */
-export function joinShapes(left: Shape, right: Shape, both: Both): Shape | undefined {
+export function joinShapes(left: Shape, right: Shape, both: JoinValues): Shape | undefined {
   const types = bothTypes(left.types, right.types);
   const values = bothValues(left.values, right.values);
   if (types?.size === 0 || values?.length === 0) {
