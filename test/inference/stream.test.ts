@@ -16,7 +16,7 @@ type Call = Parameters<StreamFn>;
 type Options = NonNullable<Call[2]>;
 
 const NONE = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0, total: 0 };
-const REFUSED = "401 Invalid Authentication";
+const REJECTED = "401 Invalid Authentication";
 
 function message(more: Partial<Message> = {}): Message {
   return {
@@ -125,9 +125,9 @@ describe("a wrapped model call", () => {
     expect(bearer(calls[0] as Call)).toBe(`Bearer ${(await login.access()).accessToken}`);
   });
 
-  it("is sent once more with a renewed bearer, and nothing of the refusal is seen", async () => {
+  it("is sent once more with a renewed bearer, and nothing of the rejection is seen", async () => {
     const { calls, events } = await run([
-      [START, failed(REFUSED)],
+      [START, failed(REJECTED)],
       [START, DONE],
     ]);
     expect(events).toEqual([START, DONE]);
@@ -135,8 +135,8 @@ describe("a wrapped model call", () => {
     expect(standIn.count("token")).toBe(1);
   });
 
-  it("says that Kimi rejects the token only when a renewed one is refused as well", async () => {
-    const { calls, result } = await run([[failed(REFUSED)], [failed(REFUSED)]]);
+  it("says that Kimi rejects the token only when a renewed one is rejected as well", async () => {
+    const { calls, result } = await run([[failed(REJECTED)], [failed(REJECTED)]]);
     expect(calls).toHaveLength(2);
     expect(result).toMatchObject({
       stopReason: "error",
@@ -222,7 +222,7 @@ describe("a wrapped model call", () => {
     const controller = new AbortController();
     const answered = Promise.withResolvers<void>();
     standIn.failAlways("token", { kind: "gate", gate: answered.promise });
-    const running = run([[failed(REFUSED)], [DONE]], { signal: controller.signal });
+    const running = run([[failed(REJECTED)], [DONE]], { signal: controller.signal });
     await standIn.waitFor("token");
     controller.abort(new Error("stopped"));
     const { calls, events, result } = await running;
@@ -249,8 +249,8 @@ describe("a wrapped model call", () => {
   });
 
   it("is left alone in a run without one of our logins", async () => {
-    const { calls, events } = await run([[failed(REFUSED)]], { headers: {} });
-    expect([calls.length, events]).toEqual([1, [failed(REFUSED)]]);
+    const { calls, events } = await run([[failed(REJECTED)]], { headers: {} });
+    expect([calls.length, events]).toEqual([1, [failed(REJECTED)]]);
     expect(bearer(calls[0] as Call)).toBeUndefined();
   });
 });

@@ -113,7 +113,7 @@ describe.each(TROUBLES)("%s", (_what, fault, code, message) => {
     expect(standIn.reusedRefreshTokens).toBe(0);
   });
 
-  it("is not hidden when Kimi has refused the current token", async () => {
+  it("is not hidden when Kimi has rejected the current token", async () => {
     const { home, pair } = await signedIn(standIn, "kimi-code-cli", { ageMs: 60_000 });
     standIn.failAlways("token", fault);
     const error = await failureOf(

@@ -213,7 +213,7 @@ describe("an aging token", () => {
   });
 });
 
-describe("a token that Kimi has just refused", () => {
+describe("a token that Kimi has just rejected", () => {
   it("is refreshed exactly once, however many callers report it", async () => {
     const { home, pair } = await signedIn(standIn, "kimi-code-cli", { ageMs: 60_000 });
     const login = open(home);
@@ -276,7 +276,7 @@ describe("a token that Kimi has just refused", () => {
     expect(next.accessToken).not.toBe(accessToken);
   });
 
-  it("is refreshed again when the next one is refused too", async () => {
+  it("is refreshed again when the next one is rejected too", async () => {
     const { home, pair } = await signedIn(standIn, "kimi-code-cli", { ageMs: 60_000 });
     const login = open(home);
     const second = await login.access({ rejectedAccessToken: pair.access_token });
@@ -291,7 +291,7 @@ describe("a token that Kimi has just refused", () => {
     const lock = await tryHomeLock(home);
     const login = open(home);
     const plain = login.access();
-    // A peer's token arrives, which somebody else has just seen refused.
+    // A peer's token arrives, which somebody else has just seen rejected.
     const peer = standIn.issueLogin();
     const forced = login.access({ rejectedAccessToken: peer.access_token });
     await writeLogin(home, peer, { issuedAtMs: standIn.clock.now() });

@@ -62,7 +62,7 @@ describe("four processes with twenty callers each, on one home,", () => {
       });
     });
 
-    it("make one refresh when Kimi has refused their token", async () => {
+    it("make one refresh when Kimi has rejected their token", async () => {
       const { home, pair } = await signedIn(standIn, kind, { ageMs: 60_000 });
       const order = { home, callers: 20, rejectedAccessToken: pair.access_token };
       const results = await runTogether(processes, order);

@@ -1,4 +1,4 @@
-/** One transaction when others act, the disk fails or Kimi refuses, at each point where that may happen. */
+/** One transaction when others act, the disk fails or Kimi rejects the token, at each point where that may happen. */
 import fs, { existsSync } from "node:fs";
 import fsp from "node:fs/promises";
 import { chmod, chown, mkdir, rename, rm, rmdir, writeFile } from "node:fs/promises";
@@ -212,7 +212,7 @@ describe("a process that may wait for a reply", () => {
     expect(standIn.login(pair.refresh_token)?.refreshCount).toBe(1);
   });
 
-  it("is waited for before a refusal is believed", async () => {
+  it("is waited for before a rejection is believed", async () => {
     const { home } = await expired("kimi-cli");
     standIn.endLogin();
     deps.sleep = async () => {
@@ -356,7 +356,7 @@ describe("tokens that could not be written earlier", () => {
   });
 });
 
-async function refused(
+async function rejected(
   kind: (typeof KINDS)[number],
   act: (home: Home) => Promise<unknown>,
   request: RefreshRequest = REQUEST,
@@ -370,13 +370,13 @@ async function refused(
   return { home, work: refreshOnce(home, deps, request) };
 }
 
-describe("a refusal of Kimi's", () => {
+describe("a rejection of Kimi's", () => {
   it.each([
     ["kimi-cli", 1_000],
     ["kimi-code-cli", 150],
     ["openclaw", 150],
   ] as const)("of the %s home is believed after %i ms", async (kind, ms) => {
-    const { home, work } = await refused(kind, async () => undefined);
+    const { home, work } = await rejected(kind, async () => undefined);
     expect(await failureOf(work)).toMatchObject({ code: "login_ended" });
     expect(deps.pauses).toEqual([ms]);
     expect(standIn.count("token")).toBe(1);
@@ -385,7 +385,7 @@ describe("a refusal of Kimi's", () => {
 
   it("is not believed when a peer has put fresh tokens there", async () => {
     const fresh = standIn.issueLogin();
-    const { work } = await refused("openclaw", (home) =>
+    const { work } = await rejected("openclaw", (home) =>
       writeLogin(home, standIn.issueLogin(), { issuedAtMs: standIn.clock.now() }),
     );
     const { credential } = await work;
@@ -394,7 +394,7 @@ describe("a refusal of Kimi's", () => {
   });
 
   it("is asked about again when the peer's tokens have ended too", async () => {
-    const { work } = await refused("openclaw", (home) =>
+    const { work } = await rejected("openclaw", (home) =>
       writeLogin(home, standIn.issueLogin(), { issuedAtMs: standIn.clock.now() - LIFETIME_MS }),
     );
     expect(await failureOf(work)).toMatchObject({
@@ -405,7 +405,7 @@ describe("a refusal of Kimi's", () => {
 
   it("is told as what it is when the peer's tokens are another account's", async () => {
     const claims = Buffer.from(JSON.stringify({ user_id: "other" })).toString("base64url");
-    const { work } = await refused(
+    const { work } = await rejected(
       "openclaw",
       (home) =>
         writeLogin(
@@ -419,13 +419,13 @@ describe("a refusal of Kimi's", () => {
   });
 
   it("is a sign-out where the owner has signed out by then", async () => {
-    const { work } = await refused("kimi-cli", (home) => rm(home.file));
+    const { work } = await rejected("kimi-cli", (home) => rm(home.file));
     expect(await failureOf(work)).toMatchObject({ code: "login_missing" });
   });
 
   it("is not believed while the home cannot be read", async () => {
     let fault: Disposable | undefined;
-    const { work } = await refused("openclaw", async (home) => {
+    const { work } = await rejected("openclaw", async (home) => {
       const { openSync } = fs;
       fault = withFs({
         openSync: ((file: string, ...rest: [number]) => {
@@ -442,7 +442,7 @@ describe("a refusal of Kimi's", () => {
   });
 
   it("is believed where the file is damaged by then", async () => {
-    const { work } = await refused("openclaw", (home) => writeFile(home.file, "half"));
+    const { work } = await rejected("openclaw", (home) => writeFile(home.file, "half"));
     expect(await failureOf(work)).toMatchObject({ code: "login_ended" });
   });
 });

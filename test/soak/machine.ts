@@ -28,7 +28,7 @@ export type Mode = "lossless" | "harsh";
 /** Who takes part in a moment. */
 export interface Moment {
   readonly callers: number;
-  /** Kimi has just refused the access token that they use. */
+  /** Kimi has just rejected the access token that they use. */
   readonly rejected: boolean;
   readonly peer: boolean;
   /** A process that lives for one turn. */

@@ -136,7 +136,7 @@ export class Network extends Dispatcher {
     return reply;
   }
 
-  /** Kimi refuses this access token from now on. */
+  /** Kimi rejects this access token from now on. */
   revoke(accessToken: string, refreshToken: string): void {
     this.#tokens.revoke(accessToken);
     const chain = this.#chains.get(refreshToken);
