@@ -8,7 +8,7 @@ const LOST_THE_RACE = /^internal error$|^No credentials found for profile/;
  * Lets callers ask at the same time, each in a session of its own.
  *
  * The host writes to its store twice for a refresh. A run whose read of the store met both gives up ("Auth profile
- * store changed during its runtime read"), whatever the provider; so whoever hears that asks again, as a client does.
+ * store changed during its runtime read"), whatever the provider; so a caller that hears that asks again, as a client does.
  *
  * @returns for each caller whether it was answered, and the text
  */

@@ -14,7 +14,7 @@ const [url = "", mode] = process.argv.slice(2);
 const packages = new Set<string>();
 
 // The host has these loaded before it loads a plugin, and reads its profiles in any case; its first look costs it
-// half a second, whoever asks for it.
+// half a second, with any plugin.
 await import("openclaw/plugin-sdk/plugin-entry");
 await import("openclaw/plugin-sdk/state-paths");
 const { ensureAuthProfileStore } = await import("openclaw/plugin-sdk/provider-auth");

@@ -100,7 +100,7 @@ describe.each(KINDS)("the %s home that cannot be written", (kind) => {
   });
 });
 
-/** Whether a small disk of our own can be had; it needs root, and a container may forbid it all the same. */
+/** Whether a small disk of our own can be had; it needs root, and a container may forbid even that. */
 function canMount(): boolean {
   if (process.platform !== "linux" || !isRoot) {
     return false;

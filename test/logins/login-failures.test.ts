@@ -378,12 +378,12 @@ describe.skipIf(process.platform === "win32")("new tokens that cannot be written
     expect(login.isBusy).toBe(false);
   });
 
-  it("are forgotten when the owner signs in anew", async () => {
+  it("are forgotten when the owner signs in again", async () => {
     const { home, login } = await unsaved({ ageMs: LIFETIME_MS, rejected: false });
     await chmod(path.dirname(home.file), 0o700);
-    const anew = standIn.issueLogin();
-    await writeLogin(home, anew, { issuedAtMs: standIn.clock.now() });
-    expect(await login.access()).toMatchObject({ accessToken: anew.access_token });
+    const newLogin = standIn.issueLogin();
+    await writeLogin(home, newLogin, { issuedAtMs: standIn.clock.now() });
+    expect(await login.access()).toMatchObject({ accessToken: newLogin.access_token });
     expect(standIn.count("token")).toBe(1);
   });
 });

@@ -52,7 +52,7 @@ function tombstoneText(home: Home): string {
 /** Runs an access, and something else between its request and the answer; the server has acted by then. */
 async function during(
   home: Home,
-  meanwhile: () => Promise<unknown>,
+  act: () => Promise<unknown>,
   options: AccessOptions = {},
 ): Promise<Credential> {
   const gate = Promise.withResolvers<void>();
@@ -60,7 +60,7 @@ async function during(
   const work = new Login(home, deps).access(options);
   work.catch(() => undefined);
   await standIn.waitFor("token");
-  await meanwhile();
+  await act();
   gate.resolve();
   return await work;
 }
@@ -68,13 +68,13 @@ async function during(
 /** Runs an access that has to wait for the lock, and something else before it gets it. */
 async function whileWaiting(
   home: Home,
-  meanwhile: () => Promise<unknown>,
+  act: () => Promise<unknown>,
   options: AccessOptions = {},
 ): Promise<Credential> {
   const lock = await tryHomeLock(home);
   const work = new Login(home, deps).access(options);
   work.catch(() => undefined);
-  await meanwhile();
+  await act();
   await lock?.release();
   return await work;
 }
@@ -178,22 +178,24 @@ describe("a tombstone", () => {
 
 describe.each(KINDS)("a new login in the %s home", (kind) => {
   let home: Home;
-  let anew: TokenReply;
+  let newLogin: TokenReply;
 
   beforeEach(async () => {
     ({ home } = await signedIn(standIn, kind, { ageMs: LIFETIME_MS }));
-    anew = standIn.issueLogin();
+    newLogin = standIn.issueLogin();
   });
 
-  function signInAnew(): Promise<void> {
-    return writeLogin(home, anew, { issuedAtMs: standIn.clock.now() });
+  function signInAgain(): Promise<void> {
+    return writeLogin(home, newLogin, { issuedAtMs: standIn.clock.now() });
   }
 
   /** True if a caller got the new login, and the home still holds it. */
   async function isKept(work: Promise<Credential>): Promise<boolean> {
     const { accessToken, refreshToken } = await work;
     const file = await stored(home);
-    const same = [accessToken, file["access_token"]].every((token) => token === anew.access_token);
+    const same = [accessToken, file["access_token"]].every(
+      (token) => token === newLogin.access_token,
+    );
     const live = [refreshToken, file["refresh_token"]].every((token) =>
       standIn.isLiveRefresh(String(token)),
     );
@@ -201,21 +203,21 @@ describe.each(KINDS)("a new login in the %s home", (kind) => {
   }
 
   it("that is made during a refresh of the old one is kept", async () => {
-    expect(await isKept(during(home, signInAnew))).toBe(true);
+    expect(await isKept(during(home, signInAgain))).toBe(true);
   });
 
   it("that is made while Kimi rejects the old one is kept", async () => {
     standIn.endLogin();
-    anew = standIn.issueLogin();
-    expect(await isKept(during(home, signInAnew))).toBe(true);
+    newLogin = standIn.issueLogin();
+    expect(await isKept(during(home, signInAgain))).toBe(true);
   });
 
   it("that is saved a moment after Kimi rejected the old one is adopted", async () => {
     standIn.endLogin();
-    anew = standIn.issueLogin();
+    newLogin = standIn.issueLogin();
     const sleep = async (ms: number): Promise<void> => {
       deps.pauses.push(ms);
-      await signInAnew();
+      await signInAgain();
     };
     expect(await isKept(new Login(home, { ...deps, sleep }).access())).toBe(true);
     expect(deps.pauses).toEqual([kind === "kimi-cli" ? 1_000 : 150]);
@@ -224,11 +226,11 @@ describe.each(KINDS)("a new login in the %s home", (kind) => {
 
   it("that has already expired is refreshed in its turn", async () => {
     standIn.endLogin();
-    anew = standIn.issueLogin();
+    newLogin = standIn.issueLogin();
     const renewed = await during(home, () =>
-      writeLogin(home, anew, { issuedAtMs: standIn.clock.now() - LIFETIME_MS }),
+      writeLogin(home, newLogin, { issuedAtMs: standIn.clock.now() - LIFETIME_MS }),
     );
-    expect(standIn.login(anew.refresh_token)).toMatchObject({
+    expect(standIn.login(newLogin.refresh_token)).toMatchObject({
       refreshCount: 1,
       accessToken: renewed.accessToken,
     });

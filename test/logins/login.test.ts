@@ -180,7 +180,7 @@ describe("an aging token", () => {
     expect(standIn.tokenRequests()).toHaveLength(1);
   });
 
-  it("is served at once in a process that lives on, and refreshed once meanwhile", async () => {
+  it("is served at once in a process that lives on, and refreshed once in the background", async () => {
     const { home, pair } = await signedIn(standIn, "kimi-code-cli", {
       ageMs: LIFETIME_MS / 2 + 1_000,
     });
@@ -286,7 +286,7 @@ describe("a token that Kimi has just rejected", () => {
     expect(standIn.tokenRequests()).toHaveLength(2);
   });
 
-  it("is refreshed anew when a refresh under way ends with that same token", async () => {
+  it("is refreshed again when a refresh under way ends with that same token", async () => {
     const { home, pair } = await signedIn(standIn, "kimi-code-cli", { ageMs: LIFETIME_MS });
     const lock = await tryHomeLock(home);
     const login = open(home);
@@ -308,7 +308,7 @@ describe("a token that Kimi has just rejected", () => {
 });
 
 describe("a caller who gives up", () => {
-  it("gets the reason, and the refresh is finished and kept all the same", async () => {
+  it("gets the reason, and the refresh is finished and kept anyway", async () => {
     const { home, pair } = await signedIn(standIn, "kimi-code-cli", { ageMs: LIFETIME_MS });
     const gate = Promise.withResolvers<void>();
     standIn.failNext("token", { kind: "gate", gate: gate.promise, at: "after" });

@@ -156,7 +156,7 @@ describe("between making room and sending", () => {
     });
   });
 
-  it("a file in place of the Python CLI's lock file is locked anew", async () => {
+  it("a file in place of the Python CLI's lock file is locked again", async () => {
     const { home, pair } = await expired("kimi-cli");
     const headers = vi.spyOn(deps, "headers");
     using _act = atSync(1, () => {

@@ -91,7 +91,7 @@ describe("a home's tokens are shown in the profile", () => {
 
   it("never at the cost of a run", async () => {
     await projectWhenQuiet(undefined, PROFILE, BOUND, () => {
-      throw new Error("signed out meanwhile");
+      throw new Error("signed out since then");
     });
     expect(shown()).toBe("old");
   });

@@ -109,7 +109,7 @@ describe("a request", () => {
     expect(error.message).toContain("it did not answer in time");
   });
 
-  it("that its caller gives up during the reply is given up, whoever makes do with less", async () => {
+  it("that its caller gives up during the response is given up, even by a caller that makes do with less", async () => {
     const leaving = new AbortController();
     const request = await listen((_request, response) => {
       response.writeHead(200);

@@ -364,7 +364,7 @@ export class Machine implements Disposable {
   /** A caller was told that the login is over. */
   #end(message: string): void {
     if (this.network.isLive(this.#stored().refresh_token)) {
-      // Whoever was told so before the owner signed in anew, or the Python CLI was faster without its lock.
+      // The caller was told so before the owner signed in again, or the Python CLI was faster without its lock.
       if (this.#mode === "lossless") {
         this.problem(`called over while it lives: ${message}`);
       }

@@ -23,7 +23,7 @@ const { values } = parseArgs({
 const seed = Number(values.seed ?? freshSeed());
 const days = Number(values.days);
 const from = Number(values.from);
-// Whoever replays one day has no use for the others' turns.
+// A replay of one day does not need the rotations.
 const rotations = Number(values.rotations ?? (from === 0 ? 200 : 0));
 
 console.log(`seed ${String(seed)}`);

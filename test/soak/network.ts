@@ -30,7 +30,7 @@ export type Trouble =
   /** The reply takes this long. */
   | { readonly kind: "slow"; readonly ms: number };
 
-/** Forms of a reply that can be read all the same. */
+/** Odd forms of a response that can still be read. */
 export type OddForm = "gzip" | "br" | "mark" | "cut" | "created";
 
 /** Where a doomed process dies on its way through the network. */

@@ -43,7 +43,7 @@ export class Actor {
     return this.#alive && this.#calls > 0 && this.#waits === 0;
   }
 
-  /** Runs something as this process; `undefined` when the process dies meanwhile. */
+  /** Runs something as this process; `undefined` when the process dies before the end. */
   async run<T>(work: () => Promise<T>): Promise<T | undefined> {
     this.#calls += 1;
     try {
@@ -138,7 +138,7 @@ export class Timeline {
         await this.#nextChange();
         continue;
       }
-      // Whoever has only to think, and nothing to wait for, does so in no time.
+      // A caller that only thinks and waits for nothing takes no time.
       await immediate();
       if (state.done || this.#anyoneWorks()) {
         continue;

@@ -73,7 +73,7 @@ export class FaultPlan {
     this.#planned.push({ route, fault, left: times, when });
   }
 
-  /** The fault for this request; a counted one goes before one that stands for good. */
+  /** The fault for this request; a counted one goes before a permanent one. */
   take(request: RecordedRequest): Fault | undefined {
     const fits = this.#planned.filter((plan) => plan.route === request.route && plan.when(request));
     const chosen = fits.find((plan) => Number.isFinite(plan.left)) ?? fits[0];

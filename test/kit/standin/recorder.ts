@@ -122,7 +122,7 @@ export class Recorder {
     };
     if (!isDone()) {
       this.#waiters.push({ isDone, reject });
-      // Whoever stops waiting before the server closes has no use for the rejection.
+      // A caller that stops waiting before the server closes does not need the rejection.
       promise.catch(() => undefined);
     }
     return promise;

@@ -122,7 +122,7 @@ describe("tokens", () => {
     });
   });
 
-  it("ends a login for good, and leaves the logins of other accounts", async () => {
+  it("ends a login, and leaves the logins of other accounts", async () => {
     standIn.createAccount({ id: "user-2" });
     const mine = standIn.issueLogin();
     const other = standIn.issueLogin("user-2");
