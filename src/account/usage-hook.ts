@@ -6,7 +6,8 @@ import { describeHome } from "./doctor.ts";
 import { bindLogin, type BoundLogin } from "../profiles/bound-login.ts";
 import { isKimiError, type KimiError } from "../protocol/errors.ts";
 import { planOf } from "./plan.ts";
-import { type ExtraCredit, fetchUsages, type UsageWindow } from "./usage.ts";
+import type { ExtraCredit } from "./extra-credit.ts";
+import { fetchUsages, type UsageWindow } from "./usage.ts";
 
 type AuthHook = NonNullable<ProviderPlugin["resolveUsageAuth"]>;
 type AuthContext = Parameters<AuthHook>[0];

@@ -9,6 +9,8 @@ import { z } from "zod";
 import { say } from "../messages.ts";
 import type { BoundLogin } from "../profiles/bound-login.ts";
 import { KimiError } from "../protocol/errors.ts";
+import { creditOf, type ExtraCredit, walletSchema } from "./extra-credit.ts";
+import { number, parseTime, time } from "./wire-values.ts";
 
 /** A window of the plan. */
 export interface UsageWindow {
@@ -17,15 +19,6 @@ export interface UsageWindow {
   readonly usedPercent?: number | undefined;
   /** When it starts again, ms since the epoch. */
   readonly resetsAtMs?: number | undefined;
-}
-
-/** Extra credit beside the plan; amounts in the currency's main unit. */
-export interface ExtraCredit {
-  readonly left: number;
-  readonly currency: string;
-  readonly usedThisMonth?: number | undefined;
-  /** Absent when nothing limits the month. */
-  readonly monthlyLimit?: number | undefined;
 }
 
 /** What the account has used. */
@@ -40,61 +33,26 @@ const MAX_RATIO = 1.5;
 const TOLERANCE = 5;
 /** How long a window that should have started again is still believed, in ms. */
 const STALE_MS = 60_000;
-/** Units of a wallet's fixed-point amount in one cent. */
-const UNITS_PER_CENT = 1_000_000;
-
-const number = z
-  .union([z.number(), z.string().trim().min(1).transform(Number)])
-  .pipe(z.number())
-  .optional();
-/** A number, or its decimal text. */
-const numeric = number.catch(undefined);
-const time = z.string().max(64).optional().catch(undefined);
-
-const ratioEntry = z.object({ used_ratio: numeric, reset_time: time }).optional().catch(undefined);
+const ratioEntry = z.object({ used_ratio: number, reset_time: time }).optional().catch(undefined);
 
 const countEntry = z.object({
-  used: numeric,
-  limit: numeric,
-  remaining: numeric,
+  used: number,
+  limit: number,
+  remaining: number,
   resetTime: time,
   reset_time: time,
   resetAt: time,
   reset_at: time,
-  resetIn: numeric,
-  reset_in: numeric,
-  ttl: numeric,
+  resetIn: number,
+  reset_in: number,
+  ttl: number,
 });
 type CountEntry = z.infer<typeof countEntry>;
 
 const windowSchema = z.object({
-  duration: numeric,
+  duration: number,
   timeUnit: z.string().optional().catch(undefined),
 });
-const money = z
-  .object({
-    currency: z
-      .string()
-      .regex(/^[A-Z]{3}$/)
-      .optional()
-      .catch(undefined),
-    priceInCents: numeric,
-  })
-  .optional()
-  .catch(undefined);
-
-const walletSchema = z.object({
-  // The server leaves out members that are zero or false.
-  balance: z.object({
-    type: z.literal("BOOSTER"),
-    amount: numeric,
-    amountLeft: number.transform((left) => left ?? 0),
-  }),
-  monthlyChargeLimitEnabled: z.boolean().optional().catch(undefined),
-  monthlyChargeLimit: money,
-  monthlyUsed: money,
-});
-
 const responseSchema = z.object({
   usages: z
     .object({
@@ -110,12 +68,6 @@ const responseSchema = z.object({
   boosterWallet: walletSchema.optional().catch(undefined),
 });
 type UsagesResponse = z.infer<typeof responseSchema>;
-
-function parseTime(value: string | undefined): number | undefined {
-  // Some responses count nanoseconds, which `Date` does not read.
-  const ms = value === undefined ? Number.NaN : Date.parse(value.replace(/(\.\d{3})\d+/, "$1"));
-  return Number.isFinite(ms) && ms > 0 ? ms : undefined;
-}
 
 function percentOfRatio(ratio: number | undefined): number | undefined {
   return ratio === undefined || ratio < 0 || ratio > MAX_RATIO
@@ -243,35 +195,6 @@ function merge(windows: readonly UsageWindow[]): UsageWindow[] {
   return (["5h", "7d", "month"] as const).flatMap((id) => byId.get(id) ?? []);
 }
 
-/** Cents of a fixed-point amount; a part of a cent counts as one. */
-function cents(units: number): number {
-  return units > 0 && units < UNITS_PER_CENT ? 1 : Math.round(units / UNITS_PER_CENT);
-}
-
-function creditOf(response: UsagesResponse): ExtraCredit | undefined {
-  const wallet = response.boosterWallet;
-  const { amount, amountLeft } = wallet?.balance ?? {};
-  if (
-    wallet === undefined ||
-    amount === undefined ||
-    amountLeft === undefined ||
-    amount <= 0 ||
-    amountLeft > amount
-  ) {
-    return undefined;
-  }
-  const limit = wallet.monthlyChargeLimit?.priceInCents;
-  const used = wallet.monthlyUsed?.priceInCents;
-  return {
-    left: cents(Math.max(0, amountLeft)) / 100,
-    currency: wallet.monthlyChargeLimit?.currency ?? wallet.monthlyUsed?.currency ?? "USD",
-    ...(used === undefined || used < 0 ? {} : { usedThisMonth: used / 100 }),
-    ...(wallet.monthlyChargeLimitEnabled !== true || limit === undefined || limit <= 0
-      ? {}
-      : { monthlyLimit: limit / 100 }),
-  };
-}
-
 /**
  * Reads the response.
  *
@@ -285,7 +208,7 @@ export function parseUsages(value: unknown, nowMs: number): Usages | undefined {
     return undefined;
   }
   const windows = merge([...ratioWindows(parsed.data, nowMs), ...countWindows(parsed.data, nowMs)]);
-  const credit = creditOf(parsed.data);
+  const credit = creditOf(parsed.data.boosterWallet);
   // An account may have no window at all, which the newer shape says with an empty object.
   const isUsages = windows.length > 0 || credit !== undefined || parsed.data.usages !== undefined;
   return isUsages ? { windows, credit } : undefined;

@@ -6,10 +6,10 @@
 import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
-import { DEFAULT_PROFILE_ID, PROVIDER_ID } from "../constants.ts";
+import { DEFAULT_PROFILE_ID } from "../constants.ts";
 import { noticeOnce, requestHeaders } from "../host/installation.ts";
 import { isLongLived } from "../host/lifetime.ts";
-import { hasTokens, isKimiProfile, type OAuthProfile } from "../host/profile-shape.ts";
+import { hasTokens, type OAuthProfile } from "../host/profile-shape.ts";
 import { providerAuthSdk } from "../host/sdk.ts";
 import { parseJson } from "../json.ts";
 import { type AnswerFacts, answers, ofProfile, type ProfileName } from "../messages.ts";
@@ -26,7 +26,13 @@ import { siteOf } from "../protocol/endpoints.ts";
 import { KimiError } from "../protocol/errors.ts";
 import { exchange, type HttpResponse, type HttpRequest } from "../protocol/http.ts";
 import { accountMemory, noteIfEnded } from "./login-notes.ts";
-import { accountName, homeOfProfile, readProfile } from "./profiles.ts";
+import {
+  accountName,
+  firstProfile,
+  hasSeveralProfiles,
+  homeOfProfile,
+  readProfile,
+} from "./profiles.ts";
 
 /** A request below the login's API base. */
 export interface ApiRequest extends Omit<HttpRequest, "url"> {
@@ -246,28 +252,6 @@ export function bindProfile(
     ...place,
     profile,
   });
-}
-
-/** True where a sentence has to say which account it means. */
-function hasSeveralProfiles(agentDir: string | undefined): boolean {
-  const store = providerAuthSdk().ensureAuthProfileStore(agentDir, { allowKeychainPrompt: false });
-  return Object.values<unknown>(store.profiles).filter(isKimiProfile).length > 1;
-}
-
-/** The first profile of this provider in the user's order, with its id. */
-function firstProfile(
-  agentDir: string | undefined,
-  config: OpenClawConfig | undefined,
-): readonly [string, OAuthProfile] | undefined {
-  const store = providerAuthSdk().ensureAuthProfileStore(agentDir, { allowKeychainPrompt: false });
-  const order = store.order?.[PROVIDER_ID] ?? config?.auth?.order?.[PROVIDER_ID] ?? [];
-  for (const profileId of [...order, ...Object.keys(store.profiles)]) {
-    const profile: unknown = store.profiles[profileId];
-    if (isKimiProfile(profile)) {
-      return [profileId, profile];
-    }
-  }
-  return undefined;
 }
 
 /**

@@ -3,6 +3,7 @@
  * is found again from them.
  */
 
+import type { OpenClawConfig } from "openclaw/plugin-sdk/provider-auth";
 import type { Account } from "../protocol/account-id.ts";
 import { CLIENT_ID, type Env, regionLabel, tokenEndpointOf } from "../protocol/endpoints.ts";
 import { PROVIDER_ID } from "../constants.ts";
@@ -40,6 +41,28 @@ export function readProfile(
   const store = providerAuthSdk().ensureAuthProfileStore(agentDir, options);
   const profile: unknown = store.profiles[profileId];
   return isKimiProfile(profile) ? profile : undefined;
+}
+
+/** True where this provider has several profiles, so that a sentence has to say which account it means. */
+export function hasSeveralProfiles(agentDir: string | undefined): boolean {
+  const store = providerAuthSdk().ensureAuthProfileStore(agentDir, { allowKeychainPrompt: false });
+  return Object.values<unknown>(store.profiles).filter(isKimiProfile).length > 1;
+}
+
+/** The first profile of this provider in the user's order, with its id. */
+export function firstProfile(
+  agentDir: string | undefined,
+  config: OpenClawConfig | undefined,
+): readonly [string, OAuthProfile] | undefined {
+  const store = providerAuthSdk().ensureAuthProfileStore(agentDir, { allowKeychainPrompt: false });
+  const order = store.order?.[PROVIDER_ID] ?? config?.auth?.order?.[PROVIDER_ID] ?? [];
+  for (const profileId of [...order, ...Object.keys(store.profiles)]) {
+    const profile: unknown = store.profiles[profileId];
+    if (isKimiProfile(profile)) {
+      return [profileId, profile];
+    }
+  }
+  return undefined;
 }
 
 /** Where a login is, as the lists of the host show it behind the profile's id. */

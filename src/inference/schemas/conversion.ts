@@ -3,7 +3,8 @@
 import { isRecord, listOf } from "../../json.ts";
 import { type Alternative, Alternatives } from "./alternatives.ts";
 import { hasBraces, type Node, Nodes } from "./nodes.ts";
-import { mentions, type Schema } from "./references.ts";
+import { withoutReferring } from "./opaque-keywords.ts";
+import type { Schema } from "./references.ts";
 import { keywordsFor, notesOf, type Shape, type TypeName } from "./shape.ts";
 
 /** Deeper nesting than this takes everything. */
@@ -18,32 +19,10 @@ const RESERVED: ReadonlySet<string> = new Set([
   "additionalProperties",
 ]);
 
-/** Keywords whose schemas the validator does not look into; they go out as they came. */
-const OPAQUE: readonly (readonly string[])[] = [
-  ["not"],
-  ["if", "then", "else"],
-  ["contains", "minContains", "maxContains"],
-  ["propertyNames"],
-  ["dependentSchemas"],
-  ["dependentRequired"],
-];
-
 /** A schema that leads back to itself, and the name by which it is told once. */
 export interface Definition {
   readonly name: string;
   node: Node | undefined;
-}
-
-function isReferring(value: unknown): boolean {
-  return mentions(value, (name) => name === "$ref" || name === "$dynamicRef");
-}
-
-/** Keywords without those whose schemas refer to others. */
-function withoutReferring(keywords: Schema): Schema {
-  const refused = new Set(
-    OPAQUE.filter((unit) => unit.some((key) => isReferring(keywords[key]))).flat(),
-  );
-  return Object.fromEntries(Object.entries(keywords).filter(([key]) => !refused.has(key)));
 }
 
 function isEverything(schema: unknown): boolean {
@@ -215,17 +194,6 @@ export class Conversion {
       ...(isObject ? this.object(shape).members : {}),
       ...(isArray ? this.#items({ items, prefixItems, additionalItems }, rest["maxItems"]) : {}),
     };
-  }
-
-  /** Keywords that the validator does not look into, as far as they may go out. */
-  opaque(keywords: Schema): Schema {
-    const {
-      additionalProperties: _additional,
-      patternProperties: _pattern,
-      properties: _properties,
-      ...rest
-    } = keywords;
-    return withoutReferring(rest);
   }
 
   /** The keywords of an object, and the properties that cannot be declared. */

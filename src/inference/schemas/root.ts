@@ -4,6 +4,7 @@ import { Alternatives } from "./alternatives.ts";
 import { Conversion } from "./conversion.ts";
 import { writeDocument } from "./finish.ts";
 import type { Node } from "./nodes.ts";
+import { opaqueKeywords } from "./opaque-keywords.ts";
 import type { Schema } from "./references.ts";
 import { ANYTHING, keywordsFor, notesOf, type Shape } from "./shape.ts";
 
@@ -149,7 +150,7 @@ function convertWithin(document: Schema, maxSteps: number): ObjectSchema {
     ...rest,
     ...(description === "" ? {} : { description }),
     properties: {},
-    ...conversion.opaque(keywordsFor(shape.keywords, "object")),
+    ...opaqueKeywords(keywordsFor(shape.keywords, "object")),
     ...members,
   };
   return { schema: writeDocument(node, conversion), undeclared: hidden };
