@@ -3,7 +3,7 @@
 import type { ModelRow } from "../../src/models/models.ts";
 import type { LiveOptions } from "./arguments.ts";
 import type { Answer, Kimi, Refreshed } from "./kimi.ts";
-import type { WireReply } from "./wire.ts";
+import type { WireResponse } from "./wire.ts";
 
 /** What became of a check. */
 export type Verdict =
@@ -26,8 +26,8 @@ export interface Live {
   readonly options: LiveOptions;
   /** The refresh that the check begins with. */
   readonly refreshed: Refreshed;
-  /** The OAuth host's replies to the sign-in; none for a login that was there. */
-  readonly signIn: readonly WireReply[];
+  /** The OAuth host's responses to the sign-in; none for a login that was there. */
+  readonly signIn: readonly WireResponse[];
   /** `GET /models` and `GET /me`, asked for once. */
   readonly models: Answer;
   readonly me: Answer;

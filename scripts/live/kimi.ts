@@ -11,13 +11,13 @@ import { type AnswerKind, responseParts, classifyResponse } from "../../src/prot
 import { KimiError } from "../../src/protocol/errors.ts";
 import { exchange } from "../../src/protocol/http.ts";
 import type { Redactor } from "./redact.ts";
-import { type WireReply, watchOAuth } from "./wire.ts";
+import { type WireResponse, watchOAuth } from "./wire.ts";
 
 /** Time limit for an answer of a model, in ms. */
 export const MODEL_TIMEOUT_MS = 180_000;
 /** Time limit for any other request, in ms. */
 const TIMEOUT_MS = 30_000;
-/** Largest reply that is read, in bytes. */
+/** Largest response that is read, in bytes. */
 const MAX_BYTES = 4 * 1024 * 1024;
 /** Requests in all when Kimi asks for patience. */
 const MAX_ATTEMPTS = 3;
@@ -57,8 +57,8 @@ export interface Answer {
 export interface Refreshed {
   readonly before: Credential;
   readonly after: Credential;
-  /** The token endpoint's reply; `undefined` when a peer refreshed the login at the same moment. */
-  readonly reply: WireReply | undefined;
+  /** The token endpoint's response; `undefined` when a peer refreshed the login at the same moment. */
+  readonly response: WireResponse | undefined;
 }
 
 /** Kimi or the account keeps a check from being made; it says nothing about the fact. */
@@ -149,7 +149,7 @@ export class Kimi {
     this.signal.throwIfAborted();
     const before = this.#login.current();
     this.#learn(before);
-    const { result, replies } = await watchOAuth(this.home.endpoints, async () => {
+    const { result, responses } = await watchOAuth(this.home.endpoints, async () => {
       const first = await refreshOnce(this.home, this.#loginDeps, {
         rejectedAccessToken: before.accessToken,
         responseLost: false,
@@ -157,7 +157,7 @@ export class Kimi {
       return first.unsaved === undefined ? first : await this.#save(first.unsaved);
     });
     this.#learn(result.credential);
-    return { before, after: result.credential, reply: replies.at(-1) };
+    return { before, after: result.credential, response: responses.at(-1) };
   }
 
   /** Tries again to save tokens that are in memory only: without them the login would be over. */
@@ -218,7 +218,7 @@ export class Kimi {
   async #once(request: LiveRequest, bearer: string) {
     const { body, path } = request;
     const isText = typeof body === "string";
-    const reply = await exchange({
+    const response = await exchange({
       method: request.method ?? (body === undefined ? "GET" : "POST"),
       url: `${this.home.endpoints.apiBase}${path}`,
       headers: {
@@ -235,7 +235,7 @@ export class Kimi {
       maxBytes: MAX_BYTES,
       signal: this.signal,
     });
-    const { status, text, retryAfterMs } = reply;
+    const { status, text, retryAfterMs } = response;
     const parts = responseParts(status, text);
     const { redactor } = this.#deps;
     return {

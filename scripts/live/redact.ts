@@ -77,7 +77,7 @@ export class Redactor {
     }
   }
 
-  /** Hides every text of a reply about the account. */
+  /** Hides every text of a response about the account. */
   addTexts(value: unknown): void {
     for (const text of textsIn(value, COMMON)) {
       this.add(text);

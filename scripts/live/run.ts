@@ -17,7 +17,7 @@ import { isPassing, Kimi, Unavailable } from "./kimi.ts";
 import { Redactor, withShortPaths } from "./redact.ts";
 import { deviceLogin, existingLogin, newLoginEndpoints, Scratch } from "./sign-in.ts";
 import { counts, markdown, type Row, summary } from "./table.ts";
-import type { WireReply } from "./wire.ts";
+import type { WireResponse } from "./wire.ts";
 
 /** How a run ended. */
 export const EXIT = {
@@ -85,7 +85,7 @@ function shownHome(home: Home): string {
 async function prepare(
   kimi: Kimi,
   options: LiveOptions,
-  signIn: readonly WireReply[],
+  signIn: readonly WireResponse[],
   redactor: Redactor,
 ): Promise<Live> {
   const refreshed = await kimi.refresh();
@@ -162,7 +162,7 @@ export async function runLive(options: LiveOptions, io: LiveIo): Promise<number>
     const id = await deviceId(scratch.path);
     redactor.add(id);
     const headers = identityHeaders(id);
-    let signIn: readonly WireReply[] = [];
+    let signIn: readonly WireResponse[] = [];
     if (home === undefined) {
       const made = await deviceLogin({
         endpoints,
@@ -172,7 +172,7 @@ export async function runLive(options: LiveOptions, io: LiveIo): Promise<number>
         waits: io.waits,
         show: io.tell,
       });
-      ({ home, replies: signIn } = made);
+      ({ home, responses: signIn } = made);
     }
     const kimi = new Kimi({
       home,

@@ -19,7 +19,7 @@ import {
 } from "../../src/protocol/endpoints.ts";
 import { KimiError } from "../../src/protocol/errors.ts";
 import type { LiveOptions } from "./arguments.ts";
-import { type WireReply, watchOAuth } from "./wire.ts";
+import { type WireResponse, watchOAuth } from "./wire.ts";
 
 /** Longest wait for the user's decision, in ms. */
 const SIGN_IN_LIMIT_MS = 15 * 60_000;
@@ -82,9 +82,9 @@ export async function deviceLogin({
   signal,
   waits,
   show,
-}: DeviceSignIn): Promise<{ readonly home: Home; readonly replies: readonly WireReply[] }> {
+}: DeviceSignIn): Promise<{ readonly home: Home; readonly responses: readonly WireResponse[] }> {
   const request = { endpoints, headers, signal };
-  const { result: decision, replies } = await watchOAuth(endpoints, async () => {
+  const { result: decision, responses } = await watchOAuth(endpoints, async () => {
     const code = await requestDeviceCode(request);
     show(`Open ${code.link}\nand approve the code ${code.userCode} at ${regionLabel(endpoints)}.`);
     return await awaitDecision(request, code, waits.now() + SIGN_IN_LIMIT_MS, waits);
@@ -96,5 +96,5 @@ export async function deviceLogin({
   const credential = withNewTokens({}, decision.tokens, home.style, Date.now());
   makeFolders(home);
   createPrivateFile(home.file, formatCredential(credential, home.style), { durable: true });
-  return { home, replies };
+  return { home, responses };
 }

@@ -1,5 +1,5 @@
 /**
- * Reads replies of the OAuth host as they came over the wire, beside the plugin's own code: that
+ * Reads responses of the OAuth host as they came over the wire, beside the plugin's own code: that
  * mends what is missing (a lifetime, say), and the check wants to see it missing.
  */
 
@@ -7,8 +7,8 @@ import diagnostics from "node:diagnostics_channel";
 import { isRecord, parseJson } from "../../src/json.ts";
 import type { Endpoints } from "../../src/protocol/endpoints.ts";
 
-/** A reply as it came; it may hold tokens. */
-export interface WireReply {
+/** A response as it came; it may hold tokens. */
+export interface WireResponse {
   readonly path: string;
   readonly status: number;
   /** `undefined` for a body that is not JSON. */
@@ -52,11 +52,11 @@ function pathOf(request: object, oauthHost: string): string | undefined {
   return url !== null && url.href.startsWith(`${oauthHost}/`) ? url.pathname : undefined;
 }
 
-/** Runs something, and gives the OAuth host's replies to it besides its result. */
+/** Runs something, and gives the OAuth host's responses to it besides its result. */
 export async function watchOAuth<T>(
   { oauthHost }: Pick<Endpoints, "oauthHost">,
   work: () => Promise<T>,
-): Promise<{ readonly result: T; readonly replies: readonly WireReply[] }> {
+): Promise<{ readonly result: T; readonly responses: readonly WireResponse[] }> {
   const open = new Map<object, Open>();
   const onHeaders = (value: unknown): void => {
     const message = read(value);
@@ -75,12 +75,12 @@ export async function watchOAuth<T>(
   diagnostics.subscribe("undici:request:bodyChunkReceived", onChunk);
   try {
     const result = await work();
-    const replies = [...open.values()].map(({ path, status, chunks }) => ({
+    const responses = [...open.values()].map(({ path, status, chunks }) => ({
       path,
       status,
       json: parseJson(Buffer.concat(chunks).toString("utf8")),
     }));
-    return { result, replies };
+    return { result, responses };
   } finally {
     diagnostics.unsubscribe("undici:request:headers", onHeaders);
     diagnostics.unsubscribe("undici:request:bodyChunkReceived", onChunk);

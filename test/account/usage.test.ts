@@ -9,11 +9,11 @@ const IN_3_H = { resetsAtMs: NOW + 3 * HOUR_MS };
 const IN_4_D = { resetsAtMs: NOW + 96 * HOUR_MS };
 const RESET = new Date(IN_3_H.resetsAtMs).toISOString();
 
-/** The windows of a reply, by id. */
+/** The windows of a response, by id. */
 function windows(
-  reply: unknown,
+  response: unknown,
 ): Record<string, { usedPercent?: number | undefined; resetsAtMs?: number | undefined }> {
-  const entries = parseUsages(reply, NOW)?.windows ?? [];
+  const entries = parseUsages(response, NOW)?.windows ?? [];
   return Object.fromEntries(entries.map(({ id, ...window }) => [id, window]));
 }
 
@@ -93,8 +93,8 @@ describe("the usage", () => {
     ["a window that is used up", fiveHours({ limit: 100, remaining: 0 }), { usedPercent: 100 }],
     ["a ratio as text", { usages: { limit_5h: { used_ratio: "0.25" } } }, { usedPercent: 25 }],
     ["a true zero", { usages: { limit_5h: { used_ratio: 0 } } }, { usedPercent: 0 }],
-  ])("understands %s", (_what, reply, wanted) => {
-    expect(windows(reply)["5h"]).toEqual(wanted);
+  ])("understands %s", (_what, response, wanted) => {
+    expect(windows(response)["5h"]).toEqual(wanted);
   });
 
   it.each<[string, unknown]>([
@@ -129,9 +129,9 @@ describe("the usage", () => {
         ...(fiveHours({ used: 80, limit: 100 }) as object),
       },
     ],
-  ])("is unknown, and not 0 %%, where %s", (_what, reply) => {
-    expect(windows(reply)["5h"]?.usedPercent).toBeUndefined();
-    expect(windows(reply)["5h"]).toMatchObject(IN_3_H);
+  ])("is unknown, and not 0 %%, where %s", (_what, response) => {
+    expect(windows(response)["5h"]?.usedPercent).toBeUndefined();
+    expect(windows(response)["5h"]).toMatchObject(IN_3_H);
   });
 
   it("is unknown after the window should have started again", () => {
@@ -143,10 +143,10 @@ describe("the usage", () => {
   });
 
   it("of the month is unknown where its part is larger than the whole", () => {
-    const reply = {
+    const response = {
       usages: { limit_month_total: { used_ratio: 0.1 }, limit_month_code: { used_ratio: 0.6 } },
     };
-    expect(windows(reply).month).toEqual({ usedPercent: undefined, resetsAtMs: undefined });
+    expect(windows(response).month).toEqual({ usedPercent: undefined, resetsAtMs: undefined });
   });
 
   it("leaves out the windows that are missing", () => {
@@ -167,16 +167,16 @@ describe("the usage", () => {
     { usages: "no" },
     { limits: [] },
     { error: { message: "no" } },
-  ])("is not read from %j", (reply) => {
-    expect(parseUsages(reply, NOW)).toBeUndefined();
+  ])("is not read from %j", (response) => {
+    expect(parseUsages(response, NOW)).toBeUndefined();
   });
 });
 
 describe("an account without windows", () => {
   it.each([{ usages: {} }, { usages: { limit_month_code: { used_ratio: 0.3 } } }])(
     "still has a usage: %j",
-    (reply) => {
-      expect(parseUsages(reply, NOW)).toEqual({ windows: [] });
+    (response) => {
+      expect(parseUsages(response, NOW)).toEqual({ windows: [] });
     },
   );
 });

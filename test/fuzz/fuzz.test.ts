@@ -16,10 +16,10 @@ import { everythingIn, KINDS, removeScratch, scratch, testDeps } from "../kit/lo
 import { freshSeed, type Random, randomFrom } from "../kit/random.ts";
 import { defaultModels, usagesShapeA, usagesShapeB } from "../kit/standin/accounts.ts";
 import { mutate, mutateBytes } from "./mutate.ts";
-import { MadeUpNetwork, type MadeUpReply } from "./network.ts";
+import { MadeUpNetwork, type MadeUpResponse } from "./network.ts";
 
 const FILES = 6_000;
-const REFRESH_REPLIES = 4_000;
+const REFRESH_RESPONSES = 4_000;
 const DEVICE_REPLIES = 1_500;
 const API_REPLIES = 3_000;
 const REFRESHES = 150;
@@ -41,7 +41,7 @@ const LOGIN = {
   token_type: "Bearer",
   expires_in: 900,
 };
-const REPLY = JSON.stringify({ ...LOGIN, expires_at: undefined });
+const RESPONSE = JSON.stringify({ ...LOGIN, expires_at: undefined });
 
 const dispatcher = getGlobalDispatcher();
 
@@ -71,7 +71,7 @@ async function checked(work: () => Promise<unknown>): Promise<"result" | "refusa
   }
 }
 
-function oddReply(random: Random, body: string): MadeUpReply | undefined {
+function oddResponse(random: Random, body: string): MadeUpResponse | undefined {
   if (random.chance(0.02)) {
     return undefined;
   }
@@ -136,11 +136,11 @@ describe(`whatever comes (FUZZ_SEED=${String(seed)})`, () => {
     expect("polluted" in {}).toBe(false);
   });
 
-  it(`in ${String(REFRESH_REPLIES)} answers to a refresh is a pair of tokens that can be stored and sent, or a KimiError`, async () => {
+  it(`in ${String(REFRESH_RESPONSES)} answers to a refresh is a pair of tokens that can be stored and sent, or a KimiError`, async () => {
     const random = randomFrom(seed + 1);
-    use(new MadeUpNetwork(() => oddReply(random, REPLY)));
+    use(new MadeUpNetwork(() => oddResponse(random, RESPONSE)));
     let results = 0;
-    for (let index = 0; index < REFRESH_REPLIES; index += 1) {
+    for (let index = 0; index < REFRESH_RESPONSES; index += 1) {
       const outcome = await checked(async () => {
         const tokens = await refreshGrant({
           endpoints: ENDPOINTS,
@@ -162,14 +162,18 @@ describe(`whatever comes (FUZZ_SEED=${String(seed)})`, () => {
       });
       results += outcome === "result" ? 1 : 0;
     }
-    expect(results).toBeGreaterThan(REFRESH_REPLIES / 20);
+    expect(results).toBeGreaterThan(REFRESH_RESPONSES / 20);
     expect("polluted" in {}).toBe(false);
   });
 
   it(`in ${String(REFRESHES)} whole refreshes leaves the home as it was, or with the new pair`, async () => {
     const random = randomFrom(seed + 2);
-    let sent: MadeUpReply | undefined;
-    use(new MadeUpNetwork(() => (sent = oddReply(random, REPLY.replaceAll(SECRET, `${SECRET}2`)))));
+    let sent: MadeUpResponse | undefined;
+    use(
+      new MadeUpNetwork(
+        () => (sent = oddResponse(random, RESPONSE.replaceAll(SECRET, `${SECRET}2`))),
+      ),
+    );
     const deps = testDeps(() => NOW_MS + 3_600_000);
     const before = `${JSON.stringify(LOGIN, null, 2)}\n`;
     for (let index = 0; index < REFRESHES; index += 1) {
@@ -203,7 +207,7 @@ describe(`whatever comes (FUZZ_SEED=${String(seed)})`, () => {
       expires_in: 1800,
       interval: 5,
     });
-    use(new MadeUpNetwork(() => oddReply(random, body)));
+    use(new MadeUpNetwork(() => oddResponse(random, body)));
     for (let index = 0; index < DEVICE_REPLIES; index += 1) {
       await checked(async () => {
         const { link, userCode, intervalS, expiresInS } = await requestDeviceCode({

@@ -1,4 +1,4 @@
-/** Damages texts in the ways in which files and replies come to be damaged, and in those in which they are made to be. */
+/** Damages texts in the ways in which files and responses come to be damaged, and in those in which they are made to be. */
 
 import type { Random } from "../kit/random.ts";
 

@@ -1,9 +1,9 @@
-/** A network on which each reply is made up on the spot. */
+/** A network on which each response is made up on the spot. */
 
 import { Dispatcher } from "undici";
 
-/** A reply, whatever it may be. */
-export interface MadeUpReply {
+/** A response, whatever it may be. */
+export interface MadeUpResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | Uint8Array;
@@ -12,11 +12,11 @@ export interface MadeUpReply {
 /** Answers every request with what a function makes up; `undefined` breaks the connection. */
 export class MadeUpNetwork extends Dispatcher {
   requests = 0;
-  readonly #reply: () => MadeUpReply | undefined;
+  readonly #response: () => MadeUpResponse | undefined;
 
-  constructor(reply: () => MadeUpReply | undefined) {
+  constructor(response: () => MadeUpResponse | undefined) {
     super();
-    this.#reply = reply;
+    this.#response = response;
   }
 
   override dispatch(
@@ -33,15 +33,15 @@ export class MadeUpNetwork extends Dispatcher {
       resume: () => undefined,
     };
     handler.onRequestStart?.(controller, undefined);
-    const reply = this.#reply();
-    if (reply === undefined) {
+    const response = this.#response();
+    if (response === undefined) {
       handler.onResponseError?.(
         controller,
         Object.assign(new Error("broken"), { code: "ECONNRESET" }),
       );
     } else {
-      handler.onResponseStart?.(controller, reply.status, reply.headers, "");
-      handler.onResponseData?.(controller, Buffer.from(reply.body));
+      handler.onResponseStart?.(controller, response.status, response.headers, "");
+      handler.onResponseData?.(controller, Buffer.from(response.body));
       handler.onResponseEnd?.(controller, {});
     }
     return true;

@@ -281,11 +281,11 @@ describe("an upload that fails", () => {
     ],
     [
       "an id that is none",
-      { kind: "mutateReply", fn: (reply) => ({ ...reply, id: "a b/../c" }) },
+      { kind: "mutateReply", fn: (response) => ({ ...response, id: "a b/../c" }) },
       withVideo,
     ],
     ["a broken connection", { kind: "reset" }, withVideo],
-    ["half a reply", { kind: "resetMidBody" }, withVideo],
+    ["half a response", { kind: "resetMidBody" }, withVideo],
     ["a redirect", { kind: "redirect", location: "https://example.invalid/" }, withVideo],
   ] satisfies [string, Parameters<StandIn["failAlways"]>[1], () => Promise<number>][])(
     "for another reason is tried again after a while: %s",

@@ -192,7 +192,7 @@ describe("a login that cannot be used any more", () => {
       "Kimi has ended this login.",
     ],
     [
-      "a reply that was lost",
+      "a response that was lost",
       (home) => loginEnded(home, true),
       "login_ended",
       "The connection broke while Kimi was renewing this login,",

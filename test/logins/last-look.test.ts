@@ -273,7 +273,7 @@ describe("tokens that a dead process left behind", () => {
   });
 });
 
-describe("a home that is away when the reply comes", () => {
+describe("a home that is away when the response comes", () => {
   it.each(["file", "folder"] as const)(
     "keeps the new tokens until its %s is back",
     async (what) => {

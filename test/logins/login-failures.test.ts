@@ -222,7 +222,7 @@ describe("Retry-After", () => {
   });
 });
 
-describe("a reply that is lost after Kimi has renewed the login", () => {
+describe("a response that is lost after Kimi has renewed the login", () => {
   it("ends the login, and the message says that the connection broke", async () => {
     const { home, pair, login } = await expired();
     standIn.failNext("token", { kind: "rotateThenDrop" });

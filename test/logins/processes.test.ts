@@ -97,7 +97,7 @@ describe.skipIf(windows)("a process that is suspended while its request is under
     await standIn.waitFor("token");
     sleeper.child.kill("SIGSTOP");
     await ageLock(home);
-    // The other one sees that somebody may wait for a reply, and does not spend the same token.
+    // The other one sees that somebody may wait for a response, and does not spend the same token.
     expect(await other.access()).toEqual({ code: "home_busy" });
     expect(standIn.tokenRequests().map((request) => request.status)).toEqual([null]);
     gate.resolve();
@@ -123,7 +123,7 @@ describe.skipIf(windows)("a process that is suspended while its request is under
     await standIn.waitFor("token");
     sleeper.child.kill("SIGSTOP");
     await ageLock(home);
-    // Nobody waits longer for a reply than a request may take.
+    // Nobody waits longer for a response than a request may take.
     const [temp = ""] = await leftovers(home);
     const then = new Date(Date.now() - 91_000);
     await utimes(path.join(path.dirname(home.file), temp), then, then);

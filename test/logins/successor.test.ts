@@ -1,4 +1,4 @@
-/** Temporary files beside a home: who waits for a reply, and whose tokens are put in place. */
+/** Temporary files beside a home: who waits for a response, and whose tokens are put in place. */
 import { existsSync } from "node:fs";
 import fsp from "node:fs/promises";
 import { chmod, chown, mkdir, rename, symlink, utimes, writeFile } from "node:fs/promises";

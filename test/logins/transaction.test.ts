@@ -92,14 +92,14 @@ async function renewed(home: Home, pair: TokenReply, ageMs = 0): Promise<Credent
     client_id: "17e5f671-d194-4dfb-9706-5516cb48c098",
   });
   const url = `${standIn.oauthHost}/api/oauth/token`;
-  const reply = (await (await fetch(url, { method: "POST", body })).json()) as TokenReply;
+  const response = (await (await fetch(url, { method: "POST", body })).json()) as TokenReply;
   standIn.clear();
   return withNewTokens(
     read(home).members,
     {
-      accessToken: reply.access_token,
-      refreshToken: reply.refresh_token,
-      expiresInS: reply.expires_in,
+      accessToken: response.access_token,
+      refreshToken: response.refresh_token,
+      expiresInS: response.expires_in,
     },
     home.style,
     standIn.clock.now() - ageMs,
@@ -189,7 +189,7 @@ async function waiting(home: Home): Promise<void> {
   await writeFile(`${home.file}.tmp.0123456789abcdef.${tag}`, processMark(), { mode: 0o600 });
 }
 
-describe("a process that may wait for a reply", () => {
+describe("a process that may wait for a response", () => {
   it.each(["kimi-code-cli", "openclaw"] as const)(
     "keeps others from spending the same token of the %s home",
     async (kind) => {

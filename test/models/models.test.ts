@@ -17,7 +17,7 @@ function parsed(row: Record<string, unknown>) {
   return parseModels({ data: [{ id: "m", context_length: 262_144, ...row }] })?.[0];
 }
 
-describe("the reply of GET /models", () => {
+describe("the response of GET /models", () => {
   it("is read into rows, as an account with all models gets them", () => {
     expect(parseModels({ object: "list", data: defaultModels() })).toEqual([
       {

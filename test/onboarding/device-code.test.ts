@@ -239,8 +239,8 @@ describe("signing in with a device code", () => {
     ["with an interval of 0", { interval: 0 }],
     ["with an interval of decades", { interval: 1e9 }],
     ["with a lifetime of 0", { expires_in: 0 }],
-  ])("stores and shows nothing after a reply %s", async (_what, change) => {
-    standIn.device.replyOverride = (reply) => ({ ...reply, ...change });
+  ])("stores and shows nothing after a response %s", async (_what, change) => {
+    standIn.device.replyOverride = (response) => ({ ...response, ...change });
     const { ctx, seen } = surface({ agentDir });
     const error = await failureOf(runDeviceCode(ctx, fakeWaits(standIn)));
     expect(error.code).toBe("bad_reply");

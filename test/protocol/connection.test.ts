@@ -424,8 +424,8 @@ describe("a connection of one's own", () => {
     const fresh = await import("../../src/protocol/connection.ts");
     const url = new URL(`${standIn.apiBase}/models`);
     const { dispatcher } = fresh.routeTo(undici, url);
-    const reply = await undici.request(url, { dispatcher });
-    await reply.body.dump();
+    const response = await undici.request(url, { dispatcher });
+    await response.body.dump();
     expect(connected.mock.calls[0]?.[0]).toMatchObject({
       autoSelectFamily: process.platform === "linux" ? both : allowed,
       autoSelectFamilyAttemptTimeout: 300,

@@ -1,4 +1,4 @@
-/** A reply's bytes, whole, cut or swollen, and the text that is read of them. */
+/** A response's bytes, whole, cut or swollen, and the text that is read of them. */
 import zlib from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { decodeBody } from "../../src/protocol/decode.ts";

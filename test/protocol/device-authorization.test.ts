@@ -48,8 +48,8 @@ describe("asking for a sign-in code", () => {
     ],
     ["no lifetime", { expires_in: undefined }, { expiresInS: 900 }],
     ["members that nobody knows", { news: SECRET }, {}],
-  ])("takes a reply with %s", async (_what, change, wanted) => {
-    standIn.device.replyOverride = (reply) => ({ ...reply, ...change });
+  ])("takes a response with %s", async (_what, change, wanted) => {
+    standIn.device.replyOverride = (response) => ({ ...response, ...change });
     expect(await requestDeviceCode(deviceRequest(standIn))).toMatchObject(wanted);
   });
 
@@ -84,7 +84,7 @@ describe("asking for a sign-in code", () => {
     ["text as a lifetime", { expires_in: SECRET }],
     ["a list as a lifetime", { expires_in: [900] }],
   ])("refuses %s in plain words", async (_what, change) => {
-    standIn.device.replyOverride = (reply) => ({ ...reply, ...change });
+    standIn.device.replyOverride = (response) => ({ ...response, ...change });
     const error = await failureOf(requestDeviceCode(deviceRequest(standIn)));
     expect(error).toMatchObject({ code: "bad_reply", details: { status: 200 } });
     expect(error.message).toMatch(
@@ -104,7 +104,7 @@ describe("asking for a sign-in code", () => {
       { kind: "rawBody", status: 200, contentType: "text/html", body: `<p>${SECRET}</p>` },
       "bad_reply",
     ],
-    ["an endless reply", { kind: "huge", bytes: 2 ** 20 }, "bad_reply"],
+    ["an endless response", { kind: "huge", bytes: 2 ** 20 }, "bad_reply"],
     [
       "a refusal",
       { kind: "status", status: 400, body: { error: "invalid_client", error_description: SECRET } },
@@ -114,7 +114,7 @@ describe("asking for a sign-in code", () => {
     ["a limit", { kind: "status", status: 429, body: SECRET }, "rate_limited"],
     ["a server error", { kind: "status", status: 503, body: SECRET }, "server_unavailable"],
     ["a broken connection", { kind: "reset" }, "network"],
-    ["a reply that breaks off", { kind: "resetMidBody" }, "network"],
+    ["a response that breaks off", { kind: "resetMidBody" }, "network"],
   ])("tells %s apart, without a word of the server's", async (_what, fault, code) => {
     standIn.failNext("device_authorization", fault);
     const error = await failureOf(requestDeviceCode(deviceRequest(standIn)));

@@ -90,7 +90,7 @@ describe("waiting for a decision", () => {
 
   it.each<[string, Fault]>([
     ["a lost connection", { kind: "reset" }],
-    ["a reply that breaks off", { kind: "resetMidBody" }],
+    ["a response that breaks off", { kind: "resetMidBody" }],
     ["a server error", { kind: "status", status: 502, body: SECRET }],
     ["a limit", { kind: "status", status: 429, body: SECRET }],
   ])("goes on after %s, a little later", async (_what, fault) => {
@@ -166,7 +166,7 @@ describe("waiting for a decision", () => {
       { kind: "rawBody", status: 200, contentType: "text/html", body: SECRET },
       "bad_reply",
     ],
-    ["an endless reply", { kind: "huge", bytes: 2 ** 20 }, "bad_reply"],
+    ["an endless response", { kind: "huge", bytes: 2 ** 20 }, "bad_reply"],
     [
       "a login without an access token",
       { kind: "mutateReply", fn: ({ access_token: _a, ...rest }) => rest },
@@ -179,7 +179,10 @@ describe("waiting for a decision", () => {
     ],
     [
       "a token that would break a header",
-      { kind: "mutateReply", fn: (reply) => ({ ...reply, access_token: `${SECRET}\r\nX: y` }) },
+      {
+        kind: "mutateReply",
+        fn: (response) => ({ ...response, access_token: `${SECRET}\r\nX: y` }),
+      },
       "bad_reply",
     ],
   ])("ends at %s, without a word of the server's", async (_what, fault, code) => {

@@ -1,4 +1,4 @@
-/** One exchange: its limits, what it sends, and a reply whose headers are odd. */
+/** One exchange: its limits, what it sends, and a response whose headers are odd. */
 import { once } from "node:events";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -22,7 +22,7 @@ async function listen(answer: RequestListener): Promise<HttpRequest> {
   return { method: "GET", url: `http://127.0.0.1:${String(port)}/`, headers: {} };
 }
 
-describe("a reply", () => {
+describe("a response", () => {
   it("whose coding is named twice is decoded, and a wait that is named twice is none", async () => {
     const request = await listen((_request, response) => {
       response.writeHead(

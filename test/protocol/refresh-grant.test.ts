@@ -120,7 +120,7 @@ describe("a 200", () => {
     });
   });
 
-  it.each<[string, (reply: JsonObject) => JsonObject, Partial<IssuedTokens>]>([
+  it.each<[string, (response: JsonObject) => JsonObject, Partial<IssuedTokens>]>([
     [
       "no scope and no token type",
       ({ scope: _s, token_type: _t, ...rest }) => rest,
@@ -128,20 +128,28 @@ describe("a 200", () => {
     ],
     [
       "an odd scope",
-      (reply) => ({ ...reply, scope: ["kimi-code"], token_type: 7 }),
+      (response) => ({ ...response, scope: ["kimi-code"], token_type: 7 }),
       { expiresInS: 900 },
     ],
-    ["a lifetime as text", (reply) => ({ ...reply, expires_in: "600" }), { expiresInS: 600 }],
-    ["a lifetime of zero", (reply) => ({ ...reply, expires_in: 0 }), { expiresInS: 900 }],
-    ["a negative lifetime", (reply) => ({ ...reply, expires_in: -5 }), { expiresInS: 900 }],
-    ["an endless lifetime", (reply) => ({ ...reply, expires_in: 1e12 }), { expiresInS: 86_400 }],
-    ["words for a lifetime", (reply) => ({ ...reply, expires_in: "soon" }), { expiresInS: 900 }],
+    ["a lifetime as text", (response) => ({ ...response, expires_in: "600" }), { expiresInS: 600 }],
+    ["a lifetime of zero", (response) => ({ ...response, expires_in: 0 }), { expiresInS: 900 }],
+    ["a negative lifetime", (response) => ({ ...response, expires_in: -5 }), { expiresInS: 900 }],
+    [
+      "an endless lifetime",
+      (response) => ({ ...response, expires_in: 1e12 }),
+      { expiresInS: 86_400 },
+    ],
+    [
+      "words for a lifetime",
+      (response) => ({ ...response, expires_in: "soon" }),
+      { expiresInS: 900 },
+    ],
     [
       "a truth value for a lifetime",
-      (reply) => ({ ...reply, expires_in: true }),
+      (response) => ({ ...response, expires_in: true }),
       { expiresInS: 900 },
     ],
-    ["null for a lifetime", (reply) => ({ ...reply, expires_in: null }), { expiresInS: 900 }],
+    ["null for a lifetime", (response) => ({ ...response, expires_in: null }), { expiresInS: 900 }],
     ["no lifetime", ({ expires_in: _e, ...rest }) => rest, { expiresInS: 900 }],
   ])("with %s still gives both tokens, for the old one is spent", async (_what, fn, wanted) => {
     standIn.failNext("token", { kind: "mutateReply", fn });
@@ -183,20 +191,20 @@ describe("a 200", () => {
     ],
     [
       "an empty access token",
-      () => ({ kind: "mutateReply", fn: (reply) => ({ ...reply, access_token: "" }) }),
+      () => ({ kind: "mutateReply", fn: (response) => ({ ...response, access_token: "" }) }),
     ],
     [
       "a line break in a token",
-      () => ({ kind: "mutateReply", fn: (reply) => ({ ...reply, access_token: "a\r\nb" }) }),
+      () => ({ kind: "mutateReply", fn: (response) => ({ ...response, access_token: "a\r\nb" }) }),
     ],
     [
       "a token of 20 kB",
       () => ({
         kind: "mutateReply",
-        fn: (reply) => ({ ...reply, access_token: "a".repeat(20_000) }),
+        fn: (response) => ({ ...response, access_token: "a".repeat(20_000) }),
       }),
     ],
-  ])("with %s is a bad reply, which may have cost the old token", async (_what, fault) => {
+  ])("with %s is a bad response, which may have cost the old token", async (_what, fault) => {
     standIn.failNext("token", fault());
     const error = await cleanFailure(spend());
     expect(error).toMatchObject({
@@ -211,7 +219,7 @@ describe("a 200", () => {
     ["10 MB of something else", { kind: "huge", bytes: 10_000_000 }],
     [
       "tokens and 300 kB more",
-      { kind: "mutateReply", fn: (reply) => ({ ...reply, padding: "x".repeat(300_000) }) },
+      { kind: "mutateReply", fn: (response) => ({ ...response, padding: "x".repeat(300_000) }) },
     ],
   ])("with %s is too large to be read to its end", async (_what, fault) => {
     standIn.failNext("token", fault);
@@ -362,7 +370,7 @@ describe("a connection", () => {
   it.each<[string, Fault, string]>([
     ["that is reset before any byte", { kind: "reset" }, "the connection broke"],
     ["that is reset after the server acted", { kind: "rotateThenDrop" }, "the connection broke"],
-    ["that breaks in the middle of the reply", { kind: "resetMidBody" }, "the connection broke"],
+    ["that breaks in the middle of the response", { kind: "resetMidBody" }, "the connection broke"],
   ])("%s may have brought the request there", async (_what, fault, why) => {
     standIn.failNext("token", fault);
     const error = await cleanFailure(spend());

@@ -73,7 +73,7 @@ const TALKATIVE: readonly [string, (secret: string) => Fault][] = [
   ["a 500", (t) => ({ kind: "status", status: 500, body: { error: { message: t } } })],
   ["a redirect", (t) => ({ kind: "redirect", location: `https://evil.example/?${t}` })],
   [
-    "a 200 with half a reply",
+    "a 200 with half a response",
     (t) => ({
       kind: "rawBody",
       status: 200,
@@ -83,15 +83,15 @@ const TALKATIVE: readonly [string, (secret: string) => Fault][] = [
   ],
   [
     "a 200 with odd tokens",
-    (t) => ({ kind: "mutateReply", fn: (reply) => ({ ...reply, access_token: [t] }) }),
+    (t) => ({ kind: "mutateReply", fn: (response) => ({ ...response, access_token: [t] }) }),
   ],
   [
     "a 200 with a control character in a token",
-    (t) => ({ kind: "mutateReply", fn: (reply) => ({ ...reply, access_token: `${t}\n` }) }),
+    (t) => ({ kind: "mutateReply", fn: (response) => ({ ...response, access_token: `${t}\n` }) }),
   ],
   ["a connection that breaks", () => ({ kind: "reset" })],
-  ["a connection that breaks in the reply", () => ({ kind: "resetMidBody" })],
-  ["a huge reply", () => ({ kind: "huge", bytes: 1_000_000 })],
+  ["a connection that breaks in the response", () => ({ kind: "resetMidBody" })],
+  ["a huge response", () => ({ kind: "huge", bytes: 1_000_000 })],
 ];
 
 describe("a refresh that fails", () => {
@@ -113,13 +113,13 @@ describe("a refresh that fails", () => {
 });
 
 describe("prototype keys", () => {
-  it("in a reply and in a file change nothing but themselves", async () => {
+  it("in a response and in a file change nothing but themselves", async () => {
     await writeLogin(home, pair, { issuedAtMs: Date.now() - LIFETIME_MS });
     standIn.failNext("token", {
       kind: "mutateReply",
-      fn: (reply) =>
+      fn: (response) =>
         JSON.parse(
-          `{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},${JSON.stringify(reply).slice(1)}`,
+          `{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},${JSON.stringify(response).slice(1)}`,
         ),
     });
     const { accessToken } = await new Login(home, testDeps(Date.now)).access();

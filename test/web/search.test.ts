@@ -138,8 +138,8 @@ describe("a search", () => {
   it.each([
     ["an empty list", { search_results: [] }],
     ["no list, as Go writes an empty one", { search_results: null }],
-  ])("says in words that nothing was found: %s", async (_what, reply) => {
-    standIn.failNext("search", { kind: "status", status: 200, body: reply });
+  ])("says in words that nothing was found: %s", async (_what, response) => {
+    standIn.failNext("search", { kind: "status", status: 200, body: response });
     const payload = await webSearch({ query: "kimi" });
     expect(payload).toMatchObject({ content: expect.stringMatching(/found nothing/) });
     expect(payload).not.toHaveProperty("error");

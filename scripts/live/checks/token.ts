@@ -6,7 +6,7 @@ import { isKimiError } from "../../../src/protocol/errors.ts";
 import { refreshGrant } from "../../../src/protocol/refresh-grant.ts";
 import { type Check, type Live, notChecked, type Seen, verdict } from "../check.ts";
 import { isPassing } from "../kimi.ts";
-import { type WireReply, watchOAuth } from "../wire.ts";
+import { type WireResponse, watchOAuth } from "../wire.ts";
 
 /** A refresh token that nobody has. */
 const MADE_UP = "made-up-refresh-token-of-a-check";
@@ -36,19 +36,22 @@ function hasMembers(value: unknown, needed: readonly string[]): Seen {
     : verdict(false, `${members(value)}; missing: ${missing.join(", ")}`);
 }
 
-function withReply({ refreshed: { reply } }: Live, look: (reply: WireReply) => Seen): Seen {
-  return reply === undefined ? PEER : look(reply);
+function withResponse(
+  { refreshed: { response } }: Live,
+  look: (response: WireResponse) => Seen,
+): Seen {
+  return response === undefined ? PEER : look(response);
 }
 
-function member(reply: WireReply, name: string): unknown {
-  return isRecord(reply.json) ? reply.json[name] : undefined;
+function member(response: WireResponse, name: string): unknown {
+  return isRecord(response.json) ? response.json[name] : undefined;
 }
 
 /** Sends a refresh token that must not work, and tells how it was refused. */
 async function refusal(live: Live, refreshToken: string): Promise<Seen> {
   const { kimi } = live;
   const { endpoints } = kimi.home;
-  const { result, replies } = await watchOAuth(endpoints, async () => {
+  const { result, responses } = await watchOAuth(endpoints, async () => {
     try {
       await refreshGrant({ endpoints, headers: kimi.headers, refreshToken });
       return "taken" as const;
@@ -59,11 +62,11 @@ async function refusal(live: Live, refreshToken: string): Promise<Seen> {
       return isKimiError(error) ? error.code : Promise.reject(error);
     }
   });
-  const reply = replies.at(-1);
-  const error = reply === undefined ? undefined : member(reply, "error");
-  const name = typeof error === "string" ? error : `members ${members(reply?.json)}`;
-  const seen = `${String(reply?.status)} ${result === "taken" ? "with new tokens" : name}`;
-  return verdict(result === "login_ended" && [400, 401].includes(reply?.status ?? 0), seen);
+  const response = responses.at(-1);
+  const error = response === undefined ? undefined : member(response, "error");
+  const name = typeof error === "string" ? error : `members ${members(response?.json)}`;
+  const seen = `${String(response?.status)} ${result === "taken" ? "with new tokens" : name}`;
+  return verdict(result === "login_ended" && [400, 401].includes(response?.status ?? 0), seen);
 }
 
 export const TOKEN_CHECKS: readonly Check[] = [
@@ -74,8 +77,8 @@ export const TOKEN_CHECKS: readonly Check[] = [
     requests: 0,
     calls: 0,
     run: async ({ options, signIn }) => {
-      const reply = signIn.find(({ path }) => path.endsWith("/device_authorization"));
-      return options.device ? hasMembers(reply?.json, DEVICE_MEMBERS) : NO_DEVICE;
+      const response = signIn.find(({ path }) => path.endsWith("/device_authorization"));
+      return options.device ? hasMembers(response?.json, DEVICE_MEMBERS) : NO_DEVICE;
     },
   },
   {
@@ -107,7 +110,7 @@ export const TOKEN_CHECKS: readonly Check[] = [
     expected: `${TOKEN_MEMBERS.join(", ")} among them`,
     requests: 0,
     calls: 0,
-    run: async (live) => withReply(live, ({ json }) => hasMembers(json, TOKEN_MEMBERS)),
+    run: async (live) => withResponse(live, ({ json }) => hasMembers(json, TOKEN_MEMBERS)),
   },
   {
     id: "token.lifetime",
@@ -116,8 +119,8 @@ export const TOKEN_CHECKS: readonly Check[] = [
     requests: 1,
     calls: 0,
     run: async (live) =>
-      withReply(live, (reply) => {
-        const value = member(reply, "expires_in");
+      withResponse(live, (response) => {
+        const value = member(response, "expires_in");
         return verdict(value === 900, `expires_in ${JSON.stringify(value) ?? "is missing"}`);
       }),
   },
@@ -128,8 +131,8 @@ export const TOKEN_CHECKS: readonly Check[] = [
     requests: 0,
     calls: 0,
     run: async (live) =>
-      withReply(live, (reply) => {
-        const next = member(reply, "refresh_token");
+      withResponse(live, (response) => {
+        const next = member(response, "refresh_token");
         const isNew = typeof next === "string" && next !== live.refreshed.before.refreshToken;
         return verdict(isNew, isNew ? "another one" : next === undefined ? "none" : "the same");
       }),

@@ -59,7 +59,7 @@ async function grant(): Promise<unknown> {
 }
 
 /** Answers with these bytes, whole. */
-function reply(
+function response(
   body: string | Uint8Array,
   headers: Record<string, string> = {},
   status = "200 OK",
@@ -79,7 +79,7 @@ function reply(
 }
 
 /** Answers with the first bytes of a longer body, then breaks the connection. */
-function cutReply(
+function cutResponse(
   body: Uint8Array | string,
   sent: number,
   headers: Record<string, string> = {},
@@ -101,7 +101,7 @@ const utf16 = (bigEndian: boolean): Buffer => {
 
 describe("refreshGrant", () => {
   it("asks for no compression", async () => {
-    reply(JSON_TEXT);
+    response(JSON_TEXT);
     await grant();
     expect(requests.join()).toMatch(/\r\naccept-encoding: identity\r\n/iu);
   });
@@ -144,7 +144,7 @@ describe("refreshGrant", () => {
     ["something behind it", `${JSON_TEXT}\n<!-- scanned -->`, {}, "200 OK"],
     ["something before it", `)]}',\n${JSON_TEXT}`, {}, "200 OK"],
   ])("reads tokens with %s", async (_what, body, headers, status) => {
-    reply(body, headers, status);
+    response(body, headers, status);
     expect(await grant()).toMatchObject(ISSUED);
   });
 
@@ -163,7 +163,7 @@ describe("refreshGrant", () => {
       { "Content-Encoding": "br" },
     ],
   ])("reads whole tokens on a connection that is cut (%s)", async (_what, body, sent, headers) => {
-    cutReply(body, sent, headers);
+    cutResponse(body, sent, headers);
     expect(await grant()).toMatchObject(ISSUED);
   });
 
@@ -177,8 +177,8 @@ describe("refreshGrant", () => {
     expect(await grant()).toMatchObject(ISSUED);
   });
 
-  it("says that half a reply is a broken connection after which Kimi may have renewed the login", async () => {
-    cutReply(JSON_TEXT, 300);
+  it("says that half a response is a broken connection after which Kimi may have renewed the login", async () => {
+    cutResponse(JSON_TEXT, 300);
     const error: unknown = await grant().catch((thrown: unknown) => thrown);
     expect(isKimiError(error) && [error.code, error.details.mayHaveReachedServer]).toEqual([
       "network",
@@ -188,7 +188,7 @@ describe("refreshGrant", () => {
 
   it("does not take invalid_grant for the end of the login when the connection broke in it", async () => {
     const body = '{"error":"invalid_grant"}';
-    cutReply(body, body.length);
+    cutResponse(body, body.length);
     await expect(grant()).rejects.toMatchObject({ code: "network", transient: true });
   });
 
@@ -196,7 +196,7 @@ describe("refreshGrant", () => {
     "keeps the old refresh token for %s in its place",
     async (value) => {
       const { refresh_token: _own, ...rest } = TOKENS;
-      reply(
+      response(
         value === undefined
           ? JSON.stringify(rest)
           : `${JSON.stringify(rest).slice(0, -1)},"refresh_token":${value}}`,
@@ -214,7 +214,7 @@ describe("refreshGrant", () => {
     "403 Forbidden",
     "500 Internal Server Error",
   ])("takes invalid_grant at %s for the end of the login", async (status) => {
-    reply('{"error":"invalid_grant","error_description":"x"}', {}, status);
+    response('{"error":"invalid_grant","error_description":"x"}', {}, status);
     await expect(grant()).rejects.toMatchObject({ code: "login_ended", transient: false });
   });
 
@@ -228,7 +228,7 @@ describe("refreshGrant", () => {
     ["403 Forbidden", '{"error":"server_error"}'],
     ["451 Unavailable For Legal Reasons", "{}"],
   ])("takes %s with %s for something that passes", async (status, body) => {
-    reply(body, {}, status);
+    response(body, {}, status);
     const error: unknown = await grant().catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: "refused", transient: true });
     expect(isKimiError(error) && error.details.what).toMatch(
@@ -237,12 +237,12 @@ describe("refreshGrant", () => {
   });
 
   it("does not unpack a bomb", async () => {
-    reply(zlib.gzipSync(Buffer.alloc(64 * 1024 * 1024, " ")), { "Content-Encoding": "gzip" });
+    response(zlib.gzipSync(Buffer.alloc(64 * 1024 * 1024, " ")), { "Content-Encoding": "gzip" });
     await expect(grant()).rejects.toMatchObject({ code: "bad_reply" });
   });
 
   it("believes Retry-After for five minutes at most", async () => {
-    reply("", { "Retry-After": "86400" }, "503 Service Unavailable");
+    response("", { "Retry-After": "86400" }, "503 Service Unavailable");
     await expect(grant()).rejects.toMatchObject({ details: { retryAfterMs: 300_000 } });
   });
 });
