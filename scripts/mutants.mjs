@@ -50,7 +50,7 @@ const TESTS = {
   "logins/successor": ["logins/successor", "logins/{last-look,home-crash}"],
   "logins/transaction": ["logins/transaction", "logins/last-look"],
   "logins/locks/directory-lock": ["logins/directory-lock", "logins/{locks,lock-states}"],
-  "logins/locks/owner": ["logins/file-lock", "logins/directory-lock"],
+  "logins/locks/file-owner": ["logins/file-lock", "logins/directory-lock"],
 };
 
 /** Nothing to kill. */

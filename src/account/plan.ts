@@ -16,7 +16,7 @@ const noteSchema = z.object({ atMs: z.number(), plan: z.string().max(64).optiona
  *
  * @returns `undefined` when Kimi does not tell; never throws, because usage is shown without it too
  */
-export async function planOf(
+export async function planNameOf(
   login: BoundLogin,
   limits: RequestLimits = {},
 ): Promise<string | undefined> {

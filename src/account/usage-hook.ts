@@ -5,7 +5,7 @@ import { PLUGIN_ID, PROVIDER_ID } from "../constants.ts";
 import { describeHome } from "./doctor.ts";
 import { bindLogin, type BoundLogin } from "../profiles/bound-login.ts";
 import { isKimiError, type KimiError } from "../protocol/errors.ts";
-import { planOf } from "./plan.ts";
+import { planNameOf } from "./plan.ts";
 import type { ExtraCredit } from "./extra-credit.ts";
 import { fetchUsages, type UsageWindow } from "./usage.ts";
 
@@ -107,11 +107,11 @@ export async function fetchUsageSnapshot(ctx: SnapshotContext): Promise<Snapshot
     provider: PROVIDER_ID,
     displayName: account === undefined ? DISPLAY_NAME : `${DISPLAY_NAME}, ${account}`,
   };
-  const patience = { timeoutMs: ctx.timeoutMs, signal: ctx.signal };
+  const limits = { timeoutMs: ctx.timeoutMs, signal: ctx.signal };
   try {
     const [{ windows, credit }, plan] = await Promise.all([
-      fetchUsages(login, patience),
-      planOf(login, patience),
+      fetchUsages(login, limits),
+      planNameOf(login, limits),
     ]);
     const unknown = windows.filter((window) => window.usedPercent === undefined);
     return {

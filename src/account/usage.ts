@@ -30,7 +30,7 @@ export interface Usages {
 /** A ratio a little above 1 is a window that was overdrawn; far above it is not a ratio. */
 const MAX_RATIO = 1.5;
 /** How far two statements about one window may differ, in percent points. */
-const TOLERANCE = 5;
+const MAX_PERCENT_DIFFERENCE = 5;
 /** How long a window that should have started again is still believed, in ms. */
 const STALE_MS = 60_000;
 const ratioEntry = z.object({ used_ratio: number, reset_time: time }).optional().catch(undefined);
@@ -116,7 +116,9 @@ function ratioWindows(response: UsagesResponse, nowMs: number): UsageWindow[] {
   const total = percentOfRatio(entries.limit_month_total?.used_ratio);
   // The code share is a part of the total.
   const month =
-    code !== undefined && total !== undefined && code > total + TOLERANCE ? undefined : total;
+    code !== undefined && total !== undefined && code > total + MAX_PERCENT_DIFFERENCE
+      ? undefined
+      : total;
   const window = (
     id: UsageWindow["id"],
     entry: z.infer<typeof ratioEntry>,
@@ -179,13 +181,14 @@ function countWindows(response: UsagesResponse, nowMs: number): UsageWindow[] {
 }
 
 /** One statement of each window; two that differ make its number unknown. */
-function merge(windows: readonly UsageWindow[]): UsageWindow[] {
+function mergeWindows(windows: readonly UsageWindow[]): UsageWindow[] {
   const byId = new Map<UsageWindow["id"], UsageWindow>();
   for (const window of windows) {
     const before = byId.get(window.id);
     const left = before?.usedPercent;
     const right = window.usedPercent;
-    const differ = left !== undefined && right !== undefined && Math.abs(left - right) > TOLERANCE;
+    const differ =
+      left !== undefined && right !== undefined && Math.abs(left - right) > MAX_PERCENT_DIFFERENCE;
     byId.set(window.id, {
       id: window.id,
       usedPercent: differ ? undefined : (left ?? right),
@@ -207,7 +210,10 @@ export function parseUsages(value: unknown, nowMs: number): Usages | undefined {
   if (!parsed.success) {
     return undefined;
   }
-  const windows = merge([...ratioWindows(parsed.data, nowMs), ...countWindows(parsed.data, nowMs)]);
+  const windows = mergeWindows([
+    ...ratioWindows(parsed.data, nowMs),
+    ...countWindows(parsed.data, nowMs),
+  ]);
   const credit = creditOf(parsed.data.boosterWallet);
   // An account may have no window at all, which the newer shape says with an empty object.
   const isUsages = windows.length > 0 || credit !== undefined || parsed.data.usages !== undefined;

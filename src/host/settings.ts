@@ -61,19 +61,19 @@ export function isConfigReadOnly(env: NodeJS.ProcessEnv): boolean {
   return env.OPENCLAW_NIX_MODE === "1" || env.OPENCLAW_CONFIG_READONLY === "1";
 }
 
-function holder(): { current: Settings } {
+function settingsHolder(): { current: Settings } {
   return processState("settings", () => ({ current: {} as Settings }));
 }
 
 /** Takes over the settings that the host hands to `register`. */
 export function applySettings(value: unknown): void {
-  holder().current = readSettings(value);
-  setProxyMode(holder().current.proxy ?? "host");
+  settingsHolder().current = readSettings(value);
+  setProxyMode(settingsHolder().current.proxy ?? "host");
 }
 
 /** The settings of this process, for code that no config reaches. */
 export function settings(): Settings {
-  return holder().current;
+  return settingsHolder().current;
 }
 
 /**

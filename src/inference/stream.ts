@@ -53,7 +53,7 @@ class ModelCall {
   readonly #inner: StreamFn;
   readonly #login: BoundLogin;
   readonly #model: Model;
-  readonly #whole: Context;
+  readonly #fullContext: Context;
   /** What goes out: what of the whole fits; a refused image makes it shorter. */
   #context: Context;
   #files: Fitted["files"] = new Map();
@@ -76,8 +76,8 @@ class ModelCall {
     this.#uploads = new Uploads(login);
     this.#model = model;
     this.#names = new ToolNames((context.tools ?? []).map(({ name }) => name));
-    this.#whole = this.#names.outward(withOwnHistory(context, model));
-    this.#context = this.#whole;
+    this.#fullContext = this.#names.outward(withOwnHistory(context, model));
+    this.#context = this.#fullContext;
     this.#options = options;
     this.#site = site;
     this.#schemas = schemasByName(this.#context.tools);
@@ -86,24 +86,24 @@ class ModelCall {
   /** Makes the call; what becomes of it is in the stream, whatever it is. */
   async run(stream: EventStream): Promise<void> {
     try {
-      await this.#pump(stream);
+      await this.#makeCall(stream);
     } catch (error) {
       stream.push(this.#failure(error));
     }
     stream.end();
   }
 
-  async #pump(stream: EventStream): Promise<void> {
+  async #makeCall(stream: EventStream): Promise<void> {
     const signal = this.#options?.signal;
     signal?.throwIfAborted();
-    await this.#fit();
+    await this.#fitMedia();
     let { accessToken } = await this.#login.access({ signal });
-    let call = await this.#open(accessToken);
+    let call = await this.#sendAndReadAhead(accessToken);
     if (isRejectedBearer(reportOf(call.ahead))) {
       const renewed = await this.#login.access({ signal, rejectedAccessToken: accessToken });
       if (renewed.accessToken !== accessToken) {
         ({ accessToken } = renewed);
-        call = await this.#open(accessToken);
+        call = await this.#sendAndReadAhead(accessToken);
       }
     }
     for (let tries = 0; tries < MAX_FILE_TRIES; tries += 1) {
@@ -112,14 +112,14 @@ class ModelCall {
         break;
       }
       await this.#uploads.forget(refused);
-      await this.#fit();
-      call = await this.#open(accessToken);
+      await this.#fitMedia();
+      call = await this.#sendAndReadAhead(accessToken);
     }
     if (isRefusedImage(reportOf(call.ahead))) {
       const bare = withoutOtherMedia(this.#context);
       if (bare !== this.#context) {
         this.#context = bare;
-        call = await this.#open(accessToken);
+        call = await this.#sendAndReadAhead(accessToken);
       }
     }
     const written = new TextCalls();
@@ -148,9 +148,9 @@ class ModelCall {
   }
 
   /** Finds room for the images and videos of the conversation. */
-  async #fit(): Promise<void> {
+  async #fitMedia(): Promise<void> {
     const taken: readonly string[] = this.#model.input;
-    const { context, files } = await fitMedia(this.#whole, async (parts) =>
+    const { context, files } = await fitMedia(this.#fullContext, async (parts) =>
       this.#uploads.idsOf(
         parts.filter(({ type }) => taken.includes(type)),
         this.#options?.signal,
@@ -161,7 +161,7 @@ class ModelCall {
   }
 
   /** Sends the call and reads ahead to the first event that says whether it was accepted. */
-  async #open(token: string) {
+  async #sendAndReadAhead(token: string) {
     const inner = await this.#inner(this.#callModel(), this.#context, this.#callOptions(token));
     const events = inner[Symbol.asyncIterator]();
     const ahead: StreamEvent[] = [];

@@ -80,7 +80,7 @@ export function lastLookAt(home: Home, supersededRefreshToken: string): LastLook
 }
 
 /** The owner that a new file must be given, where this process would not be it. */
-function ownerToSet(home: Home): FileOwner | undefined {
+function fileOwnerToSet(home: Home): FileOwner | undefined {
   const { uid, gid } = statSync(home.file);
   return process.geteuid === undefined || uid === process.geteuid() ? undefined : { uid, gid };
 }
@@ -90,10 +90,10 @@ function ownerToSet(home: Home): FileOwner | undefined {
  *
  * @throws KimiError `home_not_writable`; nothing has been made then, not even a lock
  */
-export function checkOwner(home: Home): void {
+export function checkFileOwner(home: Home): void {
   let owner: FileOwner | undefined;
   try {
-    owner = ownerToSet(home);
+    owner = fileOwnerToSet(home);
   } catch {
     return; // Reading the home says what is wrong.
   }
@@ -119,7 +119,7 @@ export async function reserve(home: Home, current: Credential): Promise<Reservat
     const { size } = statSync(home.file);
     file = PrivateFile.create(home.file, {
       tag: tagOf(current.refreshToken),
-      owner: ownerToSet(home),
+      owner: fileOwnerToSet(home),
     });
     // Who waits for a response with this file open, and room for what the response brings.
     file.write(processMark().padEnd(size + RESERVED_EXTRA_BYTES));
@@ -178,7 +178,7 @@ export class Reservation {
         this.#file.discard();
         this.#file = PrivateFile.create(this.#home.file, {
           tag: tagOf(this.#superseded),
-          owner: ownerToSet(this.#home),
+          owner: fileOwnerToSet(this.#home),
         });
       }
     } catch {
@@ -188,7 +188,7 @@ export class Reservation {
       this.#file.discard();
       return "placed";
     }
-    this.#file.keep();
+    this.#file.leaveOnDisk();
     return "kept";
   }
 
@@ -237,7 +237,7 @@ export class Reservation {
     if (this.#file.isOurs) {
       this.#file.discard();
     } else {
-      this.#file.keep();
+      this.#file.leaveOnDisk();
     }
   }
 

@@ -96,13 +96,13 @@ export function checkHomesWritable(stateDir: string): void {
     file.syncNow();
     file.rehearse();
   } catch {
-    throw notWritable(stateDir);
+    throw stateDirNotWritable(stateDir);
   } finally {
     file?.discard();
   }
 }
 
-function notWritable(stateDir: string): KimiError {
+function stateDirNotWritable(stateDir: string): KimiError {
   return new KimiError("home_not_writable", say.newLoginNotSaved({ folder: stateDir }));
 }
 
@@ -120,7 +120,7 @@ export function createOpenClawHome(home: Home, credential: Credential, agentDir?
     createPrivateFile(home.file, formatCredential(credential, home.style), { durable: true });
   } catch {
     deleteFiles([home.file, unclaimedMark(home), storesFile(home)]);
-    throw notWritable(home.dir);
+    throw stateDirNotWritable(home.dir);
   }
 }
 

@@ -192,7 +192,7 @@ export class PrivateFile {
   }
 
   /** Closes the file and leaves it where it is. */
-  keep(): void {
+  leaveOnDisk(): void {
     this.#close();
   }
 

@@ -21,7 +21,7 @@ import { type Credential, withNewTokens } from "./credential.ts";
 import { isAlive, freshnessOf } from "./freshness.ts";
 import { homeError, loginEnded, notRenewable } from "./home-error.ts";
 import { readHome } from "./home-file.ts";
-import { checkOwner, lastLookAt, notWritable, reserve } from "./home-replace.ts";
+import { checkFileOwner, lastLookAt, notWritable, reserve } from "./home-replace.ts";
 import type { Home } from "./homes.ts";
 import type { LoginDeps } from "./login-deps.ts";
 import { waitForHomeLock } from "./locks/home-lock.ts";
@@ -110,7 +110,7 @@ async function runRound(
   const adoptable = (candidate: Credential): boolean =>
     candidate.accessToken !== request.rejectedAccessToken &&
     freshnessOf(candidate, deps.now()) === "fresh";
-  checkOwner(home);
+  checkFileOwner(home);
   const outcome = await waitForHomeLock(home, () => {
     const state = readHome(home);
     return state.status === "valid" &&

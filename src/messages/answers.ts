@@ -2,7 +2,7 @@
 
 import { longWait, shortWait } from "../words.ts";
 import { type Owner, signInAgain } from "./owner.ts";
-import { http } from "./transient.ts";
+import { statusInBrackets } from "./transient.ts";
 
 /** The usage window that an answer speaks of. */
 export type Window = "5h" | "7d" | "month";
@@ -100,7 +100,7 @@ export const answers = {
   bad_request: ({ detail, trace }: AnswerFacts) =>
     `Kimi could not read this request ${NOT_THE_PLAN}${quoted(detail)}. Start a new conversation with /new${trace === undefined ? "" : `, or report trace ${trace}`}.`,
   server_error: ({ status, retryAfterMs }: AnswerFacts) =>
-    `Kimi's server returned an error${http(status)}. Try again ${waitOr(retryAfterMs, "in a moment")}; you are still signed in.`,
+    `Kimi's server returned an error${statusInBrackets(status)}. Try again ${waitOr(retryAfterMs, "in a moment")}; you are still signed in.`,
   refused: () =>
     "Kimi's server refused the request for an unknown reason; you are still signed in. Try another model, or see your plan's weekly limit: openclaw status --usage",
 } as const;
@@ -156,7 +156,7 @@ export const webAnswers = {
   server_error: (facts: WebAnswerFacts) =>
     facts.tool === "search"
       ? answers.server_error(facts)
-      : `Kimi could not fetch this page${http(facts.status)}. Try again ${waitOr(facts.retryAfterMs, "in a moment")}, or try another page; you are still signed in.`,
+      : `Kimi could not fetch this page${statusInBrackets(facts.status)}. Try again ${waitOr(facts.retryAfterMs, "in a moment")}, or try another page; you are still signed in.`,
   refused: ({ tool, status }: WebAnswerFacts) =>
-    `Kimi's server refused ${WEB_TOOLS[tool]}${http(status)} for a reason this plugin does not recognize; you are still signed in. Check your plan's limits with \`openclaw status --usage\`, or ${OTHER_PROVIDER}`,
+    `Kimi's server refused ${WEB_TOOLS[tool]}${statusInBrackets(status)} for a reason this plugin does not recognize; you are still signed in. Check your plan's limits with \`openclaw status --usage\`, or ${OTHER_PROVIDER}`,
 } as const satisfies Partial<Record<keyof typeof answers, (facts: WebAnswerFacts) => string>>;

@@ -3,14 +3,14 @@
 import { saveObstacle } from "../words.ts";
 import {
   DEVICE_SIGN_IN,
-  endedWayBack,
+  howToSignBackInAfterEnd,
   type LoginFacts,
   type Owner,
   OWNERS,
   SIGN_IN,
   signInAgain,
-  subject,
-  wayBack,
+  loginSubject,
+  howToSignBackIn,
 } from "./owner.ts";
 
 /** By what is wrong with a login. */
@@ -18,10 +18,10 @@ export const loginSentences = {
   // login_missing
   signedOut: ({ file, ...facts }: LoginFacts) =>
     facts.owner === "openclaw"
-      ? `OpenClaw is signed out: no login at ${file}. ${wayBack(facts)}`
-      : `The ${OWNERS[facts.owner]} is signed out: no login at ${file}. ${wayBack(facts)}`,
+      ? `OpenClaw is signed out: no login at ${file}. ${howToSignBackIn(facts)}`
+      : `The ${OWNERS[facts.owner]} is signed out: no login at ${file}. ${howToSignBackIn(facts)}`,
   danglingLink: ({ file, ...facts }: LoginFacts) =>
-    `${subject(facts.owner)} at ${file} is a link to a file that is gone. ${wayBack(facts)}`,
+    `${loginSubject(facts.owner)} at ${file} is a link to a file that is gone. ${howToSignBackIn(facts)}`,
   inKeychain: () =>
     `The Kimi Code CLI keeps its login in the system keychain, where it cannot be shared. Set \`credentials_store = "file"\` in its config.toml and run \`kimi login\`, or sign in separately with: ${DEVICE_SIGN_IN}`,
   noCliLogin: () =>
@@ -34,12 +34,12 @@ export const loginSentences = {
   // login_revoked, login_unreadable, login_corrupt
   revoked: ({ owner, other }: Omit<LoginFacts, "file">) =>
     owner === "openclaw"
-      ? `Kimi rejected OpenClaw's own login. ${wayBack({ owner, other })}`
-      : `The ${OWNERS[owner]} has marked its login as rejected by Kimi. ${wayBack({ owner, other })}`,
+      ? `Kimi rejected OpenClaw's own login. ${howToSignBackIn({ owner, other })}`
+      : `The ${OWNERS[owner]} has marked its login as rejected by Kimi. ${howToSignBackIn({ owner, other })}`,
   unreadable: ({ file, reason, ...facts }: LoginFacts & { readonly reason: string }) =>
-    `${subject(facts.owner)} at ${file} cannot be read: ${reason}. Fix that first. ${wayBack(facts)}`,
+    `${loginSubject(facts.owner)} at ${file} cannot be read: ${reason}. Fix that first. ${howToSignBackIn(facts)}`,
   corrupt: ({ file, reason, ...facts }: LoginFacts & { readonly reason: string }) =>
-    `${subject(facts.owner)} at ${file} is damaged: ${reason}. ${wayBack(facts)}`,
+    `${loginSubject(facts.owner)} at ${file} is damaged: ${reason}. ${howToSignBackIn(facts)}`,
 
   // login_ended; OpenClaw puts these into a sentence of its own, so none ends with a full stop.
   ended: ({
@@ -50,11 +50,11 @@ export const loginSentences = {
     const what = responseLost
       ? "The connection broke while Kimi was renewing this login, and Kimi no longer accepts the old tokens."
       : "Kimi has ended this login.";
-    return `${what} ${endedWayBack(owner, other)}`;
+    return `${what} ${howToSignBackInAfterEnd(owner, other)}`;
   },
   endedByKimi: () => `Kimi has ended this login. Sign in again with: ${SIGN_IN}`,
   notRenewable: ({ file, owner, other }: LoginFacts) =>
-    `This Kimi login has ended, and its file ${file} holds no token to renew it with. ${endedWayBack(owner, other)}`,
+    `This Kimi login has ended, and its file ${file} holds no token to renew it with. ${howToSignBackInAfterEnd(owner, other)}`,
 
   // account_changed
   accountChanged: ({ owner }: { readonly owner: Owner }) =>
@@ -86,7 +86,7 @@ export const loginSentences = {
 
   // home_unavailable
   unavailable: ({ owner, file, reason }: LoginFacts & { readonly reason: string }) =>
-    `${subject(owner)} at ${file} cannot be read right now: ${reason}. Try again in a moment; you are still signed in.`,
+    `${loginSubject(owner)} at ${file} cannot be read right now: ${reason}. Try again in a moment; you are still signed in.`,
   refreshUnavailable: ({ reason }: { readonly reason: string }) =>
     `The login could not be refreshed right now: ${reason}. Try again in a moment; you are still signed in.`,
 

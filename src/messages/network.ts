@@ -1,7 +1,13 @@
 /** Sentences about the way to Kimi and its servers, grouped by the error's code. */
 
 import { connectionReason, shortWait } from "../words.ts";
-import { http, transient, type ProxyFacts, type SignedIn, through } from "./transient.ts";
+import {
+  statusInBrackets,
+  transient,
+  type ProxyFacts,
+  type SignedIn,
+  throughProxy,
+} from "./transient.ts";
 
 /** By what is wrong with a request. */
 export const networkSentences = {
@@ -14,7 +20,7 @@ export const networkSentences = {
     ),
   proxyRefused: (proxy: ProxyFacts, host: string, status: number | undefined, signedIn: SignedIn) =>
     transient(
-      `The proxy ${proxy.label} refused the connection to ${host}${http(status)}.`,
+      `The proxy ${proxy.label} refused the connection to ${host}${statusInBrackets(status)}.`,
       `Check the proxy and ${proxy.variable} and try again`,
       signedIn,
     ),
@@ -26,7 +32,7 @@ export const networkSentences = {
     ),
   certificateNotVerified: (host: string, proxy: ProxyFacts | undefined, signedIn: SignedIn) =>
     transient(
-      `Kimi's server ${host} could not be reached${through(proxy)}: its certificate could not be verified.`,
+      `Kimi's server ${host} could not be reached${throughProxy(proxy)}: its certificate could not be verified.`,
       "If your network has a certificate of its own, set NODE_EXTRA_CA_CERTS to its file, or NODE_USE_SYSTEM_CA=1, and try again",
       signedIn,
     ),
@@ -37,7 +43,7 @@ export const networkSentences = {
     signedIn: SignedIn,
   ) =>
     transient(
-      `Kimi's server ${host} could not be reached${through(proxy)}: ${connectionReason(code)}.`,
+      `Kimi's server ${host} could not be reached${throughProxy(proxy)}: ${connectionReason(code)}.`,
       "Check the network or proxy and try again",
       signedIn,
     ),

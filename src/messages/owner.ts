@@ -54,7 +54,7 @@ export interface LoginFacts {
     | undefined;
 }
 
-export function subject(owner: Owner): string {
+export function loginSubject(owner: Owner): string {
   return owner === "openclaw" ? "OpenClaw's own Kimi login" : `The ${OWNERS[owner]} login`;
 }
 
@@ -69,7 +69,7 @@ export function signInAgain(owner: Owner): string {
  * login is named; the command stands before the name, because OpenClaw's chat windows show 240
  * characters of an error.
  */
-export function wayBack(
+export function howToSignBackIn(
   { owner, other }: Omit<LoginFacts, "file">,
   usual = signInAgain(owner),
 ): string {
@@ -81,7 +81,7 @@ export function wayBack(
 }
 
 /** How a user gets a login back that Kimi has ended; without a full stop at its end. */
-export function endedWayBack(owner: Owner, other: LoginFacts["other"]): string {
+export function howToSignBackInAfterEnd(owner: Owner, other: LoginFacts["other"]): string {
   if (other !== undefined) {
     const folder = other.folder === undefined ? "" : ` in ${other.folder}`;
     return `Sign in there, or run \`${SIGN_IN}\` (uses the ${OWNERS[other.owner]} login at ${other.site}${folder})`;

@@ -24,11 +24,11 @@ export interface ProxyFacts {
   readonly variable: string;
 }
 
-export function through(proxy: ProxyFacts | undefined): string {
+export function throughProxy(proxy: ProxyFacts | undefined): string {
   return proxy === undefined ? "" : ` through the proxy ${proxy.label}`;
 }
 
 /** A status in brackets, if there was one. */
-export function http(status: number | undefined): string {
+export function statusInBrackets(status: number | undefined): string {
   return status === undefined ? "" : ` (HTTP ${String(status)})`;
 }

@@ -11,7 +11,7 @@ import { say } from "../messages.ts";
 import { isPersonalAccount } from "./surface.ts";
 
 /** Remembers that the question was answered. */
-const NOTE = "web-offer.json";
+const OFFER_NOTE = "web-offer.json";
 
 /** True in `openclaw models auth login`, in a terminal. */
 function isOwnCommand(ctx: ProviderAuthContext): boolean {
@@ -36,7 +36,7 @@ export async function offerWeb(
   const isSet = Boolean(web?.search?.provider?.trim()) || web?.search?.enabled === false;
   // A yes could not be saved in a config that the host must not change, and would fail the sign-in.
   const isAskable = isOwnCommand(ctx) && !isSet && !isConfigReadOnly(process.env);
-  if (!isAskable || (await readNote(NOTE)) !== undefined) {
+  if (!isAskable || (await readNote(OFFER_NOTE)) !== undefined) {
     return {};
   }
   let wanted: boolean;
@@ -46,7 +46,7 @@ export async function offerWeb(
     // The sign-in itself is done; a canceled question is a no.
     return {};
   }
-  await writeNote(NOTE, { wanted });
+  await writeNote(OFFER_NOTE, { wanted });
   if (!wanted) {
     return {};
   }

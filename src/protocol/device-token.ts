@@ -37,7 +37,7 @@ export type Decision =
   /** The code is void; `intervalS` is the pause that the server had asked for by then. */
   | { readonly tokens: undefined; readonly intervalS: number };
 
-/** Clock and patience of a wait. */
+/** Clock of a wait. */
 export interface WaitDeps {
   /** Current time, ms since the epoch. */
   readonly now: () => number;

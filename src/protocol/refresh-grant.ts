@@ -81,7 +81,7 @@ export function parseIssuedTokens(
 const RETRYABLE_STATUS: ReadonlySet<number> = new Set([500, 502, 503, 504]);
 
 /**
- * The error for a response that says nothing about the tokens: the server asks for patience, has a
+ * The error for a response that says nothing about the tokens: the server asks to wait, has a
  * problem of its own, or sends the request elsewhere.
  *
  * @param signedIn - false at a sign-in, where there is no login yet

@@ -41,13 +41,13 @@ const FILTERS: Readonly<Record<string, string>> = {
   domain_filter: "domains",
 };
 
-function isSet(value: unknown): boolean {
+function isFilterSet(value: unknown): boolean {
   return typeof value === "string" ? value.trim() !== "" : Array.isArray(value) && value.length > 0;
 }
 
 /** The first filter that was asked for. A filter that is silently left out makes hits look filtered. */
-function filterIn(args: Payload): string | undefined {
-  const name = Object.keys(FILTERS).find((key) => isSet(args[key]));
+function unsupportedFilterIn(args: Payload): string | undefined {
+  const name = Object.keys(FILTERS).find((key) => isFilterSet(args[key]));
   return name === undefined ? undefined : FILTERS[name];
 }
 
@@ -59,7 +59,7 @@ function countOf(wanted: unknown, fallback: unknown): number {
   return Math.max(1, Math.min(MAX_COUNT, Math.floor(Number(count ?? DEFAULT_COUNT))));
 }
 
-function wrap(text: string): string {
+function wrapForeignText(text: string): string {
   return securitySdk().wrapWebContent(text, "web_search");
 }
 
@@ -79,11 +79,11 @@ function payloadOf(query: string, hits: readonly Hit[], tookMs: number): Payload
     return { ...base, content: say.nothingFound() };
   }
   const results = hits.map(({ title, url, snippet, published, siteName }) => ({
-    title: wrap(title),
+    title: wrapForeignText(title),
     url,
-    ...(snippet === undefined ? {} : { snippet: wrap(snippet) }),
+    ...(snippet === undefined ? {} : { snippet: wrapForeignText(snippet) }),
     ...(published === undefined ? {} : { published }),
-    ...(siteName === undefined ? {} : { siteName: wrap(siteName) }),
+    ...(siteName === undefined ? {} : { siteName: wrapForeignText(siteName) }),
   }));
   return { ...base, count: results.length, results };
 }
@@ -97,7 +97,7 @@ async function search(
   if (query === "") {
     throw new WebToolError("no_query", say.noQuery());
   }
-  const filter = filterIn(args);
+  const filter = unsupportedFilterIn(args);
   if (filter !== undefined) {
     throw new WebToolError(`unsupported_${filter}`, say.noSuchFilter({ filter }));
   }

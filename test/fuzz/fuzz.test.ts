@@ -136,7 +136,7 @@ describe(`whatever comes (FUZZ_SEED=${String(seed)})`, () => {
     expect("polluted" in {}).toBe(false);
   });
 
-  it(`in ${String(REFRESH_RESPONSES)} answers to a refresh is a pair of tokens that can be stored and sent, or a KimiError`, async () => {
+  it(`in ${String(REFRESH_RESPONSES)} responses to a refresh is tokens that can be stored and sent, or a KimiError`, async () => {
     const random = randomFrom(seed + 1);
     use(new MadeUpNetwork(() => oddResponse(random, RESPONSE)));
     let results = 0;
@@ -166,7 +166,7 @@ describe(`whatever comes (FUZZ_SEED=${String(seed)})`, () => {
     expect("polluted" in {}).toBe(false);
   });
 
-  it(`in ${String(REFRESHES)} whole refreshes leaves the home as it was, or with the new pair`, async () => {
+  it(`in ${String(REFRESHES)} whole refreshes leaves the home as it was, or with the new tokens`, async () => {
     const random = randomFrom(seed + 2);
     let sent: MadeUpResponse | undefined;
     use(

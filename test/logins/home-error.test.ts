@@ -209,7 +209,7 @@ describe("a login that cannot be used any more", () => {
     expect(message.startsWith(words.replace("<file>", python.file))).toBe(true);
   });
 
-  it("is not explained by addresses in the environment that cannot be used", async () => {
+  it("is not explained by endpoints in the environment that cannot be used", async () => {
     vi.stubEnv("KIMI_CODE_BASE_URL", "http://not-loopback.example");
     expect(await refusal(open(python))).toMatch(/is signed out/u);
   });

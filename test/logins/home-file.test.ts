@@ -194,7 +194,7 @@ describe.each(KINDS)("replacing the file of the %s home", (kind) => {
     expect(seen.different).toBeGreaterThan(2);
   });
 
-  it("keeps the file as it was when the new pair does not come", async () => {
+  it("keeps the file as it was when the new tokens do not come", async () => {
     const { home } = await signedIn(standIn, kind);
     const before = await readFile(home.file);
     const place = await reserve(home, read(home));

@@ -139,7 +139,7 @@ describe.skipIf(!canMount())("a small disk (needs the right to mount one)", () =
     expect(await leftovers(home)).toEqual([]);
   });
 
-  it("that fills up during the request has kept room for the new pair", async () => {
+  it("that fills up during the request has kept room for the new tokens", async () => {
     const { home, pair } = await onSmallDisk(16, 5, { padding: "x".repeat(6000) });
     const gate = Promise.withResolvers<void>();
     standIn.failNext("token", { kind: "gate", gate: gate.promise });

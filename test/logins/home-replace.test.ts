@@ -5,7 +5,7 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { tagOf } from "../../src/logins/credential.ts";
 import {
-  checkOwner,
+  checkFileOwner,
   lastLookAt,
   notWritable,
   overwrite,
@@ -350,15 +350,15 @@ describe("writing over a file", () => {
 describe.skipIf(!isRoot)("a home of another user (only root can try)", () => {
   it("is refused where this process may not give files away, and only there", async () => {
     await giveAway(home.dir);
-    checkOwner(home);
+    checkFileOwner(home);
     await unprivileged(async () => {
-      checkOwner(home);
+      checkFileOwner(home);
     });
     await chown(home.file, NOBODY - 1, NOBODY - 1);
-    checkOwner(home);
+    checkFileOwner(home);
     await unprivileged(async () => {
       expect(() => {
-        checkOwner(home);
+        checkFileOwner(home);
       }).toThrow(expect.objectContaining({ code: "home_not_writable" }));
     });
   });
@@ -366,7 +366,7 @@ describe.skipIf(!isRoot)("a home of another user (only root can try)", () => {
   it("that is gone is not refused here", async () => {
     await rm(home.file);
     expect(() => {
-      checkOwner(home);
+      checkFileOwner(home);
     }).not.toThrow();
   });
 });

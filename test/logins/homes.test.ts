@@ -58,7 +58,7 @@ describe("the homes of the Kimi CLIs", () => {
     ]);
   });
 
-  it("begin with the slot that the environment's addresses lead to; the Python CLI keeps its one slot", () => {
+  it("begin with the slot that the environment's endpoints lead to; the Python CLI keeps its one slot", () => {
     const origin = "http://127.0.0.1:18765";
     const env = { ...ENV, KIMI_CODE_OAUTH_HOST: origin, KIMI_CODE_BASE_URL: `${origin}/coding/v1` };
     const homes = cliHomes(env);
@@ -103,7 +103,7 @@ describe("the homes of the Kimi CLIs", () => {
   });
 });
 
-describe("the slot of a pair of addresses", () => {
+describe("the slot of a login's endpoints", () => {
   const { oauthHost, apiBase } = REGIONS["mainland-cn"];
 
   it("is the usual one for kimi.com, with whatever blanks and slashes", () => {

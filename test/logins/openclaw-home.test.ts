@@ -65,7 +65,7 @@ async function names(): Promise<string[]> {
 }
 
 describe("a new home", () => {
-  it("has a name of its own, by the kind of account and the addresses", () => {
+  it("has a name of its own, by the kind of account and the endpoints", () => {
     const other = newOpenClawHome(stateDir, REGIONS.global);
     expect(home.slot).toMatch(LOGIN_SLOT);
     expect(other.slot).not.toBe(home.slot);
@@ -175,7 +175,7 @@ describe("the home that a profile names", () => {
     expect(homeInStateDir(home, elsewhere)).toBe(home);
   });
 
-  it("is refused with other addresses", () => {
+  it("is refused with other endpoints", () => {
     expect(() => homeInStateDir({ ...home, endpoints: REGIONS["mainland-cn"] }, stateDir)).toThrow(
       expect.objectContaining({ code: "login_missing" }),
     );

@@ -46,7 +46,7 @@ describe("PrivateFile", () => {
     for (const end of [
       (file: PrivateFile) => file.place(),
       (file: PrivateFile) => file.placeIfAbsent(),
-      (file: PrivateFile) => file.keep(),
+      (file: PrivateFile) => file.leaveOnDisk(),
       (file: PrivateFile) => file.discard(),
     ]) {
       await rm(target, { force: true });
@@ -187,8 +187,8 @@ describe("PrivateFile", () => {
   it("stays where it is when it is kept, and cannot be put in place any more", async () => {
     const file = PrivateFile.create(target);
     file.write("kept");
-    file.keep();
-    file.keep();
+    file.leaveOnDisk();
+    file.leaveOnDisk();
     expect(file.isOurs).toBe(false);
     expect(file.place()).toBe(false);
     file.discard();

@@ -308,7 +308,7 @@ describe("the homes of logins made here", () => {
     );
   });
 
-  it("are refused to a profile with other addresses", async () => {
+  it("are refused to a profile with other endpoints", async () => {
     const home = newOpenClawHome(pluginStateDir(), endpoints);
     const profile = profileFor(home, credential(), { id: "user-1", name: undefined });
     expect(() =>

@@ -52,10 +52,10 @@ export class Conversion {
   readonly alternatives: Alternatives;
   readonly definitions = new Map<Schema, Definition>();
   /** A schema that is told as the whole document, `#`. */
-  readonly #whole: Schema | undefined;
+  readonly #wholeDocument: Schema | undefined;
   readonly #names = new Set<string>();
-  readonly #done = new Map<Schema, Node>();
-  readonly #open = new Set<Schema>();
+  readonly #converted = new Map<Schema, Node>();
+  readonly #inProgress = new Set<Schema>();
 
   /**
    * @param root - the whole document
@@ -63,9 +63,9 @@ export class Conversion {
    */
   constructor(root: Schema, alternatives: Alternatives, whole: Schema | undefined) {
     this.alternatives = alternatives;
-    this.#whole = whole;
+    this.#wholeDocument = whole;
     if (whole !== undefined) {
-      this.#open.add(root);
+      this.#inProgress.add(root);
     }
   }
 
@@ -74,34 +74,34 @@ export class Conversion {
     if (!isRecord(schema)) {
       return this.nodes.any();
     }
-    const done = this.#done.get(schema);
+    const done = this.#converted.get(schema);
     if (done !== undefined) {
       return done;
     }
-    if (this.#open.has(schema)) {
+    if (this.#inProgress.has(schema)) {
       return this.#reference(schema);
     }
-    if (this.#open.size > MAX_DEPTH || this.alternatives.exhausted) {
+    if (this.#inProgress.size > MAX_DEPTH || this.alternatives.exhausted) {
       return this.nodes.any(notesOf(schema));
     }
-    this.#open.add(schema);
+    this.#inProgress.add(schema);
     const node = this.#node(schema);
-    this.#open.delete(schema);
+    this.#inProgress.delete(schema);
     const definition = this.definitions.get(schema);
     if (definition === undefined || this.nodes.hasSlash(node)) {
       // A definition may hold no name with a slash; such a one is told where it is used.
       this.definitions.delete(schema);
-      this.#done.set(schema, node);
+      this.#converted.set(schema, node);
       return node;
     }
     definition.node = node;
     const reference = this.#reference(schema);
-    this.#done.set(schema, reference);
+    this.#converted.set(schema, reference);
     return reference;
   }
 
   #reference(schema: Schema): Node {
-    if (schema === this.#whole) {
+    if (schema === this.#wholeDocument) {
       return this.nodes.intern({ $ref: "#" });
     }
     const known = this.definitions.get(schema);

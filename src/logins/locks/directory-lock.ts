@@ -19,7 +19,7 @@ import fs, {
 import path from "node:path";
 import { lockReasons } from "../../words.ts";
 import { systemErrorCode } from "../../protocol/errors.ts";
-import { giveToOwner } from "./owner.ts";
+import { giveToFileOwner } from "./file-owner.ts";
 import { type HeldLock, LockBlockedError } from "./types.ts";
 
 /** Age from which a lock counts as abandoned, in ms (the CLI's value). */
@@ -173,7 +173,7 @@ function makeSentinel(target: string): void {
   }
   const dir = path.dirname(target);
   if (mkdirSync(dir, { recursive: true, mode: 0o755 }) !== undefined) {
-    giveToOwner(dir, path.dirname(dir), "folder");
+    giveToFileOwner(dir, path.dirname(dir), "folder");
   }
   try {
     closeSync(openSync(target, "ax"));
@@ -183,7 +183,7 @@ function makeSentinel(target: string): void {
     }
     throw error;
   }
-  giveToOwner(target, dir, "file");
+  giveToFileOwner(target, dir, "file");
 }
 
 /** @throws LockBlockedError for anything but a folder in the lock's place */

@@ -9,7 +9,7 @@ import path from "node:path";
 import { lockReasons } from "../../words.ts";
 import { systemErrorCode } from "../../protocol/errors.ts";
 import { loadKoffi } from "./koffi.ts";
-import { giveToOwner } from "./owner.ts";
+import { giveToFileOwner } from "./file-owner.ts";
 import { type HeldLock, LockBlockedError, LockUnsupportedError } from "./types.ts";
 import { tryRangeLock } from "./windows-range-lock.ts";
 
@@ -58,7 +58,7 @@ function openLockFile(file: string): number {
   try {
     const fd = openSync(file, flags | constants.O_EXCL, 0o600);
     try {
-      giveToOwner(file, path.dirname(file), "file");
+      giveToFileOwner(file, path.dirname(file), "file");
       return fd;
     } catch (error) {
       closeSync(fd);

@@ -21,7 +21,7 @@ function fileOwnerIn(dir: string): FileOwner | undefined {
  *
  * @throws the system's error; the new file or folder is gone then
  */
-export function giveToOwner(made: string, dir: string, kind: "file" | "folder"): void {
+export function giveToFileOwner(made: string, dir: string, kind: "file" | "folder"): void {
   try {
     const owner = fileOwnerIn(dir);
     if (owner !== undefined) {
