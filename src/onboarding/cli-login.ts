@@ -43,8 +43,8 @@ export async function runCliLoginNonInteractive(
     if (usable === undefined) {
       throw noUsableLogin(found);
     }
-    const credential = await profileForLogin(usable.home);
-    const config = await saveUnattended(ctx, credential);
+    const profile = await profileForLogin(usable.home);
+    const config = await saveUnattended(ctx, profile);
     if (found.usable.length > 1) {
       const why = usable === found.usable[0] ? "latest" : "preferred";
       ctx.runtime.log(say.usingOneOfSeveral(why, describeUsableHome(usable)));
@@ -125,11 +125,11 @@ export async function runCliLogin(ctx: ProviderAuthContext): Promise<ProviderAut
   ctx.assertCurrent?.();
   const progress = ctx.prompter.progress(say.readingLogin());
   try {
-    const credential = await profileForLogin(usable.home, ctx.signal);
+    const profile = await profileForLogin(usable.home, ctx.signal);
     progress.stop(say.usingLogin(describeUsableHome(usable)));
     const { notes = [], ...web } = await offerWeb(ctx);
     return {
-      profiles: [{ profileId: DEFAULT_PROFILE_ID, credential }],
+      profiles: [{ profileId: DEFAULT_PROFILE_ID, credential: profile }],
       ...(ctx.credentialOnly === true ? {} : { defaultModel: DEFAULT_MODEL_REF }),
       ...web,
       notes: [say.sharedNow(), ...notes],

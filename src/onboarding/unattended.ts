@@ -38,12 +38,12 @@ export function checkConfigWritable(): void {
  */
 export async function saveUnattended(
   { agentDir, config }: ProviderAuthMethodNonInteractiveContext,
-  credential: OAuthProfile,
+  profile: OAuthProfile,
 ): Promise<OpenClawConfig> {
   const sdk = providerAuthSdk();
   const stored = await sdk.upsertAuthProfileWithLock({
     profileId: DEFAULT_PROFILE_ID,
-    credential,
+    credential: profile,
     ...(agentDir === undefined ? {} : { agentDir }),
   });
   if (stored === null) {

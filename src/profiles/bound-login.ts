@@ -232,7 +232,7 @@ export class BoundLogin {
     return status === 200 ? parseJson(text) : undefined;
   }
 
-  /** What a user is told about an answer that this login got. */
+  /** The sentence for an answer of Kimi's API to this login. */
   explain(kind: AnswerKind, facts: Omit<AnswerFacts, "site" | "owner"> = {}): string {
     const { kind: owner, endpoints } = this.home;
     return answers[kind]({ ...facts, site: siteOf(endpoints), owner });

@@ -37,8 +37,8 @@ async function update(usage?: typeof PAUSED): Promise<void> {
   });
 }
 
-/** What the host writes where it pauses a profile. */
-function pause(sinceMs: number, untilMs: number) {
+/** What the host writes where it puts a profile into a cooldown. */
+function cooldown(sinceMs: number, untilMs: number) {
   return {
     lastFailureAt: sinceMs,
     cooldownUntil: untilMs,
@@ -50,11 +50,11 @@ function homeIn(folder: string, name: string): Home {
   return makeHome("kimi-code-cli", path.join(folder, name), "kimi-code", REGIONS["mainland-cn"]);
 }
 
-describe("the host's pause after a failed call stays", () => {
+describe("the host's cooldown after a failed call stays", () => {
   let folder: string;
 
   beforeEach(async () => {
-    folder = await mkdtemp(path.join(tmpdir(), "kimi-pause-"));
+    folder = await mkdtemp(path.join(tmpdir(), "kimi-cooldown-"));
     vi.stubEnv("OPENCLAW_STATE_DIR", folder);
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   });
@@ -135,7 +135,7 @@ describe("the host's pause after a failed call stays", () => {
       sign("kimi-code:other", "other");
     }
     const now = Date.now();
-    const paused = {
+    const inCooldown = {
       lastFailureAt: now + 1_000,
       cooldownUntil: now + 30_000,
       cooldownReason: "rate_limit" as const,
@@ -144,7 +144,7 @@ describe("the host's pause after a failed call stays", () => {
 
     const login = new BoundLogin(homeIn(folder, "kimi"), "kimi");
     correctNextCooldown(login, { config: { agents } }, 4 * 86_400_000);
-    await update(paused);
+    await update(inCooldown);
     vi.advanceTimersByTime(5_000);
     await update();
     const { usageStats } = ensureAuthProfileStore(undefined, { allowKeychainPrompt: false });
@@ -175,7 +175,7 @@ describe("the host's pause after a failed call stays", () => {
     const now = Date.now();
     await updateAuthProfileStoreWithLock({
       updater: (store) => {
-        store.usageStats = { [OTHER]: pause(now - 1_000, now + 3_600_000) };
+        store.usageStats = { [OTHER]: cooldown(now - 1_000, now + 3_600_000) };
         return true;
       },
     });
@@ -183,7 +183,7 @@ describe("the host's pause after a failed call stays", () => {
     correctNextCooldown(login, { config: { agents: { defaults: { model: PLAIN } } } }, 86_400_000);
     await updateAuthProfileStoreWithLock({
       updater: (store) => {
-        store.usageStats = { ...store.usageStats, [PROFILE]: pause(now + 1_000, now + 30_000) };
+        store.usageStats = { ...store.usageStats, [PROFILE]: cooldown(now + 1_000, now + 30_000) };
         return true;
       },
     });
