@@ -54,14 +54,14 @@ const TESTS = {
 };
 
 /** Nothing to kill. */
-const LEFT_OUT = new Set(["logins/locks/koffi", "logins/locks/types", "logins/login-deps"]);
+const NOTHING_TO_KILL = new Set(["logins/locks/koffi", "logins/locks/types", "logins/login-deps"]);
 
 const wanted = process.argv.slice(2).filter((part) => !part.startsWith("--"));
 const onlyScores = process.argv.includes("--scores");
 const onlySurvivors = process.argv.includes("--survivors");
 const sources = globSync("src/{protocol,logins}/**/*.ts")
   .map((file) => file.split(path.sep).join("/").slice("src/".length, -".ts".length))
-  .filter((name) => !LEFT_OUT.has(name))
+  .filter((name) => !NOTHING_TO_KILL.has(name))
   .filter((name) => wanted.length === 0 || wanted.some((part) => `src/${name}.ts`.includes(part)))
   .toSorted();
 

@@ -142,7 +142,7 @@ describe("README.md", () => {
 });
 
 describe("a message", () => {
-  const told = [...sentences(), ...answerSentences(), ...webSentences()];
+  const allSentences = [...sentences(), ...answerSentences(), ...webSentences()];
   const troubleshooting = byFile.get("docs/troubleshooting.md");
   const readme = byFile.get("README.md");
   if (troubleshooting === undefined || readme === undefined) {
@@ -152,17 +152,17 @@ describe("a message", () => {
   const quoted = [...advised, ...quotedRows(readme)].filter((quote) => !OF_THE_HOST.has(quote));
 
   it.each(quoted)("that the documents quote is one of the table: %s", (quote) => {
-    expect(told.some(([, sentence]) => isQuotedFrom(quote, sentence))).toBe(true);
+    expect(allSentences.some(([, sentence]) => isQuotedFrom(quote, sentence))).toBe(true);
   });
 
   it("of OpenClaw's that is listed is quoted", () => {
     expect([...advised, ...quotedRows(readme)]).toEqual(expect.arrayContaining([...OF_THE_HOST]));
   });
 
-  const ids = new Set(told.map(([id]) => id));
+  const ids = new Set(allSentences.map(([id]) => id));
 
   it.each([...ids])("%s has advice in docs/troubleshooting.md, or a reason to have none", (id) => {
-    const texts = told.filter(([one]) => one === id).map(([, sentence]) => sentence);
+    const texts = allSentences.filter(([one]) => one === id).map(([, sentence]) => sentence);
     const hasAdvice = texts.every((text) => advised.some((quote) => isQuotedFrom(quote, text)));
     expect(hasAdvice).toBe(!Object.hasOwn(WITHOUT_ADVICE, id));
   });

@@ -72,14 +72,14 @@ describe("a sentence about one of several profiles", () => {
 
 describe("every sentence for users", () => {
   const all = [...sentences(), ...answerSentences(), ...webSentences()];
-  const told = all.filter(([id]) => !LABELS.has(id as Id));
+  const messages = all.filter(([id]) => !LABELS.has(id as Id));
 
-  it.each(told)("%s is at most 400 characters without its paths: %s", (_id, text) => {
+  it.each(messages)("%s is at most 400 characters without its paths: %s", (_id, text) => {
     const shortened = text.replaceAll(/\/home\/\S+/gu, "/path");
     expect(shortened.length).toBeLessThanOrEqual(400);
   });
 
-  it.each(told)("%s begins with a capital and has an ending: %s", (_id, text) => {
+  it.each(messages)("%s begins with a capital and has an ending: %s", (_id, text) => {
     expect(text).toMatch(/^(?:[A-Z]|auth\.|api\.)/u);
     // A full stop, a question, or a command that can be copied; a way in brackets.
     expect(text).toMatch(
@@ -88,9 +88,12 @@ describe("every sentence for users", () => {
     expect(text).not.toMatch(/\.\.|\s\s|undefined|;\s*$|\s$/u);
   });
 
-  it.each(told.filter(([id]) => !COMPLETE.has(id as Id)))("%s names a way out: %s", (_id, text) => {
-    expect(text).toMatch(WAY_OUT);
-  });
+  it.each(messages.filter(([id]) => !COMPLETE.has(id as Id)))(
+    "%s names a way out: %s",
+    (_id, text) => {
+      expect(text).toMatch(WAY_OUT);
+    },
+  );
 
   it.each(all)("%s uses words that users know: %s", (_id, text) => {
     const words = text.replaceAll(/\/home\/\S+/gu, "");
@@ -98,7 +101,7 @@ describe("every sentence for users", () => {
     expect(words).not.toMatch(/whoever|in vain|anew|meanwhile|for good|all the same|is kept/iu);
   });
 
-  it.each(told.filter(([, text]) => text.includes("still signed in")))(
+  it.each(messages.filter(([, text]) => text.includes("still signed in")))(
     "%s reassures at the end of a sentence: %s",
     (_id, text) => {
       expect(text).toMatch(/; you are still signed in\./u);
@@ -118,9 +121,9 @@ describe("a sentence at a sign-in", () => {
     (id) => {
       const atSignIn = FACTS[id].filter((facts) => facts.includes(false as never));
       for (const facts of atSignIn) {
-        const told = (say[id] as (...args: readonly unknown[]) => TransientFailure)(...facts);
-        expect(told.message).not.toContain("still signed in");
-        expect(told.message.startsWith(told.what)).toBe(true);
+        const failure = (say[id] as (...args: readonly unknown[]) => TransientFailure)(...facts);
+        expect(failure.message).not.toContain("still signed in");
+        expect(failure.message.startsWith(failure.what)).toBe(true);
       }
     },
   );

@@ -55,8 +55,8 @@ function check(error: unknown): void {
   if (!isKimiError(error)) {
     throw new Error("something other than a KimiError was thrown", { cause: error });
   }
-  const told = everythingIn(error);
-  if (told.includes(SECRET) || /standin-|hush/iu.test(told)) {
+  const text = everythingIn(error);
+  if (text.includes(SECRET) || /standin-|hush/iu.test(text)) {
     throw new Error(`a token is told in a ${error.code}`);
   }
 }

@@ -55,10 +55,10 @@ describe("the names of tools", () => {
         { type: "toolcall_end", contentIndex: 1, toolCall: block, partial: message },
         { type: "done", reason: "toolUse", message },
       ] as unknown as StreamEvent[];
-      const told = events.map((event) => tools.inward(event));
+      const inward = events.map((event) => tools.inward(event));
       const own = { ...block, name };
       const content = [{ type: "text", text: "x" }, own];
-      expect(told).toMatchObject([
+      expect(inward).toMatchObject([
         { partial: { content } },
         { toolCall: own, partial: { content } },
         { message: { content } },

@@ -14,7 +14,7 @@ export interface LiveRun {
   /** The table and what is around it. */
   readonly out: string;
   /** Everything else that the user saw. */
-  readonly told: string;
+  readonly screen: string;
   /** Verdicts by the check's id. */
   readonly verdicts: Readonly<Record<string, string>>;
 }
@@ -66,18 +66,18 @@ export async function live(
   more: Partial<LiveIo> = {},
 ): Promise<LiveRun> {
   let out = "";
-  let told = "";
+  let screen = "";
   const code = await runLive(options, {
     env: standIn.env,
     out: (text) => {
       out += text;
     },
     tell: (text) => {
-      told += `${text}\n`;
+      screen += `${text}\n`;
     },
     signal: new AbortController().signal,
     waits: fakeWaits(standIn),
     ...more,
   });
-  return { code, out, told, verdicts: verdictsIn(out) };
+  return { code, out, screen, verdicts: verdictsIn(out) };
 }

@@ -189,10 +189,10 @@ export const FACTS: { readonly [K in Id]: readonly (readonly [...Parameters<Tabl
 export function sentences(): readonly (readonly [Id, string])[] {
   return (Object.keys(FACTS) as Id[]).flatMap((id) =>
     FACTS[id].map((facts) => {
-      const told = (say[id] as (...args: readonly unknown[]) => string | TransientFailure)(
+      const sentence = (say[id] as (...args: readonly unknown[]) => string | TransientFailure)(
         ...facts,
       );
-      return [id, typeof told === "string" ? told : told.message] as const;
+      return [id, typeof sentence === "string" ? sentence : sentence.message] as const;
     }),
   );
 }

@@ -137,7 +137,7 @@ describe("against a stand-in that is as Kimi is known to be", () => {
   it("sends about as many requests and calls as it says, all under the plugin's own name", async () => {
     const run = await live(standIn, liveOptions({ device: true, spend: true }));
     const [, requests, calls] =
-      /about (\d+) requests\. Models answer about (\d+) of them/u.exec(run.told) ?? [];
+      /about (\d+) requests\. Models answer about (\d+) of them/u.exec(run.screen) ?? [];
     expect(Math.abs(standIn.requests.length - Number(requests))).toBeLessThanOrEqual(3);
     const inference = standIn.requests.filter(
       ({ route, status }) => status === 200 && ["chat", "messages", "responses"].includes(route),
@@ -174,7 +174,7 @@ describe("against a stand-in that is as Kimi is known to be", () => {
         ["token.reuse-ends", "not checked"],
       ]);
       expect(run.code).toBe(EXIT.match);
-      expect(run.told).toContain(`${home.slot}.json`);
+      expect(run.screen).toContain(`${home.slot}.json`);
       const refreshes = standIn
         .tokenRequests("refresh_token")
         .filter(({ form }) => form?.["refresh_token"]?.startsWith("made-up") === false);

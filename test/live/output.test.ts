@@ -69,7 +69,9 @@ function secrets(requests: readonly RecordedRequest[]): string[] {
 function expectNoSecrets(run: LiveRun): void {
   const all = secrets(standIn.requests);
   expect(all.length).toBeGreaterThan(12);
-  expect(all.filter((secret) => run.out.includes(secret) || run.told.includes(secret))).toEqual([]);
+  expect(all.filter((secret) => run.out.includes(secret) || run.screen.includes(secret))).toEqual(
+    [],
+  );
 }
 
 /** Refusals that repeat everything that came with the request, as debug pages do. */
@@ -248,14 +250,14 @@ describe("the command line", () => {
     });
     expect(run).toMatchObject({ code: EXIT.declined, out: "" });
     expect(asked).toEqual(["Go on? (y/N) "]);
-    expect(run.told).toContain("It sends:");
+    expect(run.screen).toContain("It sends:");
     expect(standIn.requests).toEqual([]);
   });
 
   it("begins not at all where nobody can be asked", async () => {
     const run = await live(standIn, liveOptions({ device: true, yes: false }));
     expect(run.code).toBe(EXIT.declined);
-    expect(run.told).toContain("--yes");
+    expect(run.screen).toContain("--yes");
     expect(standIn.requests).toEqual([]);
   });
 });
@@ -264,7 +266,7 @@ describe("without a sign-in", () => {
   it("says so, when there is no login", async () => {
     const run = await live(standIn, liveOptions(), { env: await liveEnv(standIn) });
     expect(run).toMatchObject({ code: EXIT.noSignIn, out: "" });
-    expect(run.told).toContain("No Kimi CLI login");
+    expect(run.screen).toContain("No Kimi CLI login");
   });
 
   it("says so, when there is another one than the user asks for", async () => {
@@ -285,7 +287,7 @@ describe("without a sign-in", () => {
     standIn.endLogin(PERSON.user_id);
     const run = await live(standIn, liveOptions(), { env });
     expect(run).toMatchObject({ code: EXIT.noSignIn, out: "" });
-    expect(run.told).toContain("Kimi has ended this login");
+    expect(run.screen).toContain("Kimi has ended this login");
   });
 
   it("says so, when the user denies the code", async () => {
@@ -298,6 +300,6 @@ describe("without a sign-in", () => {
     await standIn.close();
     const run = await live(standIn, liveOptions({ device: true }));
     expect(run).toMatchObject({ code: EXIT.noAnswer, out: "" });
-    expect(run.told).toContain("could not be reached");
+    expect(run.screen).toContain("could not be reached");
   });
 });

@@ -52,12 +52,12 @@ async function resultOf(
     readonly stderr: NodeJS.ReadableStream;
   },
 ) {
-  const [out, told, [code]] = await Promise.all([
+  const [out, screen, [code]] = await Promise.all([
     text(child.stdout),
     text(child.stderr),
     once(child, "exit"),
   ]);
-  return { code: code as number | null, out, told };
+  return { code: code as number | null, out, screen };
 }
 
 /** What is in the folders of the program. */
@@ -68,8 +68,8 @@ async function leftBehind(): Promise<string[]> {
 describe("npm run live", () => {
   it("prints the table alone on its output, and ends with 0", async () => {
     await writeLogin(home, standIn.issueLogin());
-    const { code, out, told } = await start("--yes").result;
-    expect([code, told.includes("failed")]).toEqual([EXIT.match, false]);
+    const { code, out, screen } = await start("--yes").result;
+    expect([code, screen.includes("failed")]).toEqual([EXIT.match, false]);
     expect(out).toMatch(
       /^kimi-code-oauth \S+, Node [^\n]+\n\n\| Fact \| Expected \| Seen \| Verdict \|\n[\s\S]+\n\n\d+ match, 0 differ, [^\n]+\n$/u,
     );
@@ -84,8 +84,8 @@ describe("npm run live", () => {
     [["--yes"], EXIT.noSignIn],
     [["--device"], EXIT.declined],
   ] as const)("%s ends with %s and sends nothing", async (args, wanted) => {
-    const { code, out, told } = await start(...args).result;
-    expect([code, out + told]).toEqual([wanted, expect.not.stringContaining("    at ")]);
+    const { code, out, screen } = await start(...args).result;
+    expect([code, out + screen]).toEqual([wanted, expect.not.stringContaining("    at ")]);
     expect(standIn.requests).toEqual([]);
     expect(await leftBehind()).toEqual([]);
   });

@@ -269,9 +269,9 @@ describe("signing in with a device code", () => {
 
   it("shows no token to anyone", async () => {
     const { result, seen, profile } = await signIn();
-    const told = everythingIn([seen.events, result.notes]);
+    const everything = everythingIn([seen.events, result.notes]);
     for (const secret of [profile.access, profile.refresh, "standin-device-code"]) {
-      expect(told).not.toContain(secret);
+      expect(everything).not.toContain(secret);
     }
   });
 

@@ -52,12 +52,12 @@ describe("an answer of Kimi's API", () => {
       for (const report of reports(answer)) {
         expect(classifyReport(report)?.kind).toBe(kind);
         const { errorMessage, errorType, errorBody = text(answer) } = report;
-        const told = errorType ?? responseParts(status, errorBody).type;
+        const type = errorType ?? responseParts(status, errorBody).type;
         expect(
           classifyFailure({
             errorMessage,
             status,
-            ...(told === undefined ? {} : { errorType: told }),
+            ...(type === undefined ? {} : { errorType: type }),
           }),
         ).toBe(reason);
       }
@@ -79,8 +79,8 @@ describe("the sentence for", () => {
   it.each(RECORDED.flatMap(({ kind, reason }) => (kind === undefined ? [] : [{ kind, reason }])))(
     "$kind has the reason $reason in the host",
     ({ kind, reason }) => {
-      const told = { errorMessage: answers[kind](FACTS), code: failureCode(kind) };
-      expect(classifyFailure(told)).toBe(reason);
+      const reported = { errorMessage: answers[kind](FACTS), code: failureCode(kind) };
+      expect(classifyFailure(reported)).toBe(reason);
     },
   );
 

@@ -9,7 +9,7 @@ import { type TransportFailure, transportError } from "../../src/protocol/transp
 const url = new URL("https://auth.kimi.com/api/oauth/token");
 const proxy = proxyFor(url, { HTTPS_PROXY: "http://proxy.corp:3128" });
 
-function told(failure: Partial<TransportFailure>): string {
+function messageOf(failure: Partial<TransportFailure>): string {
   const error = transportError({
     url,
     proxy: undefined,
@@ -44,21 +44,23 @@ describe("a failed exchange", () => {
     "ETIMEDOUT",
     "UND_ERR_CONNECT_TIMEOUT",
   ])("with %s names the proxy that was not reached, or else the server", (code) => {
-    expect(told({ error: failed(code), proxy })).toMatch(
+    expect(messageOf({ error: failed(code), proxy })).toMatch(
       /^The proxy proxy\.corp:3128 could not be reached: /u,
     );
-    expect(told({ error: failed(code) })).toMatch(
+    expect(messageOf({ error: failed(code) })).toMatch(
       /^Kimi's server auth\.kimi\.com could not be reached: /u,
     );
     // Behind a tunnel that stands, the server is at fault.
-    expect(told({ error: failed(code), proxy, sent: true })).not.toContain("proxy.corp");
+    expect(messageOf({ error: failed(code), proxy, sent: true })).not.toContain("proxy.corp");
   });
 
   it("that broke off before anything was sent names the server and the proxy on the way", () => {
-    const message = told({ error: failed("ECONNRESET"), proxy });
+    const message = messageOf({ error: failed("ECONNRESET"), proxy });
     expect(message).toMatch(/^Kimi's server auth\.kimi\.com .*the connection broke\./u);
     expect(message).toContain("through the proxy proxy.corp:3128");
-    expect(told({ error: failed("ECONNRESET"), proxy, sent: true })).not.toContain("proxy.corp");
+    expect(messageOf({ error: failed("ECONNRESET"), proxy, sent: true })).not.toContain(
+      "proxy.corp",
+    );
   });
 
   it.each([
@@ -68,11 +70,11 @@ describe("a failed exchange", () => {
     "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
     "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
   ])("with %s is about the certificate", (code) => {
-    expect(told({ error: failed(code) })).toContain("its certificate could not be verified");
+    expect(messageOf({ error: failed(code) })).toContain("its certificate could not be verified");
   });
 
   it("with another fault of TLS is not about the certificate", () => {
-    const message = told({ error: failed("ERR_SSL_UNABLE_TO_READ") });
+    const message = messageOf({ error: failed("ERR_SSL_UNABLE_TO_READ") });
     expect(message).not.toContain("certificate");
   });
 
@@ -86,27 +88,27 @@ describe("a failed exchange", () => {
       new Error(words),
       new TypeError("fetch failed", { cause: new Error(words) }),
     ]) {
-      expect(told({ error, proxy })).toContain(wanted);
+      expect(messageOf({ error, proxy })).toContain(wanted);
     }
-    expect(told({ error: new Error(words) })).not.toContain(wanted);
-    expect(told({ error: new Error(words), proxy, sent: true })).not.toContain(wanted);
+    expect(messageOf({ error: new Error(words) })).not.toContain(wanted);
+    expect(messageOf({ error: new Error(words), proxy, sent: true })).not.toContain(wanted);
   });
 
   it("that timed out says so, whatever the error is", () => {
-    expect(told({ timedOut: true, error: "stopped", sent: true })).toContain(
+    expect(messageOf({ timedOut: true, error: "stopped", sent: true })).toContain(
       "did not answer in time",
     );
   });
 
   it("whose error is no error is told in general words", () => {
-    expect(told({ error: "ECONNREFUSED" })).toContain("the connection failed");
-    expect(told({ error: new Error("connect EFOO 1") })).toContain("the connection failed");
+    expect(messageOf({ error: "ECONNREFUSED" })).toContain("the connection failed");
+    expect(messageOf({ error: new Error("connect EFOO 1") })).toContain("the connection failed");
   });
 
   it("finds the code that a SOCKS client gives in words only", () => {
     const socks = proxyFor(url, { ALL_PROXY: "socks5://proxy.corp" });
     expect(
-      told({ proxy: socks, error: new Error("connect ECONNREFUSED 127.0.0.1:1080") }),
+      messageOf({ proxy: socks, error: new Error("connect ECONNREFUSED 127.0.0.1:1080") }),
     ).toContain("The proxy proxy.corp:1080 could not be reached: the connection was refused.");
   });
 
@@ -123,7 +125,7 @@ describe("a failed exchange", () => {
         destination: { host: "auth.kimi.com", port: 443 },
       }).catch((thrown: unknown) => thrown);
       const socks = proxyFor(url, { ALL_PROXY: `socks5://127.0.0.1:${String(port)}` });
-      expect(told({ proxy: socks, error })).toContain(
+      expect(messageOf({ proxy: socks, error })).toContain(
         `The proxy 127.0.0.1:${String(port)} could not be reached: it did not answer in time.`,
       );
     } finally {

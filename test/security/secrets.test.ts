@@ -99,8 +99,8 @@ describe("a refresh that fails", () => {
     standIn.failAlways("token", fault(pair.refresh_token));
     const login = new Login(home, testDeps(Date.now));
     const error = await failureOf(login.access());
-    const told = `${everythingIn(error)}${inspect(login, { depth: 10, showHidden: true })}`;
-    expect(told).not.toMatch(/standin-(?:access|refresh)/u);
+    const everything = `${everythingIn(error)}${inspect(login, { depth: 10, showHidden: true })}`;
+    expect(everything).not.toMatch(/standin-(?:access|refresh)/u);
     expect(error.cause).toBeUndefined();
   });
 

@@ -343,7 +343,7 @@ export class Machine implements Disposable {
       return;
     }
     const calm =
-      this.timeline.now() - Math.max(this.#weather.lastTroubleMs, this.#disturbedMs) > AFTERMATH_MS;
+      this.timeline.now() - Math.max(this.#weather.lastFaultMs, this.#disturbedMs) > AFTERMATH_MS;
     if ("credential" in result) {
       if (mayNotWait && calm && result.waitedMs > 0) {
         this.#counts.waits += 1;

@@ -8,7 +8,7 @@ import type { Random } from "../kit/random.ts";
 import type { Actor, Timeline } from "./timeline.ts";
 
 /** What happens to a request. */
-export type Trouble =
+export type NetworkFault =
   | { readonly kind: "none" }
   /** The connection is not made. */
   | { readonly kind: "refused" }
@@ -34,7 +34,7 @@ export type Trouble =
 export type OddForm = "gzip" | "br" | "mark" | "cut" | "created";
 
 /** Where a doomed process dies on its way through the network. */
-export type Doom = "before-sent" | "after-rotated";
+export type DeathPoint = "before-sent" | "after-rotated";
 
 /** A reply as it arrives. */
 export interface Reply {
@@ -83,9 +83,9 @@ export class Network extends Dispatcher {
   early = 0;
   violations: string[] = [];
   /** Decides what happens to the next request. */
-  trouble: () => Trouble = () => ({ kind: "none" });
+  trouble: () => NetworkFault = () => ({ kind: "none" });
   /** Decides whether a process dies at this point. */
-  doomed: (actor: Actor, at: Doom) => boolean = () => false;
+  doomed: (actor: Actor, at: DeathPoint) => boolean = () => false;
   /** Called when a process dies. */
   kill: (actor: Actor) => Promise<never> = (actor) => actor.die();
   readonly #actors = new Map<string, Actor>();

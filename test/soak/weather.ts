@@ -1,6 +1,6 @@
 /** The network's moods over a day. */
 
-import type { Trouble } from "./network.ts";
+import type { NetworkFault } from "./network.ts";
 import type { Random } from "../kit/random.ts";
 
 /** Which troubles a run has. */
@@ -17,21 +17,21 @@ interface Spell {
   readonly fromMs: number;
   readonly toMs: number;
   readonly probability: number;
-  readonly trouble: () => Trouble;
+  readonly trouble: () => NetworkFault;
 }
 
 /** Part of the requests that meet trouble on a fine day. */
 const STRAY_TROUBLE = 0.02;
 
-function loseReply(): Trouble {
+function loseReply(): NetworkFault {
   return { kind: "reply-lost" };
 }
 
 function troubles(
   random: Random,
   options: WeatherOptions,
-): readonly [() => Trouble, ...(() => Trouble)[]] {
-  const common: [() => Trouble, ...(() => Trouble)[]] = [
+): readonly [() => NetworkFault, ...(() => NetworkFault)[]] {
+  const common: [() => NetworkFault, ...(() => NetworkFault)[]] = [
     () => ({ kind: "refused" }),
     () => ({ kind: "dropped" }),
     () => ({ kind: "timeout" }),
@@ -40,7 +40,7 @@ function troubles(
     () => ({ kind: "slow", ms: random.between(1_000, options.slowestMs) }),
   ];
   // A Kimi CLI takes any 403 for the end of its login, and cannot read every one of these forms.
-  const pluginOnly: (() => Trouble)[] = [
+  const pluginOnly: (() => NetworkFault)[] = [
     () => ({ kind: "proxy" }),
     () => ({ kind: "odd", form: random.pick(["gzip", "br", "mark", "cut", "created"]) }),
   ];
@@ -54,10 +54,10 @@ function troubles(
 /** The weather of one day: some bad spells, and stray trouble in between. */
 export class Weather {
   /** When a request last met trouble, or has to bear its consequences, ms since the epoch. */
-  lastTroubleMs = Number.NEGATIVE_INFINITY;
+  lastFaultMs = Number.NEGATIVE_INFINITY;
   #spells: Spell[];
   readonly #random: Random;
-  readonly #kinds: readonly [() => Trouble, ...(() => Trouble)[]];
+  readonly #kinds: readonly [() => NetworkFault, ...(() => NetworkFault)[]];
 
   constructor(random: Random, startMs: number, lengthMs: number, options: WeatherOptions) {
     this.#random = random;
@@ -74,15 +74,15 @@ export class Weather {
   }
 
   /** What happens to a request that is sent now. */
-  at(nowMs: number): Trouble {
+  at(nowMs: number): NetworkFault {
     const spell = this.#spells.find(({ fromMs, toMs }) => fromMs <= nowMs && nowMs < toMs);
     const met = this.#random.chance(spell?.probability ?? STRAY_TROUBLE);
-    const trouble: Trouble = met
+    const trouble: NetworkFault = met
       ? (spell?.trouble ?? this.#random.pick(this.#kinds))()
       : { kind: "none" };
     if (trouble.kind !== "none") {
       const more = trouble.kind === "status" ? (trouble.retryAfterS ?? 0) * 1_000 : 0;
-      this.lastTroubleMs = Math.max(this.lastTroubleMs, nowMs + more);
+      this.lastFaultMs = Math.max(this.lastFaultMs, nowMs + more);
     }
     return trouble;
   }

@@ -73,7 +73,7 @@ export async function resolves(print: Print): Promise<void> {
 }
 
 /** What `wrapStreamFn` and `refreshOAuth` are told, beside `prepareRuntimeAuth`. */
-export async function told(print: Print): Promise<void> {
+export async function hookInputs(print: Print): Promise<void> {
   await using bench = await createBench();
   await bench.signIn(Date.now() - 1_000);
   const turn = await bench.host.agentTurn("hi");

@@ -40,7 +40,7 @@ function shareInstallation(): void {
 type Route = "search" | "fetch";
 
 /** What a failed call says; a search says it in its result, and a fetch by an error. */
-async function told(route: Route, settings: Record<string, unknown> = {}): Promise<string> {
+async function messageOf(route: Route, settings: Record<string, unknown> = {}): Promise<string> {
   if (route === "search") {
     const payload = await webSearch({ query: crypto.randomUUID() }, settings);
     return `${String(payload["error"])}: ${String(payload["message"])}`;
@@ -80,7 +80,7 @@ describe("an answer of Kimi's", () => {
     ] as const),
   )("%s: %j is told in plain words", async (route, [answer, wanted]) => {
     standIn.failAlways(route, { kind: "status", ...answer });
-    const words = await told(route);
+    const words = await messageOf(route);
     expect(words).toMatch(wanted);
     expect(words).not.toMatch(/[<>{}]|\n|undefined/);
     expect(standIn.count(route)).toBe(1);
@@ -117,7 +117,7 @@ describe("a bad response", () => {
     ["a reset", { kind: "reset" }, /^network: .*the connection broke/],
   ])("to a search: %s", async (_what, fault, wanted) => {
     standIn.failAlways("search", fault);
-    expect(await told("search")).toMatch(wanted);
+    expect(await messageOf("search")).toMatch(wanted);
   });
 
   it.each<[string, Fault, RegExp]>([
@@ -132,7 +132,7 @@ describe("a bad response", () => {
     ["a reset", { kind: "reset" }, /^network: .*the connection broke/],
   ])("to a fetch: %s", async (_what, fault, wanted) => {
     standIn.failAlways("fetch", fault);
-    expect(await told("fetch")).toMatch(wanted);
+    expect(await messageOf("fetch")).toMatch(wanted);
   });
 
   it.each(
@@ -142,7 +142,7 @@ describe("a bad response", () => {
     ]),
   )("%s: %j ends the call at the host's limit", async (route, [, fault]) => {
     standIn.failAlways(route, fault);
-    expect(await told(route, { timeoutSeconds: 0.3 })).toMatch(
+    expect(await messageOf(route, { timeoutSeconds: 0.3 })).toMatch(
       /^timeout: Kimi's (?:web search|page fetching) did not answer within 1 second\./,
     );
   });
@@ -154,7 +154,7 @@ describe("the login of a web tool", () => {
 
   it.each(ROUTES)("is renewed once when Kimi rejects its bearer, and %s goes on", async (route) => {
     standIn.revokeAllAccess();
-    const words = await told(route);
+    const words = await messageOf(route);
     expect(words).toMatch(route === "search" ? /^undefined/ : /^a page/);
     expect(standIn.tokenRequests("refresh_token")).toHaveLength(1);
     expect(standIn.count(route)).toBe(2);
@@ -165,21 +165,23 @@ describe("the login of a web tool", () => {
 
   it.each(ROUTES)("is renewed no second time when Kimi rejects the new one: %s", async (route) => {
     standIn.failAlways(route, { kind: "status", ...bodies.INVALID_BEARER });
-    expect(await told(route)).toMatch(/^auth_rejected: .*even after a refresh/);
+    expect(await messageOf(route)).toMatch(/^auth_rejected: .*even after a refresh/);
     expect(standIn.tokenRequests("refresh_token")).toHaveLength(1);
     expect(standIn.count(route)).toBe(2);
   });
 
   it("is renewed once for many calls at the same time", async () => {
     standIn.revokeAllAccess();
-    await Promise.all([...ROUTES, ...ROUTES, ...ROUTES].map(async (route) => await told(route)));
+    await Promise.all(
+      [...ROUTES, ...ROUTES, ...ROUTES].map(async (route) => await messageOf(route)),
+    );
     expect(standIn.tokenRequests("refresh_token")).toHaveLength(1);
     expect(standIn.reusedRefreshTokens).toBe(0);
   });
 
   it.each(ROUTES)("may be missing, which is told with the way to sign in: %s", async (route) => {
     await runs.signOut();
-    expect(await told(route)).toMatch(
+    expect(await messageOf(route)).toMatch(
       /^auth_missing: OpenClaw has no Kimi login yet\. .*models auth login --provider kimi-code$/,
     );
     expect(standIn.requests).toEqual([]);
@@ -188,7 +190,7 @@ describe("the login of a web tool", () => {
   it.each(ROUTES)("may have been ended by Kimi: %s", async (route) => {
     standIn.endLogin();
     standIn.revokeAllAccess();
-    expect(await told(route)).toMatch(
+    expect(await messageOf(route)).toMatch(
       /^auth_login_ended: Kimi has ended this login\. Run `kimi login`/,
     );
     expect(standIn.count(route)).toBe(1);
@@ -197,7 +199,7 @@ describe("the login of a web tool", () => {
   it.each(ROUTES)("may be signed out of: %s", async (route) => {
     const state = process.env["OPENCLAW_STATE_DIR"] ?? "";
     await rm(path.join(path.dirname(state), "kimi-code:default"), { recursive: true });
-    expect(await told(route)).toMatch(/^auth_login_missing: .*signed out/);
+    expect(await messageOf(route)).toMatch(/^auth_login_missing: .*signed out/);
     expect(standIn.requests).toEqual([]);
   });
 });

@@ -151,10 +151,10 @@ describe("a search", () => {
     ["freshness", "week", "freshness"],
     ["date_after", "2026-01-01", "dates"],
     ["domain_filter", ["a.example"], "domains"],
-  ])("says that there is no filter for %s, and sends nothing", async (name, value, told) => {
+  ])("says that there is no filter for %s, and sends nothing", async (name, value, filter) => {
     expect(await webSearch({ query: "kimi", [name]: value })).toMatchObject({
-      error: `unsupported_${told}`,
-      message: expect.stringContaining(`no filter for ${told}`),
+      error: `unsupported_${filter}`,
+      message: expect.stringContaining(`no filter for ${filter}`),
     });
     expect(standIn.count("search")).toBe(0);
   });

@@ -159,12 +159,11 @@ describe("random tool schemas", () => {
         const converted = kimiToolSchema(copy);
         // Of the thread alone: other work on the machine is no fault of the conversion.
         const elapsed = process.threadCpuUsage(started).user / 1_000;
-        const told = JSON.stringify({ round, original, converted });
-        expect([mfjsRefusal(converted, "lite"), mfjsRefusal(converted, "strict")], told).toEqual([
-          undefined,
-          undefined,
-        ]);
-        expect(JSON.stringify(converted).length, told.slice(0, 2_000)).toBeLessThan(100_000);
+        const details = JSON.stringify({ round, original, converted });
+        expect([mfjsRefusal(converted, "lite"), mfjsRefusal(converted, "strict")], details).toEqual(
+          [undefined, undefined],
+        );
+        expect(JSON.stringify(converted).length, details.slice(0, 2_000)).toBeLessThan(100_000);
         slowest = Math.max(slowest, elapsed);
         const before = answerOf(() => ajv.compile(original));
         const after = ajv.compile(converted);
@@ -173,9 +172,10 @@ describe("random tool schemas", () => {
           const verdict = answerOf(() => before?.(candidate));
           compared += verdict === undefined ? 0 : 1;
           taken += verdict === true ? 1 : 0;
-          expect(verdict !== true || after(candidate), `${JSON.stringify(candidate)} ${told}`).toBe(
-            true,
-          );
+          expect(
+            verdict !== true || after(candidate),
+            `${JSON.stringify(candidate)} ${details}`,
+          ).toBe(true);
         }
       }
       expect(slowest).toBeLessThan(500);

@@ -203,10 +203,10 @@ describe("message rules", () => {
       [{ type: "function", function: { name: "21st_look" } }],
       "must start with a letter",
     ],
-  ])("refuse tools with %s", async (_what, tools, told) => {
+  ])("refuse tools with %s", async (_what, tools, words) => {
     expect(await chat({ tools })).toMatchObject({
       status: 400,
-      text: expect.stringContaining(told),
+      text: expect.stringContaining(words),
     });
   });
 
