@@ -2,10 +2,12 @@
 
 import { quotaResetsInMs } from "../account/quota-reset.ts";
 import { isRecord } from "../json.ts";
+import { say } from "../messages.ts";
 import type { BoundLogin } from "../profiles/bound-login.ts";
 import { quotaWindow } from "../protocol/api-errors.ts";
 import { isKimiError } from "../protocol/errors.ts";
-import { type FailureKind, type FailureReport, classifyReport } from "./failures.ts";
+import { emptyMessage, type Message, type StreamEvent, type StreamFn } from "./event-stream.ts";
+import { classifyReport, failureCode, type FailureKind, type FailureReport } from "./failures.ts";
 
 /** A failure in plain words. */
 export interface Explained {
@@ -105,7 +107,41 @@ export async function explainReport(
   };
 }
 
-/** Explains why a call could not be made; `undefined` for an error that is not ours. */
-export function explainError(error: unknown): Explained | undefined {
-  return isKimiError(error) ? { kind: error.code, sentence: error.message } : undefined;
+/** A failed message in plain words and with a code of ours; the server's own text goes. */
+export function inPlainWords(
+  message: Message,
+  { kind, sentence }: Explained,
+  login: BoundLogin,
+): Message {
+  const { errorBody: _body, errorType: _type, ...rest } = message;
+  return { ...rest, errorMessage: login.named(sentence), errorCode: failureCode(kind) };
+}
+
+/** What the event of a failed call depends on beside the error. */
+interface FailedCall {
+  readonly model: Parameters<StreamFn>[0];
+  readonly login: BoundLogin;
+  readonly isAborted: boolean;
+}
+
+/** The event for a call that was never made, or broke without an event of its own. */
+export function failureEvent(error: unknown, { model, login, isAborted }: FailedCall): StreamEvent {
+  const explained = isKimiError(error) ? { kind: error.code, sentence: error.message } : undefined;
+  const message = emptyMessage(model);
+  if (isAborted || explained?.kind === "aborted") {
+    return {
+      type: "error",
+      reason: "aborted",
+      error: { ...message, stopReason: "aborted", errorMessage: say.canceled() },
+    };
+  }
+  return {
+    type: "error",
+    reason: "error",
+    error: inPlainWords(
+      { ...message, stopReason: "error" },
+      explained ?? { kind: "bad_reply", sentence: say.unexpected() },
+      login,
+    ),
+  };
 }

@@ -6,19 +6,12 @@
  */
 
 import type { ProviderWrapStreamFnContext } from "openclaw/plugin-sdk/plugin-entry";
-import { say } from "../messages.ts";
 import { knownModel } from "../models/known.ts";
 import type { BoundLogin } from "../profiles/bound-login.ts";
 import { type CallSite, correctNextCooldown, keepNextCooldown } from "../profiles/cooldown.ts";
-import {
-  emptyMessage,
-  EventStream,
-  type Message,
-  type StreamEvent,
-  type StreamFn,
-} from "./event-stream.ts";
-import { type Explained, explainError, explainReport } from "./explain.ts";
-import { asksForFewerRequests, failureCode, isRejectedBearer } from "./failures.ts";
+import { EventStream, type Message, type StreamEvent, type StreamFn } from "./event-stream.ts";
+import { explainReport, failureEvent, inPlainWords } from "./explain.ts";
+import { asksForFewerRequests, isRejectedBearer } from "./failures.ts";
 import { tokensOf, withOwnHistory } from "./history.ts";
 import {
   type Fitted,
@@ -88,7 +81,8 @@ class ModelCall {
     try {
       await this.#makeCall(stream);
     } catch (error) {
-      stream.push(this.#failure(error));
+      const isAborted = this.#options?.signal?.aborted === true;
+      stream.push(failureEvent(error, { model: this.#model, login: this.#login, isAborted }));
     }
     stream.end();
   }
@@ -250,36 +244,7 @@ class ModelCall {
     }
     return known === undefined
       ? event
-      : { ...event, error: this.#inPlainWords(event.error, known) };
-  }
-
-  /** A failed message in plain words and with a code of ours; the server's own text goes. */
-  #inPlainWords(message: Message, { kind, sentence }: Explained): Message {
-    const { errorBody: _body, errorType: _type, ...rest } = message;
-    const errorMessage = this.#login.named(sentence);
-    return { ...rest, errorMessage, errorCode: failureCode(kind) };
-  }
-
-  /** The event for a call that was never made, or broke without an event of its own. */
-  #failure(error: unknown): StreamEvent {
-    const explained = explainError(error);
-    const isAborted = this.#options?.signal?.aborted === true || explained?.kind === "aborted";
-    const message = emptyMessage(this.#model);
-    if (isAborted) {
-      return {
-        type: "error",
-        reason: "aborted",
-        error: { ...message, stopReason: "aborted", errorMessage: say.canceled() },
-      };
-    }
-    return {
-      type: "error",
-      reason: "error",
-      error: this.#inPlainWords(
-        { ...message, stopReason: "error" },
-        explained ?? { kind: "bad_reply", sentence: say.unexpected() },
-      ),
-    };
+      : { ...event, error: inPlainWords(event.error, known, this.#login) };
   }
 }
 

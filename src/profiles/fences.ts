@@ -39,13 +39,13 @@ type HealResult =
   /** A store could not be read or written. */
   | "failed";
 
-/** Heals every profile that can be healed now and whose fence is meant; never throws. */
-function healOnce(isMeant: (profile: OAuthProfile) => boolean = isFenced): HealResult {
+/** Heals every profile that can be healed now and whose fence is wanted; never throws. */
+function healOnce(isWanted: (profile: OAuthProfile) => boolean = isFenced): HealResult {
   const results = new Set<HealResult>();
   for (const place of profilePlaces()) {
     try {
       for (const [profileId, profile] of profilesIn(place)) {
-        if (profile.type === "oauth" && isKimiProfile(profile) && isMeant(profile)) {
+        if (profile.type === "oauth" && isKimiProfile(profile) && isWanted(profile)) {
           results.add(healProfile(place, profileId, profile));
         }
       }
@@ -168,8 +168,8 @@ export function healProfiles(): void {
  * @throws an error when a store failed, so that it is not asked again at once: a busy one blocks the
  *   thread for seconds
  */
-function healAgain(isMeant: (profile: OAuthProfile) => boolean): HealResult {
-  const result = healOnce(isMeant);
+function healAgain(isWanted: (profile: OAuthProfile) => boolean): HealResult {
+  const result = healOnce(isWanted);
   if (result === "failed") {
     throw new Error("a profile store could not be used");
   }

@@ -59,7 +59,7 @@ export const ACTOR_HEADER = "x-simulated-process";
 const ACCOUNT = "user-1";
 const HALF_LIFE_MS = 450_000;
 /** How long a client waits for a reply, in ms. */
-const PATIENCE_MS = 30_000;
+const RESPONSE_LIMIT_MS = 30_000;
 
 /** Error of a connection, with a system code. */
 export class ConnectionError extends Error {
@@ -180,7 +180,7 @@ export class Network extends Dispatcher {
       case "dropped":
         throw new ConnectionError("ECONNRESET");
       case "timeout":
-        await actor.wait(PATIENCE_MS, { locked: true });
+        await actor.wait(RESPONSE_LIMIT_MS, { locked: true });
         throw new ConnectionError("UND_ERR_HEADERS_TIMEOUT");
       case "status":
         return {
@@ -200,7 +200,7 @@ export class Network extends Dispatcher {
     }
     if (trouble.kind === "reply-lost") {
       this.noteUndelivered(new URLSearchParams(body).get("refresh_token") ?? "");
-      await actor.wait(this.#random.between(20, PATIENCE_MS), { locked: true });
+      await actor.wait(this.#random.between(20, RESPONSE_LIMIT_MS), { locked: true });
       throw new ConnectionError("ECONNRESET");
     }
     await actor.wait(trouble.kind === "slow" ? trouble.ms : this.#random.between(20, 400), {
