@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ofProfile, ownerLabel, type TransientFailure, say } from "../src/messages.ts";
+import { ofProfile, ownerLabel, say, type TransientFailure } from "../src/messages.ts";
 import { answerSentences, FACTS, type Id, sentences, webSentences } from "./kit/sentences.ts";
 
 /** What says where things stand on a screen, and asks or offers nothing. */

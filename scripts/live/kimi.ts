@@ -7,11 +7,11 @@ import type { Home } from "../../src/logins/homes.ts";
 import { type Login, openLogin } from "../../src/logins/login.ts";
 import type { LoginDeps } from "../../src/logins/login-deps.ts";
 import { refreshOnce, type UnsavedTokens } from "../../src/logins/transaction.ts";
-import { type AnswerKind, responseParts, classifyResponse } from "../../src/protocol/api-errors.ts";
+import { type AnswerKind, classifyResponse, responseParts } from "../../src/protocol/api-errors.ts";
 import { KimiError } from "../../src/protocol/errors.ts";
 import { exchange } from "../../src/protocol/http.ts";
 import type { Redactor } from "./redact.ts";
-import { type WireResponse, watchOAuth } from "./wire.ts";
+import { watchOAuth, type WireResponse } from "./wire.ts";
 
 /** Time limit for an answer of a model, in ms. */
 export const MODEL_TIMEOUT_MS = 180_000;

@@ -19,7 +19,7 @@ import {
 } from "../../src/protocol/endpoints.ts";
 import { KimiError } from "../../src/protocol/errors.ts";
 import type { LiveOptions } from "./arguments.ts";
-import { type WireResponse, watchOAuth } from "./wire.ts";
+import { watchOAuth, type WireResponse } from "./wire.ts";
 
 /** Longest wait for the user's decision, in ms. */
 const SIGN_IN_LIMIT_MS = 15 * 60_000;

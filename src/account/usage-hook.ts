@@ -5,8 +5,8 @@ import { PLUGIN_ID, PROVIDER_ID } from "../constants.ts";
 import { describeHome } from "./doctor.ts";
 import { bindLogin, type BoundLogin } from "../profiles/bound-login.ts";
 import { isKimiError, type KimiError } from "../protocol/errors.ts";
-import { planNameOf } from "./plan.ts";
 import type { ExtraCredit } from "./extra-credit.ts";
+import { planNameOf } from "./plan.ts";
 import { fetchUsages, type UsageWindow } from "./usage.ts";
 
 type AuthHook = NonNullable<ProviderPlugin["resolveUsageAuth"]>;

@@ -4,10 +4,10 @@
 const MAX_LENGTH = 64;
 
 /** Stands for an id that the other side left empty. */
-const EMPTY_ID = "tool_call";
+const REPLACEMENT_ID = "tool_call";
 
 function allowedId(id: string): string {
-  return id.replace(/[^\w-]/g, "_").slice(0, MAX_LENGTH) || EMPTY_ID;
+  return id.replace(/[^\w-]/g, "_").slice(0, MAX_LENGTH) || REPLACEMENT_ID;
 }
 
 /**

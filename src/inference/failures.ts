@@ -9,7 +9,7 @@
  */
 
 import type { ProviderPlugin } from "openclaw/plugin-sdk/plugin-entry";
-import { type AnswerKind, responseParts, classifyResponse } from "../protocol/api-errors.ts";
+import { type AnswerKind, classifyResponse, responseParts } from "../protocol/api-errors.ts";
 import type { KimiErrorCode } from "../protocol/errors.ts";
 
 type ClassifyHook = NonNullable<ProviderPlugin["classifyFailoverReason"]>;

@@ -12,8 +12,8 @@ import {
   NOT_SENT,
   outputLimit,
   type PayloadFacts,
-  withoutEmptyTexts,
   toolSchema,
+  withoutEmptyTexts,
   withoutMembers,
 } from "./body.ts";
 import { CallIds } from "./call-ids.ts";

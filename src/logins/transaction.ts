@@ -18,7 +18,7 @@ import { isKimiError, KimiError } from "../protocol/errors.ts";
 import { refreshGrant } from "../protocol/refresh-grant.ts";
 import { checkAccount } from "./account-check.ts";
 import { type Credential, withNewTokens } from "./credential.ts";
-import { isAlive, freshnessOf } from "./freshness.ts";
+import { freshnessOf, isAlive } from "./freshness.ts";
 import { homeError, loginEnded, notRenewable } from "./home-error.ts";
 import { readHome } from "./home-file.ts";
 import { checkFileOwner, lastLookAt, notWritable, reserve } from "./home-replace.ts";

@@ -3,14 +3,14 @@
 import { saveObstacle } from "../words.ts";
 import {
   DEVICE_SIGN_IN,
+  howToSignBackIn,
   howToSignBackInAfterEnd,
   type LoginFacts,
+  loginSubject,
   type Owner,
   OWNERS,
   SIGN_IN,
   signInAgain,
-  loginSubject,
-  howToSignBackIn,
 } from "./owner.ts";
 
 /** By what is wrong with a login. */

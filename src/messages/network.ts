@@ -2,11 +2,11 @@
 
 import { connectionReason, shortWait } from "../words.ts";
 import {
-  statusInBrackets,
-  transient,
   type ProxyFacts,
   type SignedIn,
+  statusInBrackets,
   throughProxy,
+  transient,
 } from "./transient.ts";
 
 /** By what is wrong with a request. */

@@ -14,15 +14,15 @@ import { runDeviceCode } from "./device-code.ts";
 import {
   describeUsableHome,
   findLogins,
-  type UsableHome,
   noUsableLogin,
   preferredFirst,
+  type UsableHome,
 } from "./find-logins.ts";
 import { profileForLogin } from "./login-profile.ts";
 import {
   checkConfigWritable,
-  showFailure,
   saveUnattended,
+  showFailure,
   type UnattendedCheck,
 } from "./unattended.ts";
 import { offerWeb } from "./offer-web.ts";

@@ -21,8 +21,8 @@ import { terminalQr } from "./qr.ts";
 import { unattendedEndpoints } from "./region.ts";
 import {
   checkConfigWritable,
-  showFailure,
   saveUnattended,
+  showFailure,
   type UnattendedCheck,
 } from "./unattended.ts";
 

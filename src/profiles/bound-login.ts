@@ -24,7 +24,7 @@ import { adoptPersonalAccount, awaitsAdoption } from "../logins/personal-home.ts
 import { type AnswerKind, classifyResponse } from "../protocol/api-errors.ts";
 import { siteOf } from "../protocol/endpoints.ts";
 import { KimiError } from "../protocol/errors.ts";
-import { exchange, type HttpResponse, type HttpRequest } from "../protocol/http.ts";
+import { exchange, type HttpRequest, type HttpResponse } from "../protocol/http.ts";
 import { accountMemory, noteIfEnded } from "./login-notes.ts";
 import {
   accountName,

@@ -1,6 +1,6 @@
 /** What a user is told when an exchange ends without a response: what failed, where, and what to check. */
 
-import { type TransientFailure, say } from "../messages.ts";
+import { say, type TransientFailure } from "../messages.ts";
 import { KimiError, systemErrorCode } from "./errors.ts";
 import type { Proxy } from "./proxy-env.ts";
 

@@ -7,7 +7,7 @@ import type { OpenClawPluginApi } from "openclaw/plugin-sdk/plugin-entry";
 import { WEB_PROVIDER_ID } from "../constants.ts";
 import { isRecord, parseJson } from "../json.ts";
 import { say } from "../messages.ts";
-import { askKimi, unexpectedResponse, loginForWeb, timeoutOf, WebToolError } from "./ask.ts";
+import { askKimi, loginForWeb, timeoutOf, unexpectedResponse, WebToolError } from "./ask.ts";
 import { publicPage } from "./target.ts";
 
 type Provider = Parameters<OpenClawPluginApi["registerWebFetchProvider"]>[0];

@@ -8,10 +8,10 @@ import { say } from "../messages.ts";
 import { bindLogin } from "../profiles/bound-login.ts";
 import {
   askKimi,
-  unexpectedResponse,
   type CallContext,
   loginForWeb,
   timeoutOf,
+  unexpectedResponse,
   WebToolError,
 } from "./ask.ts";
 import { type Hit, parseHits } from "./results.ts";

@@ -1,5 +1,5 @@
 /** Every sentence of `src/messages.ts`, filled with facts as they come up. */
-import { answers, type TransientFailure, say, webAnswers } from "../../src/messages.ts";
+import { answers, say, type TransientFailure, webAnswers } from "../../src/messages.ts";
 
 type Table = typeof say;
 /** Name of a sentence that is not an answer of Kimi's API. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isAlive, isYoung, freshnessOf, refreshThresholdMs } from "../../src/logins/freshness.ts";
+import { freshnessOf, isAlive, isYoung, refreshThresholdMs } from "../../src/logins/freshness.ts";
 
 const NOW = Date.UTC(2030, 0, 1);
 

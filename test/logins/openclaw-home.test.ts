@@ -9,10 +9,10 @@ import { tryHomeLock } from "../../src/logins/locks/home-lock.ts";
 import {
   checkHomesWritable,
   createOpenClawHome,
+  homeInStateDir,
   isBeingClaimed,
   makeFolders,
   newOpenClawHome,
-  homeInStateDir,
   unclaimedMark,
 } from "../../src/logins/openclaw-home.ts";
 import {

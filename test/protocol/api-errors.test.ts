@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import {
   classifyFailure,
+  classifyReport,
   failureCode,
   type FailureReport,
-  classifyReport,
 } from "../../src/inference/failures.ts";
-import { responseParts, classifyResponse, quotaWindow } from "../../src/protocol/api-errors.ts";
+import { classifyResponse, quotaWindow, responseParts } from "../../src/protocol/api-errors.ts";
 import { answers } from "../../src/messages.ts";
 import { RECORDED } from "../kit/recorded-answers.ts";
 import type { Answer } from "../kit/standin/bodies.ts";

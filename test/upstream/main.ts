@@ -9,7 +9,7 @@ import path from "node:path";
 import { projectDir } from "../kit/openclaw/layout.ts";
 import type { Print } from "./bench.ts";
 import { activate, copies, signOut, update, usage } from "./starts.ts";
-import { cached, compaction, errors, exec, fence, resolves, hookInputs } from "./turns.ts";
+import { cached, compaction, errors, exec, fence, hookInputs, resolves } from "./turns.ts";
 
 const reproductions = new Map<string, (print: Print) => Promise<void>>(
   Object.entries({

@@ -6,7 +6,7 @@ import { isKimiError } from "../../../src/protocol/errors.ts";
 import { refreshGrant } from "../../../src/protocol/refresh-grant.ts";
 import { type Check, type Live, notChecked, type Seen, verdict } from "../check.ts";
 import { isPassing } from "../kimi.ts";
-import { type WireResponse, watchOAuth } from "../wire.ts";
+import { watchOAuth, type WireResponse } from "../wire.ts";
 
 /** A refresh token that nobody has. */
 const MADE_UP = "made-up-refresh-token-of-a-check";
