@@ -19,7 +19,7 @@ import { mutate, mutateBytes } from "./mutate.ts";
 import { MadeUpNetwork, type MadeUpResponse } from "./network.ts";
 
 const FILES = 6_000;
-const REFRESH_RESPONSES = 4_000;
+const REFRESH_REPLIES = 4_000;
 const DEVICE_REPLIES = 1_500;
 const API_REPLIES = 3_000;
 const REFRESHES = 150;
@@ -136,11 +136,11 @@ describe(`whatever comes (FUZZ_SEED=${String(seed)})`, () => {
     expect("polluted" in {}).toBe(false);
   });
 
-  it(`in ${String(REFRESH_RESPONSES)} responses to a refresh is tokens that can be stored and sent, or a KimiError`, async () => {
+  it(`in ${String(REFRESH_REPLIES)} responses to a refresh is tokens that can be stored and sent, or a KimiError`, async () => {
     const random = randomFrom(seed + 1);
     use(new MadeUpNetwork(() => oddResponse(random, RESPONSE)));
     let results = 0;
-    for (let index = 0; index < REFRESH_RESPONSES; index += 1) {
+    for (let index = 0; index < REFRESH_REPLIES; index += 1) {
       const outcome = await checked(async () => {
         const tokens = await refreshGrant({
           endpoints: ENDPOINTS,
@@ -162,7 +162,7 @@ describe(`whatever comes (FUZZ_SEED=${String(seed)})`, () => {
       });
       results += outcome === "result" ? 1 : 0;
     }
-    expect(results).toBeGreaterThan(REFRESH_RESPONSES / 20);
+    expect(results).toBeGreaterThan(REFRESH_REPLIES / 20);
     expect("polluted" in {}).toBe(false);
   });
 

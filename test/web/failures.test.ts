@@ -94,7 +94,7 @@ function raw(body: string, contentType = "application/json", status = 200): Faul
   return { kind: "rawBody", status, contentType, body };
 }
 
-describe("a bad response", () => {
+describe("a bad reply", () => {
   shareInstallation();
 
   const html = "<!DOCTYPE html><html><body>Sign in to the hotel's network</body></html>";
