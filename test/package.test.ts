@@ -242,7 +242,12 @@ async function clawhub(...args: string[]): Promise<unknown> {
   const entry = path.join(projectDir, "node_modules/clawhub/bin/clawdhub.js");
   const { stdout } = await run(process.execPath, [entry, "--no-input", "package", ...args], {
     cwd: scratch,
-    env: { PATH: process.env["PATH"], HOME: scratch, CLAWHUB_REGISTRY: "http://127.0.0.1:9" },
+    env: {
+      PATH: process.env["PATH"],
+      NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"],
+      HOME: scratch,
+      CLAWHUB_REGISTRY: "http://127.0.0.1:9",
+    },
     maxBuffer: 16 * 1024 ** 2,
   });
   return JSON.parse(stdout);

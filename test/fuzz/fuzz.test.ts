@@ -13,16 +13,16 @@ import { requestDeviceCode } from "../../src/protocol/device-authorization.ts";
 import { isKimiError } from "../../src/protocol/errors.ts";
 import { refreshGrant } from "../../src/protocol/refresh-grant.ts";
 import { everythingIn, KINDS, removeScratch, scratch, testDeps } from "../kit/logins.ts";
-import { freshSeed, type Random, randomFrom } from "../kit/random.ts";
+import { freshSeed, type Random, randomFrom, rounds } from "../kit/random.ts";
 import { defaultModels, usagesShapeA, usagesShapeB } from "../kit/standin/accounts.ts";
 import { mutate, mutateBytes } from "./mutate.ts";
 import { MadeUpNetwork, type MadeUpResponse } from "./network.ts";
 
-const FILES = 6_000;
-const REFRESH_REPLIES = 4_000;
-const DEVICE_REPLIES = 1_500;
-const API_REPLIES = 3_000;
-const REFRESHES = 150;
+const FILES = rounds(1_200);
+const REFRESH_REPLIES = rounds(800);
+const DEVICE_REPLIES = rounds(400);
+const API_REPLIES = rounds(1_000);
+const REFRESHES = rounds(50);
 const seed = Number(process.env["FUZZ_SEED"] ?? freshSeed());
 
 /** Part of every token, and of nothing else. */

@@ -1,5 +1,5 @@
 /** Model calls through the registered provider and the host's transports, as the stand-in gets them. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { STATIC_MODELS } from "../../src/models/models.ts";
 import { AgentRuns } from "../kit/openclaw/agent-run.ts";
 import type { JsonObject } from "../kit/openclaw/layout.ts";
@@ -7,6 +7,7 @@ import type { Answer, Context, HostMessage } from "../kit/openclaw/transports.ts
 import { defaultModels } from "../kit/standin/accounts.ts";
 import type { ModelRow } from "../kit/standin/accounts.ts";
 import { type StandIn, startStandIn } from "../kit/standin/server.ts";
+import { startOver } from "../kit/start-over.ts";
 
 const HIGHSPEED = "kimi-for-coding-highspeed";
 const PROTOCOLS = [null, "anthropic", "response"] as const;
@@ -14,15 +15,21 @@ const PROTOCOLS = [null, "anthropic", "response"] as const;
 let standIn: StandIn;
 let runs: AgentRuns;
 
+beforeAll(async () => {
+  runs = await AgentRuns.create();
+});
+
 beforeEach(async () => {
   standIn = await startStandIn();
-  runs = await AgentRuns.create();
-  await runs.signIn(standIn);
+  await startOver(runs, standIn);
 });
 
 afterEach(async () => {
-  await runs[Symbol.asyncDispose]();
   await standIn.close();
+});
+
+afterAll(async () => {
+  await runs[Symbol.asyncDispose]();
 });
 
 /** The default models with a change to some of them. */

@@ -1,11 +1,12 @@
 /** Images of a conversation, as the stand-in gets them, and what becomes of one that Kimi refuses. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { fitMedia, type Upload } from "../../src/inference/media.ts";
 import { AgentRuns } from "../kit/openclaw/agent-run.ts";
 import type { Answer, Context, HostMessage } from "../kit/openclaw/transports.ts";
 import { defaultModels } from "../kit/standin/accounts.ts";
 import { badRequest } from "../kit/standin/bodies.ts";
 import { type StandIn, startStandIn } from "../kit/standin/server.ts";
+import { startOver } from "../kit/start-over.ts";
 
 const MIB = 1024 * 1024;
 const PROTOCOLS = [
@@ -44,9 +45,23 @@ function answered(text = "seen"): Answer {
   };
 }
 
+/** The value as text, of an image only its start; and how long the whole text is. */
+function shortened(value: unknown): { text: string; length: number } {
+  let cut = 0;
+  const text = JSON.stringify(value, (key, member: unknown) => {
+    if (key !== "data" || typeof member !== "string") {
+      return member;
+    }
+    const start = member.slice(0, 60);
+    cut += member.length - start.length;
+    return start;
+  });
+  return { text, length: text.length + cut };
+}
+
 /** The marks of the images that a text still has. */
 function marks(value: unknown): string[] {
-  return [...new Set(JSON.stringify(value).match(/pic\d\d/gu))].toSorted();
+  return [...new Set(shortened(value).text.match(/pic\d\d/gu))].toSorted();
 }
 
 /** Kimi takes no upload. */
@@ -111,7 +126,7 @@ describe("the limits of a request", () => {
         messages.push(shown(image(`pic${String(turn).padStart(2, "0")}`, 3 * MIB)), answered());
         const { context, files } = await fitMedia({ messages }, upload);
         left.push(marks(context.messages));
-        expect(JSON.stringify(context.messages).length).toBeLessThan(21 * MIB);
+        expect(shortened(context.messages).length).toBeLessThan(21 * MIB);
         const others = marks(messages).filter((mark) => !left.at(-1)?.includes(mark));
         expect([...files.values()]).toEqual(upload === ALL ? others : []);
       }
@@ -133,11 +148,14 @@ describe.each(PROTOCOLS)("an image that Kimi refuses (protocol %s)", (protocol, 
   let standIn: StandIn;
   let runs: AgentRuns;
 
+  beforeAll(async () => {
+    runs = await AgentRuns.create();
+  });
+
   beforeEach(async () => {
     standIn = await startStandIn();
     standIn.account().models = defaultModels().map((row) => ({ ...row, protocol }));
-    runs = await AgentRuns.create();
-    await runs.signIn(standIn);
+    await startOver(runs, standIn);
     standIn.failAlways(
       route,
       { kind: "status", ...badRequest("image exceeds 5 MB maximum") },
@@ -146,8 +164,11 @@ describe.each(PROTOCOLS)("an image that Kimi refuses (protocol %s)", (protocol, 
   });
 
   afterEach(async () => {
-    await runs[Symbol.asyncDispose]();
     await standIn.close();
+  });
+
+  afterAll(async () => {
+    await runs[Symbol.asyncDispose]();
   });
 
   /** The model calls that came. */

@@ -1,13 +1,14 @@
 /** Images and videos that a request has no room for: uploaded once for each account, named by their id, and never in the way. */
 import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { processState } from "../../src/process-state.ts";
 import { AgentRuns } from "../kit/openclaw/agent-run.ts";
 import type { Answer, Context, HostMessage } from "../kit/openclaw/transports.ts";
 import { defaultModels } from "../kit/standin/accounts.ts";
 import { badRequest, INVALID_BEARER, NO_MEMBERSHIP } from "../kit/standin/bodies.ts";
 import { type RecordedRequest, type StandIn, startStandIn } from "../kit/standin/server.ts";
+import { startOver } from "../kit/start-over.ts";
 
 const MIB = 1024 * 1024;
 const LARGE = 5 * MIB + 1;
@@ -56,16 +57,22 @@ function answered(content: Answer["content"] = [{ type: "text", text: "seen" }])
 let standIn: StandIn;
 let runs: AgentRuns;
 
+beforeAll(async () => {
+  runs = await AgentRuns.create();
+});
+
 beforeEach(async () => {
   standIn = await startStandIn();
-  runs = await AgentRuns.create();
-  await runs.signIn(standIn);
+  await startOver(runs, standIn);
 });
 
 afterEach(async () => {
   vi.restoreAllMocks();
-  await runs[Symbol.asyncDispose]();
   await standIn.close();
+});
+
+afterAll(async () => {
+  await runs[Symbol.asyncDispose]();
 });
 
 async function call(messages: HostMessage[], more: { profileId?: string; options?: object } = {}) {

@@ -1,11 +1,12 @@
 /** A video that a user sends: uploaded, described by a model of the account, and told to OpenClaw in words. */
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { AgentRuns } from "../kit/openclaw/agent-run.ts";
 import { registrations } from "../kit/openclaw/provider.ts";
 import type { JsonObject } from "../kit/openclaw/layout.ts";
 import { defaultModels, type ModelRow } from "../kit/standin/accounts.ts";
 import { badRequest, QUOTA_WEEKLY } from "../kit/standin/bodies.ts";
 import { type StandIn, startStandIn } from "../kit/standin/server.ts";
+import { startOver } from "../kit/start-over.ts";
 import type { describeVideo } from "../../src/inference/video.ts";
 
 type Request = Parameters<typeof describeVideo>[0];
@@ -13,15 +14,21 @@ type Request = Parameters<typeof describeVideo>[0];
 let standIn: StandIn;
 let runs: AgentRuns;
 
+beforeAll(async () => {
+  runs = await AgentRuns.create();
+});
+
 beforeEach(async () => {
   standIn = await startStandIn();
-  runs = await AgentRuns.create();
-  await runs.signIn(standIn);
+  await startOver(runs, standIn);
 });
 
 afterEach(async () => {
-  await runs[Symbol.asyncDispose]();
   await standIn.close();
+});
+
+afterAll(async () => {
+  await runs[Symbol.asyncDispose]();
 });
 
 /** Asks the registered provider, as OpenClaw does, about a model whose account's list is known. */

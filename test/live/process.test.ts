@@ -36,6 +36,7 @@ function start(...args: readonly string[]) {
     cwd: folder,
     env: {
       PATH: process.env["PATH"] ?? "",
+      NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"],
       HOME: folder,
       TMPDIR: path.join(folder, "tmp"),
       KIMI_CODE_HOME: path.join(folder, "kimi-code"),

@@ -32,6 +32,8 @@ beforeEach(async () => {
 
 afterEach(async () => {
   vi.restoreAllMocks();
+  // What was loaded beside a mock is not for other files.
+  vi.resetModules();
   await removeScratch();
 });
 

@@ -33,6 +33,8 @@ beforeEach(async () => {
 
 afterEach(async () => {
   vi.restoreAllMocks();
+  // What was loaded beside a mock is not for other files.
+  vi.resetModules();
   await standIn.close();
   await removeScratch();
 });

@@ -2,38 +2,40 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import path from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { AccessOptions } from "../../src/logins/login.ts";
 import { Login } from "../../src/logins/login.ts";
 import type { Home } from "../../src/logins/homes.ts";
 import { startStandIn } from "../kit/standin/server.ts";
 import type { StandIn } from "../kit/standin/server.ts";
+import type { ThreadOrder } from "../kit/login-thread.ts";
 import { KINDS, LIFETIME_MS, removeScratch, signedIn, stored, testDeps } from "../kit/logins.ts";
 
 let standIn: StandIn;
-const workers = new Set<Worker>();
+let worker: Worker;
+
+beforeAll(() => {
+  worker = new Worker(path.join(import.meta.dirname, "..", "kit", "login-thread.ts"));
+});
+
+afterAll(async () => {
+  await worker.terminate();
+});
 
 beforeEach(async () => {
   standIn = await startStandIn();
 });
 
 afterEach(async () => {
-  await Promise.all(Array.from(workers, (worker) => worker.terminate()));
-  workers.clear();
   await standIn.close();
   await removeScratch();
 });
 
 /** What one access in a worker thread came to: an access token or an error's code. */
 async function inWorker(home: Home, options: AccessOptions = {}): Promise<string> {
-  const worker = new Worker(path.join(import.meta.dirname, "..", "kit", "login-thread.ts"), {
-    workerData: { home, options },
-  });
-  workers.add(worker);
-  const [result] = (await once(worker, "message")) as [string];
-  await worker.terminate();
-  workers.delete(worker);
-  return result;
+  const result = once(worker, "message");
+  worker.postMessage({ home, options } satisfies ThreadOrder, []);
+  return ((await result) as [string])[0];
 }
 
 describe.each(KINDS)("a worker thread that uses the %s home", (kind) => {

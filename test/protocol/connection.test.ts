@@ -408,6 +408,8 @@ describe("a SOCKS proxy", () => {
 describe("a connection of one's own", () => {
   afterEach(() => {
     vi.restoreAllMocks();
+    // What was loaded beside a mock is not for other files.
+    vi.resetModules();
     net.setDefaultAutoSelectFamily(true);
   });
 

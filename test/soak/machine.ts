@@ -18,6 +18,7 @@ import {
   PluginProcess,
   watchDisk,
 } from "./plugin-process.ts";
+import type { ThreadOrder } from "../kit/login-thread.ts";
 import type { Random } from "../kit/random.ts";
 import { Timeline } from "./timeline.ts";
 import { Weather } from "./weather.ts";
@@ -289,13 +290,10 @@ export class Machine implements Disposable {
   /** A worker thread wants a token while the main thread stands still. */
   async #workerTurn(): Promise<void> {
     const before = readFileSync(this.#home.file, "utf8");
-    const worker = new Worker(path.join(import.meta.dirname, "..", "kit", "login-thread.ts"), {
-      workerData: {
-        home: this.#home,
-        options: { rejectedAccessToken: this.#stored().access_token },
-      },
-    });
+    const worker = new Worker(path.join(import.meta.dirname, "..", "kit", "login-thread.ts"));
     const answer = once(worker, "message");
+    const options = { rejectedAccessToken: this.#stored().access_token };
+    worker.postMessage({ home: this.#home, options } satisfies ThreadOrder, []);
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
     const [result] = (await answer) as [string];
     await worker.terminate();

@@ -71,6 +71,7 @@ async function kimi(
     env: {
       ...standIn.env,
       PATH: process.env["PATH"],
+      NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"],
       HOME: home.dir,
       TERM: "dumb",
       LANG: "C.UTF-8",

@@ -5,31 +5,34 @@ import { AgentRuns } from "../kit/openclaw/agent-run.ts";
 import { resolveAs, resolveForReal, webFetch, webSearch } from "../kit/openclaw/web-tools.ts";
 import * as bodies from "../kit/standin/bodies.ts";
 import { type Fault, type StandIn, startStandIn } from "../kit/standin/server.ts";
+import { startOver } from "../kit/start-over.ts";
 
 let standIn: StandIn;
 let runs: AgentRuns;
 
-beforeAll(() => {
+beforeAll(async () => {
   resolveAs({ "page.example": ["93.184.216.34"] });
+  runs = await AgentRuns.create();
 });
 
-afterAll(resolveForReal);
+afterAll(async () => {
+  resolveForReal();
+  await runs[Symbol.asyncDispose]();
+});
 
-async function install(): Promise<void> {
+async function signIn(): Promise<void> {
   standIn = await startStandIn();
-  runs = await AgentRuns.create();
   // Old enough that a rejected bearer is a reason to renew it.
-  await runs.signIn(standIn, "kimi-code:default", undefined, 120_000);
+  await startOver(runs, standIn, 120_000);
 }
 
 async function remove(): Promise<void> {
-  await runs[Symbol.asyncDispose]();
   await standIn.close();
 }
 
-/** One installation for a whole group, whose tests leave the login as it is. */
-function shareInstallation(): void {
-  beforeAll(install);
+/** One login for a whole group, whose tests leave it as it is. */
+function shareLogin(): void {
+  beforeAll(signIn);
   beforeEach(() => {
     standIn.clear();
     standIn.heal();
@@ -57,7 +60,7 @@ const both = <T>(rows: readonly T[]): (readonly [Route, T])[] =>
   ROUTES.flatMap((route) => rows.map((row) => [route, row] as const));
 
 describe("an answer of Kimi's", () => {
-  shareInstallation();
+  shareLogin();
 
   it.each(
     both([
@@ -95,7 +98,7 @@ function raw(body: string, contentType = "application/json", status = 200): Faul
 }
 
 describe("a bad reply", () => {
-  shareInstallation();
+  shareLogin();
 
   const html = "<!DOCTYPE html><html><body>Sign in to the hotel's network</body></html>";
   it.each<[string, Fault, RegExp]>([
@@ -149,7 +152,7 @@ describe("a bad reply", () => {
 });
 
 describe("the login of a web tool", () => {
-  beforeEach(install);
+  beforeEach(signIn);
   afterEach(remove);
 
   it.each(ROUTES)("is renewed once when Kimi rejects its bearer, and %s goes on", async (route) => {
@@ -205,7 +208,7 @@ describe("the login of a web tool", () => {
 });
 
 describe("a caller who leaves", () => {
-  shareInstallation();
+  shareLogin();
 
   it.each(ROUTES)("before %s: nothing is sent", async (route) => {
     const signal = AbortSignal.abort(new Error("the user has left"));

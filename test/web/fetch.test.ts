@@ -1,18 +1,22 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { AgentRuns } from "../kit/openclaw/agent-run.ts";
 import { registeredWebProviders } from "../kit/openclaw/provider.ts";
 import { resolveAs, resolveForReal, webFetch } from "../kit/openclaw/web-tools.ts";
 import { type StandIn, startStandIn } from "../kit/standin/server.ts";
+import { startOver } from "../kit/start-over.ts";
 
 const PAGE = "https://page.example/a?b=c";
 
 let standIn: StandIn;
 let runs: AgentRuns;
 
+beforeAll(async () => {
+  runs = await AgentRuns.create();
+});
+
 beforeEach(async () => {
   standIn = await startStandIn();
-  runs = await AgentRuns.create();
-  await runs.signIn(standIn);
+  await startOver(runs, standIn);
   resolveAs({
     "page.example": ["93.184.216.34", "2606:4700::1111"],
     "inside.example": ["10.0.0.5"],
@@ -26,8 +30,11 @@ beforeEach(async () => {
 
 afterEach(async () => {
   resolveForReal();
-  await runs[Symbol.asyncDispose]();
   await standIn.close();
+});
+
+afterAll(async () => {
+  await runs[Symbol.asyncDispose]();
 });
 
 describe("a page", () => {

@@ -1,23 +1,30 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { publishedOn } from "../../src/web/results.ts";
 import { AgentRuns } from "../kit/openclaw/agent-run.ts";
 import type { JsonObject } from "../kit/openclaw/layout.ts";
 import { registeredWebProviders } from "../kit/openclaw/provider.ts";
 import { webSearch } from "../kit/openclaw/web-tools.ts";
 import { type StandIn, startStandIn } from "../kit/standin/server.ts";
+import { startOver } from "../kit/start-over.ts";
 
 let standIn: StandIn;
 let runs: AgentRuns;
 
+beforeAll(async () => {
+  runs = await AgentRuns.create();
+});
+
 beforeEach(async () => {
   standIn = await startStandIn();
-  runs = await AgentRuns.create();
-  await runs.signIn(standIn);
+  await startOver(runs, standIn);
 });
 
 afterEach(async () => {
-  await runs[Symbol.asyncDispose]();
   await standIn.close();
+});
+
+afterAll(async () => {
+  await runs[Symbol.asyncDispose]();
 });
 
 const WRAPPED = /^\s*<<<EXTERNAL_UNTRUSTED_CONTENT id="(\w+)">>>\nSource: Web Search\n---\n/;

@@ -6,12 +6,12 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, it } from "vitest";
 import { kimiToolSchema } from "../../../src/inference/tool-schemas.ts";
 import { mfjsRefusal } from "../../kit/mfjs.ts";
-import { freshSeed, type Random, randomFrom, seedOf } from "../../kit/random.ts";
+import { freshSeed, type Random, randomFrom, rounds, seedOf } from "../../kit/random.ts";
 
 type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 type Schema = { [keyword: string]: Json };
 
-const ROUNDS = 400;
+const ROUNDS = rounds(100);
 const VALUES = 40;
 const NAMES = ["a", "b", "c", "required", "x/y", "{k}"] as const;
 const DEFINITIONS = ["A", "B", "C", "d/e"] as const;
