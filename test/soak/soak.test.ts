@@ -1,12 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { hasPython } from "../kit/login-processes.ts";
 import { runDay } from "./day.ts";
-import { freshSeed, randomFrom, seedOf } from "../kit/random.ts";
+import { freshSeed, randomFrom, rounds, seedOf } from "../kit/random.ts";
 import { runRotations } from "./rotations.ts";
 import { runDays } from "./run.ts";
 
 /** `npm run soak` runs hundreds of days; here a few, each time others. */
-const DAYS = 3;
+const DAYS = rounds(3);
+const ROTATIONS = rounds(8);
 const seed = freshSeed();
 
 describe(`simulated working days (seed ${String(seed)})`, () => {
@@ -35,9 +36,13 @@ describe.skipIf(!hasPython)(
   `rotations by the plugin, the Kimi CLI and Python (seed ${String(seed)})`,
   () => {
     it("take one request each, and nobody is signed out", async () => {
-      const result = await runRotations({ seed, rotations: 12, cliShare: 0.1 });
+      const result = await runRotations({ seed, rotations: ROTATIONS, cliShare: 0.1 });
       expect(result.problems).toEqual([]);
-      expect(result).toMatchObject({ rotations: 12, requests: 12, rejected: 0 });
+      expect(result).toMatchObject({
+        rotations: ROTATIONS,
+        requests: ROTATIONS,
+        rejected: 0,
+      });
     }, 60_000);
   },
 );

@@ -55,8 +55,16 @@ function chunk(type: string, data: Uint8Array): Buffer {
   return framed;
 }
 
+let picture: string | undefined;
+
+/** The data URL of {@link makeLargeImage}, which is made once. */
+function largeImage(): string {
+  picture ??= `data:image/png;base64,${makeLargeImage().toString("base64")}`;
+  return picture;
+}
+
 /** A black picture that can be decoded, not compressed, so that nothing but its size is wrong. */
-function largeImage(): Buffer {
+function makeLargeImage(): Buffer {
   const head = Buffer.alloc(13);
   head.writeUInt32BE(IMAGE_SIDE, 0);
   head.writeUInt32BE(IMAGE_SIDE, 4);
@@ -131,10 +139,9 @@ export const ERROR_CHECKS: readonly Check[] = [
       if (!live.rows.some(({ images }) => images)) {
         return notChecked("no model of the account sees");
       }
-      const url = `data:image/png;base64,${largeImage().toString("base64")}`;
       const content = [
         { type: "text", text: "What is it?" },
-        { type: "image_url", image_url: { url } },
+        { type: "image_url", image_url: { url: largeImage() } },
       ];
       return await provoke(
         { ...live, rows: live.rows.filter(({ images }) => images) },
