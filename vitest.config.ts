@@ -6,7 +6,7 @@ const E2E = "test/e2e/**/*.test.ts";
 
 /** Unit tests with many processes or rounds. */
 const LONG =
-  /\/test\/(?:logins\/(?:processes|stale-locks|threads|lock-states)|soak\/|fuzz\/|live\/|inference\/(?:conversations|calls|schemas)|containers\/|(?:package|release)\.test)/u;
+  /\/test\/(?:logins\/(?:processes|stale-locks|home-file)|soak\/|fuzz\/|live\/|inference\/(?:uploads|schemas\/meaning)|containers\/|(?:package|release)\.test)/u;
 
 /** How early a file starts: those that start the real host first, then the long ones. */
 function rankOf({ moduleId }: TestSpecification): number {

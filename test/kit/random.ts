@@ -43,7 +43,7 @@ export function freshSeed(): number {
   return (Date.now() ^ (process.pid << 16)) >>> 0;
 }
 
-/** So many random cases, or that many times as many: `RANDOM_TIMES=10 npx vitest run --project unit test/fuzz`. */
+/** So many random cases, or that many times as many: `RANDOM_TIMES=5 npx vitest run --project unit test/fuzz`. */
 export function rounds(count: number): number {
   return count * Number(process.env["RANDOM_TIMES"] ?? 1);
 }
