@@ -1,11 +1,11 @@
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeEach, describe, expect } from "vitest";
 import { INVALID_BEARER_ANTHROPIC, RATE_LIMITED } from "../kit/standin/bodies.ts";
-import { type StandIn, startStandIn } from "../kit/standin/server.ts";
+import type { StandIn, TokenReply } from "../kit/standin/server.ts";
 import { type ChatWindow, openChatWindow } from "../kit/openclaw/chat-window.ts";
-import { createHost, type Gateway, type Host, packPlugin } from "../kit/openclaw/host.ts";
-import { installEnvironment } from "../kit/openclaw/template.ts";
+import { createHost, type Gateway, type Host } from "../kit/openclaw/host.ts";
+import { it } from "../kit/openclaw/shared-gateway.ts";
 import { askAtOnce } from "../kit/crowd.ts";
 import {
   credentialFile,
@@ -20,6 +20,9 @@ import {
 
 const RELOADS = "[reload] config change detected";
 
+/** Callers of each gateway, where there are two. */
+const CALLERS = 5;
+
 /** One gateway for all of these tests, as a user's machine has one; each begins with a fresh login. */
 describe("a running gateway on a Kimi CLI login", () => {
   let standIn: StandIn;
@@ -28,28 +31,29 @@ describe("a running gateway on a Kimi CLI login", () => {
   let chat: ChatWindow;
   let file: string;
 
-  beforeAll(async () => {
-    standIn = await startStandIn();
-    const account = standIn.account();
-    account.models = account.models.map((row) =>
-      row.id === "k3" ? { ...row, protocol: "anthropic" } : row,
-    );
+  it.beforeAll(async ({ shared }) => {
+    ({ standIn } = shared);
+    await shared.reset();
     host = await createHost({ env: kimiVariables(standIn) });
+    // The folder of the Kimi Code CLI is that of the shared gateway's user, too.
+    await symlink(join(shared.host.home, ".kimi-code"), join(host.home, ".kimi-code"));
     file = credentialFile(host, standIn);
     await succeed(kimi(host, standIn, ["login"]));
     await succeed(host.onboard());
+    await host.updateConfig((config) => ({
+      ...config,
+      logging: { file: host.logFile, level: "debug" },
+    }));
     // A file where the host has a folder for each agent.
     await writeFile(join(dirname(dirname(host.agentDir)), ".DS_Store"), "");
-    // It installs an update by itself.
-    gateway = await host.startGateway({ env: installEnvironment() });
+    gateway = await host.startGateway();
     chat = await openChatWindow(gateway);
-  }, 180_000);
+  }, 240_000);
 
   afterAll(async () => {
     await chat?.close();
     await gateway?.kill();
     await host?.dispose();
-    await standIn?.close();
   });
 
   beforeEach(async () => {
@@ -171,7 +175,7 @@ describe("a running gateway on a Kimi CLI login", () => {
 
   it("does the same for a model that speaks the Messages protocol, with no header that is not Kimi's", async () => {
     standIn.failNext("messages", { kind: "status", ...INVALID_BEARER_ANTHROPIC });
-    const turn = await gateway.chat("hi", { session: "messages", model: "kimi-code/k3" });
+    const turn = await gateway.chat("hi", { session: "messages", model: "kimi-code/k3-256k" });
     expect(turn).toMatchObject({ ok: true });
     const calls = standIn.requests.filter(({ route }) => route === "messages");
     expect(calls.map(({ status }) => status)).toEqual([401, 200]);
@@ -285,32 +289,45 @@ describe("a running gateway on a Kimi CLI login", () => {
     expect(standIn.tokenRequests()).toHaveLength(1);
   }, 120_000);
 
-  it("keeps the login and refreshes once when the plugin is updated during a background refresh", async () => {
-    const { length } = gateway.command.output();
-    const aging = standIn.issueLogin();
-    await writeCliLogin(host, standIn, aging, 400);
-    standIn.clear();
-    const reply = Promise.withResolvers<undefined>();
-    standIn.failNext("token", { kind: "gate", gate: reply.promise });
-    expect(await gateway.chat("hi")).toMatchObject({ ok: true, text: "pong" });
-    await standIn.waitFor("token");
-    const update = host.run([
-      "plugins",
-      "install",
-      `npm-pack:${await packPlugin()}`,
-      "--force",
-      "--accept-capabilities",
-    ]);
-    await reloads(length);
-    reply.resolve(undefined);
-    await succeed(update);
-    await expect
-      .poll(async () => (await readCredential(file)).access_token)
-      .not.toBe(aging.access_token);
-    expect(await gateway.chat("hi")).toMatchObject({ ok: true, text: "pong" });
-    expect(standIn.tokenRequests()).toHaveLength(1);
-    expect(standIn.reusedRefreshTokens).toBe(0);
-  }, 120_000);
+  describe("and another one with a state folder of its own on the same login", () => {
+    let gateways: readonly Gateway[];
+    let secrets: string[];
+
+    it("make exactly one refresh, and answer every caller", async ({ shared }) => {
+      gateways = [gateway, shared.gateway];
+      const before: TokenReply = standIn.issueLogin();
+      await writeCliLogin(host, standIn, before);
+      for (const one of [host, shared.host]) {
+        await expireLogin(one, file);
+      }
+      standIn.clear();
+      const turns = await Promise.all(
+        gateways.map(async (one, at) => await askAtOnce(one, CALLERS, `crowd-${String(at)}`)),
+      );
+      expect(turns.flat()).toEqual(turns.flatMap((some) => some.map(() => [true, "pong"])));
+      expect(standIn.tokenRequests()).toHaveLength(1);
+      const { access_token, refresh_token } = await readCredential(file);
+      expect(standIn.isLiveRefresh(String(refresh_token))).toBe(true);
+      const chats = standIn.requests.filter(({ route }) => route === "chat");
+      expect(new Set(chats.map(({ bearer }) => bearer))).toEqual(new Set([access_token]));
+      expect(standIn.reusedRefreshTokens).toBe(0);
+      secrets = [
+        before.access_token,
+        before.refresh_token,
+        String(access_token),
+        String(refresh_token),
+      ];
+    }, 120_000);
+
+    it("tell no token in their logs, even at debug level", async () => {
+      const places = (await host.findSecrets(secrets)).map((trace) => trace.path);
+      expect(places).not.toEqual([]);
+      expect(places.filter((name) => !/\.sqlite(-wal|-shm)?$/u.test(name))).toEqual([]);
+      for (const one of gateways) {
+        expect(secrets.filter((secret) => one.command.output().includes(secret))).toEqual([]);
+      }
+    });
+  });
 
   it("keeps the reply to a refresh when it is stopped, though that takes longer than the host gives a plugin", async () => {
     await expireLogin(host, file);

@@ -12,8 +12,10 @@ import { installEnvironment } from "../kit/openclaw/template.ts";
 import {
   credentialFile,
   kimiVariables,
+  readCredential,
   signInWithCliLogin,
   succeed,
+  writeCliLogin,
 } from "../kit/kimi/kimi-cli.ts";
 import { PLUGIN_VERSION } from "../../src/constants.ts";
 
@@ -179,18 +181,16 @@ describe("the logins in use", () => {
         await plugins("install", `npm-pack:${archive}`, "--force", ...more);
       const archive = await packPlugin();
       await signIn();
-      const before = await loginFiles(host);
+      let before = await loginFiles(host);
       const tokens = (): unknown[] =>
         Object.entries(host.readAuthProfiles()).map(([id, one]) => [id, one.access, one.refresh]);
-      const signedIn = tokens();
-      expect((await host.run(CHOOSE)).code).toBe(1);
+      let signedIn = tokens();
 
       const refused = await install(archive);
       expect(refused.code).toBe(1);
       expect(refused.stdout + refused.stderr).toMatch(
         /requires capability consent\. The plugin was not updated\..*--accept-capabilities/s,
       );
-      await succeed(install(archive, "--accept-capabilities"));
 
       await using gateway = await host.startGateway({ env });
       /** The version that the gateway runs. */
@@ -203,7 +203,8 @@ describe("the logins in use", () => {
       const works = async (): Promise<void> => {
         expect(await gateway.chat("hi")).toMatchObject({ ok: true, text: "pong" });
         const call = standIn.requests.findLast(({ route }) => route === "chat");
-        expect(call?.bearer).toBe(host.readAuthProfiles()["kimi-code:default"]?.access);
+        const { access_token } = await readCredential(credentialFile(host, standIn));
+        expect(call?.bearer).toBe(access_token);
         expect(call?.headers["user-agent"]?.split(" ")[0]).toBe(
           `kimi-code-oauth/${PLUGIN_VERSION}`,
         );
@@ -214,9 +215,28 @@ describe("the logins in use", () => {
         expect(standIn.tokenRequests()).toEqual([]);
       };
 
-      await expect.poll(version, { timeout: 60_000 }).toBe(PLUGIN_VERSION);
+      expect(await version()).toBe("0.0.9");
       await works();
       await untouched();
+
+      // The update comes while the older version waits for a refresh in the background.
+      const aging = standIn.issueLogin();
+      const file = await writeCliLogin(host, standIn, aging, 3_000);
+      const reply = Promise.withResolvers<undefined>();
+      standIn.failNext("token", { kind: "gate", gate: reply.promise });
+      expect(await gateway.chat("hi")).toMatchObject({ ok: true, text: "pong" });
+      await standIn.waitFor("token");
+      await succeed(install(archive, "--accept-capabilities"));
+      await expect.poll(version, { timeout: 60_000 }).toBe(PLUGIN_VERSION);
+      reply.resolve(undefined);
+      await expect
+        .poll(async () => (await readCredential(file))["access_token"])
+        .not.toBe(aging.access_token);
+      await works();
+      expect(standIn.tokenRequests()).toHaveLength(1);
+      standIn.clear();
+      before = await loginFiles(host);
+      signedIn = tokens();
 
       await succeed(install(older.archive));
       await expect.poll(version, { timeout: 60_000 }).toBe("0.0.9");

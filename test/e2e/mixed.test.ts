@@ -1,146 +1,145 @@
-import { once } from "node:events";
-import { readFileSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { isRecord } from "../../src/json.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   credentialFile,
   expireLogin,
+  kimi,
   kimiVariables,
-  signInWithCliLogin,
+  readCredential,
+  succeed,
   writeCliLogin,
 } from "../kit/kimi/kimi-cli.ts";
 import type { Gateway } from "../kit/openclaw/gateway.ts";
 import { createHost, type Host } from "../kit/openclaw/host.ts";
 import type { JsonObject } from "../kit/openclaw/layout.ts";
-import { defaultModels } from "../kit/standin/accounts.ts";
-import { QUOTA_WEEKLY } from "../kit/standin/bodies.ts";
-import { type RecordedRequest, type StandIn, startStandIn } from "../kit/standin/server.ts";
+import { type OtherVendor, startOtherVendor } from "../kit/openclaw/other-vendor.ts";
+import { type RefusingProxy, startRefusingProxy } from "../kit/openclaw/refusing-proxy.ts";
+import { sharedModels } from "../kit/openclaw/shared-gateway.ts";
+import { hasSshd, type SshMachine, startSshMachine } from "../kit/openclaw/ssh-machine.ts";
+import { type StandIn, startStandIn, type TokenReply } from "../kit/standin/server.ts";
+import { CHAT, OTHER, type Place } from "./mixed/place.ts";
+import { hardTools, mixedSessions } from "./mixed/sessions.ts";
+import { webTools } from "./mixed/web-tools.ts";
 
-const CHAT = "kimi-code/kimi-for-coding";
-const MESSAGES = "kimi-code/k3-256k";
-const RESPONSES = "kimi-code/kimi-responses";
-const OTHER = "other/m";
+const PROFILE = "kimi-code:default";
+const CLAIM = "0123456789abcdef0123456789abcdef";
+const DIGEST = "ab".repeat(32);
+/** What an older version left behind. */
+const FAILED = {
+  access: `openclaw-oauth-refresh-fence:v1:${CLAIM}:failed:access:${DIGEST}`,
+  refresh: `openclaw-oauth-refresh-fence:v1:${CLAIM}:failed:refresh:${DIGEST}`,
+  expires: 1,
+};
 
-interface Case {
-  readonly name: string;
-  readonly schema: { readonly type?: unknown; readonly properties?: object | null };
-}
-
-/** Tools of a server that nobody has made for Kimi: each schema that was recorded, and odd names. */
-function hardTools(): object[] {
-  const recorded = new URL("../inference/schemas/verdicts.json", import.meta.url);
-  const { cases } = JSON.parse(readFileSync(recorded, "utf8")) as { readonly cases: Case[] };
-  // The host's MCP client takes no other: an object whose properties are objects.
-  const objects = cases.filter(
-    ({ schema: { type, properties = {} } }) =>
-      type === "object" && properties !== null && Object.values(properties).every(isRecord),
+/** A plugin that claims the provider ids that the official API-key plugin claims. */
+async function writeOfficialStandIn(folder: string): Promise<void> {
+  await mkdir(path.join(folder, "dist"), { recursive: true });
+  await writeFile(
+    path.join(folder, "package.json"),
+    JSON.stringify({
+      name: "kimi",
+      version: "1.0.0",
+      type: "module",
+      openclaw: {
+        extensions: ["./dist/index.js"],
+        compat: { pluginApi: ">=2026.9.6" },
+        build: { openclawVersion: "2026.9.6" },
+      },
+    }),
   );
-  return [
-    ...objects.map(({ schema }, index) => ({ name: `tool_${String(index)}`, inputSchema: schema })),
-    { name: "21st_magic_build", inputSchema: { type: "object" } },
-  ];
+  await writeFile(
+    path.join(folder, "openclaw.plugin.json"),
+    JSON.stringify({
+      id: "kimi",
+      name: "Kimi",
+      providers: ["kimi", "kimi-code", "kimi-coding"],
+      activation: { onStartup: false },
+      configSchema: { type: "object", additionalProperties: false, properties: {} },
+    }),
+  );
+  await writeFile(
+    path.join(folder, "dist", "index.js"),
+    `import { definePluginEntry } from "openclaw/plugin-sdk/plugin-entry";
+export default definePluginEntry({
+  id: "kimi", name: "Kimi", description: "Stand-in",
+  register(api) { api.registerProvider({ id: "kimi", label: "Kimi", aliases: ["kimi-code", "kimi-coding"], auth: [] }); },
+});`,
+  );
 }
 
-function chunk(delta: object, reason: string | null): string {
-  const choices = [{ index: 0, delta, finish_reason: reason }];
-  return `data: ${JSON.stringify({ id: "1", object: "chat.completion.chunk", model: "m", choices })}\n\n`;
+/** An agent in a sandbox, which gets no web tools unless they are allowed there. */
+function boxed({ sandbox }: SshMachine): JsonObject {
+  const alsoAllow = ["web_search", "web_fetch"];
+  return { sandbox, tools: { sandbox: { tools: { alsoAllow } } } };
 }
 
-/** A model of another vendor: it thinks aloud, calls a tool once in a turn, and then answers. */
-async function startOtherVendor(): Promise<Server> {
-  const server = createServer((request, response) => {
-    let text = "";
-    request.on("data", (data: Buffer) => {
-      text += data.toString();
-    });
-    request.once("end", () => {
-      const { messages } = JSON.parse(text) as { messages: { role: string; content: unknown }[] };
-      const asked = messages.findLastIndex(({ content }) =>
-        JSON.stringify(content).includes("go on"),
-      );
-      const isAnswered = asked === -1 || messages.slice(asked).some(({ role }) => role === "tool");
-      const call = {
-        index: 0,
-        id: `call.other:${String(messages.length)}`,
-        type: "function",
-        function: { name: "exec", arguments: JSON.stringify({ command: "true" }) },
-      };
-      response.writeHead(200, { "content-type": "text/event-stream" });
-      response.write(chunk({ role: "assistant", reasoning_content: "a foreign thought" }, null));
-      response.write(chunk(isAnswered ? { content: "other" } : { tool_calls: [call] }, null));
-      response.end(`${chunk({}, isAnswered ? "stop" : "tool_calls")}data: [DONE]\n\n`);
-    });
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return server;
-}
-
-/** What is looked at in the bodies of all protocols. */
-interface Body {
-  readonly messages: readonly {
-    readonly role: string;
-    readonly content?: unknown;
-    readonly reasoning_content?: string;
-  }[];
-  readonly tools: readonly { readonly function: { readonly name: string } }[];
-}
-
-describe("a session in which everything is mixed", () => {
+describe("a gateway beside another vendor's default model, a plugin that claims the same provider ids, hard tools and a sandbox", () => {
   let standIn: StandIn;
   let host: Host;
   let gateway: Gateway;
-  let other: Server;
+  let other: OtherVendor;
+  let proxy: RefusingProxy;
+  let machine: SshMachine | undefined;
   let folder: string;
+  let file: string;
+  let login: TokenReply;
+  let replacement = "";
+
+  const profile = (tokens: { access: string; refresh: string; expires: number }) => ({
+    type: "oauth",
+    provider: "kimi-code",
+    authFlow: `kimi-code-cli:${standIn.cliSlot}`,
+    issuer: standIn.oauthHost,
+    enterpriseUrl: standIn.apiBase,
+    ...tokens,
+  });
+
+  const place = (): Place => ({
+    standIn,
+    host,
+    gateway,
+    profileId: replacement,
+    other,
+    proxy,
+  });
 
   beforeAll(async () => {
     folder = await mkdtemp(path.join(tmpdir(), "kimi-mixed-"));
     const tools = path.join(folder, "tools.json");
     await writeFile(tools, JSON.stringify(hardTools()));
+    machine = hasSshd ? await startSshMachine() : undefined;
     other = await startOtherVendor();
+    proxy = await startRefusingProxy();
     standIn = await startStandIn();
-    const rows = defaultModels().map((row) =>
-      row.id === "k3-256k" ? { ...row, protocol: "anthropic" as const } : row,
-    );
-    const [first] = rows;
-    standIn.account().models = [
-      ...rows,
-      ...(first === undefined
-        ? []
-        : [{ ...first, id: "kimi-responses", protocol: "response" as const }]),
-    ];
-    host = await createHost({ env: kimiVariables(standIn) });
-    await signInWithCliLogin(host, standIn);
-    const { port } = other.address() as AddressInfo;
+    standIn.account().models = sharedModels();
+    host = await createHost({ env: { ...kimiVariables(standIn), ...proxy.env } });
+    file = credentialFile(host, standIn);
+    await succeed(kimi(host, standIn, ["login"]));
+    const { access_token: access, refresh_token: refresh } = await readCredential(file);
+    const tokens = { access: String(access), refresh: String(refresh) };
+    await host.signIn(PROFILE, profile({ ...tokens, expires: Date.now() + 800_000 }), OTHER);
+    const official = path.join(host.root, "official-kimi");
+    await writeOfficialStandIn(official);
+    const sandboxed = machine === undefined ? {} : { boxed: boxed(machine) };
     await host.updateConfig((config) => ({
       ...config,
+      plugins: { ...(config["plugins"] as JsonObject), load: { paths: [official] } },
       agents: {
-        ...(config["agents"] as JsonObject),
-        entries: { main: {}, spare: { model: { primary: CHAT, fallbacks: [OTHER] } } },
-      },
-      models: {
-        providers: {
-          other: {
-            baseUrl: `http://127.0.0.1:${String(port)}/v1`,
-            apiKey: "none",
-            api: "openai-completions",
-            models: [
-              {
-                id: "m",
-                name: "M",
-                contextWindow: 200_000,
-                maxTokens: 8_000,
-                input: ["text"],
-                reasoning: true,
-              },
-            ],
-          },
+        ownership: "explicit",
+        defaults: {
+          ...(config["agents"] as { defaults: JsonObject }).defaults,
+          systemAgent: { agentId: "main" },
+        },
+        entries: {
+          main: {},
+          helper: {},
+          spare: { model: { primary: CHAT, fallbacks: [OTHER] } },
+          ...sandboxed,
         },
       },
+      models: { providers: other.providers },
       mcp: {
         servers: {
           "9lives": {
@@ -149,127 +148,102 @@ describe("a session in which everything is mixed", () => {
           },
         },
       },
-      tools: { ...(config["tools"] as JsonObject | undefined), toolSearch: false },
+      tools: {
+        ...(config["tools"] as JsonObject | undefined),
+        toolSearch: false,
+        web: {
+          search: { provider: "kimi-code-oauth" },
+          // With the proxy, so that the host's own requests stay on this machine.
+          fetch: { provider: "kimi-code-oauth", useTrustedEnvProxy: true },
+        },
+      },
     }));
-    gateway = await host.startGateway();
-  }, 180_000);
+  }, 360_000);
 
   afterAll(async () => {
     await gateway?.kill();
     await host?.dispose();
     await standIn?.close();
-    other?.close();
+    await proxy?.[Symbol.asyncDispose]();
+    other?.[Symbol.dispose]();
+    await machine?.[Symbol.asyncDispose]();
     await rm(folder, { recursive: true, force: true });
   });
 
-  beforeEach(() => {
-    standIn.heal();
-    standIn.clear();
-    standIn.violations.length = 0;
-  });
-
-  const calls = (): RecordedRequest[] =>
-    standIn.requests.filter(({ route }) => ["chat", "messages", "responses"].includes(route));
-
-  /** The body of a call; one that was not made has none. */
-  const bodyOf = (index: number): Body => (calls().at(index)?.json ?? {}) as Body;
-
-  const usage = () => host.readAuthState()["kimi-code:default"] ?? {};
-
-  const turn = async (session: string, model: string): Promise<string> => {
-    const { text } = await gateway.chat("go on", { session, model });
-    return `${model}: ${text} ${standIn.violations.join()}`.trim();
-  };
-
-  it.each([
-    // In the very first turn the host has no list yet, and its static rows would name the wrong protocol.
-    ["messages", MESSAGES],
-    ["chat", CHAT],
-    ["responses", RESPONSES],
-  ])("takes every tool of a server that was not made for Kimi, on %s", async (route, model) => {
-    expect(await turn(crypto.randomUUID(), model)).toBe(`${model}: pong`);
-    expect(calls().map((call) => call.route)).toEqual([route]);
-    const tools = bodyOf(0).tools;
-    expect(tools.length).toBeGreaterThan(hardTools().length);
-  });
-
-  it("calls a tool whose name Kimi does not take, by its own name", async () => {
-    const names = (): string[] => bodyOf(0).tools.map(({ function: { name } }) => name);
-    expect(await turn(crypto.randomUUID(), CHAT)).toBe(`${CHAT}: pong`);
-    const name = names().find((one) => one.endsWith("21st_magic_build")) ?? "";
-    expect(name).toMatch(/^[a-zA-Z_]/);
-    standIn.script([
-      {
-        toolCalls: [{ name, arguments: { a: 1 }, id: "call1" }],
-      },
-    ]);
-    const session = crypto.randomUUID();
-    expect(await turn(session, CHAT)).toBe(`${CHAT}: pong`);
-    const { messages } = bodyOf(-1);
-    expect(messages.find(({ role }) => role === "tool")).toMatchObject({
-      tool_call_id: "call1",
-      content: expect.stringContaining('"a":1'),
+  describe("and a profile that is not as it should be", () => {
+    afterAll(() => {
+      host.writeAuthProfile(PROFILE, undefined);
     });
-  });
 
-  it(
-    "goes on with each model after each other one, tool calls included",
-    { timeout: 120_000 },
-    async () => {
-      const session = crypto.randomUUID();
-      const order = [OTHER, CHAT, MESSAGES, OTHER, RESPONSES, MESSAGES, CHAT, OTHER, CHAT];
-      const told: string[] = [];
-      for (const model of order) {
-        if (model !== OTHER) {
-          standIn.script([
-            {
-              reasoning: `thought of ${model}`,
-              toolCalls: [
-                {
-                  name: "exec",
-                  arguments: { command: "true" },
-                  id: `functions.exec:${String(told.length)}`,
-                },
-              ],
-            },
-          ]);
-        }
-        told.push(await turn(session, model));
-      }
-      expect(told).toEqual(order.map((model) => `${model}: ${model === OTHER ? "other" : "pong"}`));
-      // What was thought is sent as thinking, and nowhere as something that was said.
-      const { messages } = bodyOf(-1);
-      const thoughts = messages.flatMap(({ reasoning_content }) => reasoning_content ?? []);
-      expect(thoughts).toContain("a foreign thought");
-      expect(JSON.stringify(messages.map(({ content }) => content))).not.toMatch(
-        /foreign thought|thought of/,
+    it("because a second onboarding has staged a replacement, and a crash has left a failed fence in that, is made from the login's file again", async () => {
+      login = standIn.issueLogin();
+      await writeCliLogin(host, standIn, login);
+      // The host keeps what works, and says how to change over.
+      const staged = await host.onboard();
+      replacement =
+        /models auth activate (kimi-code:setup-\S+)/u.exec(staged.stdout + staged.stderr)?.[1] ??
+        "";
+      expect(Object.keys(host.readAuthProfiles())).toContain(replacement);
+      // The file alone: the host takes a staged profile only as it was staged.
+      await writeCliLogin(host, standIn, login, 0);
+      standIn.clear();
+      const activate = ["models", "auth", "activate", replacement, "--agent", "main"];
+      await succeed(host.run(activate));
+      host.writeAuthProfile(replacement, {
+        type: "oauth",
+        provider: "kimi-code",
+        ...host.readAuthProfiles()[replacement],
+        ...FAILED,
+      });
+
+      standIn.failAlways("models", { kind: "reset" });
+      gateway = await host.startGateway();
+      // The model of the main agent names the replacement now.
+      expect(await gateway.chat("hi")).toMatchObject({ ok: true, text: "pong" });
+      expect(standIn.tokenRequests().map(({ form }) => form?.["refresh_token"])).toEqual([
+        login.refresh_token,
+      ]);
+      const { access_token, refresh_token } = await readCredential(file);
+      expect(standIn.isLiveRefresh(String(refresh_token))).toBe(true);
+      expect(host.readAuthProfiles()[replacement]).toMatchObject({
+        access: access_token,
+        refresh: refresh_token,
+      });
+      // The models that the plugin knows by itself are there before Kimi was ever asked for its list.
+      const { models } = (await gateway.call("models.list", { provider: "kimi-code" })) as {
+        models: readonly { readonly id: string }[];
+      };
+      expect(models.map(({ id }) => id)).toEqual(
+        expect.arrayContaining(["k3", "kimi-for-coding", "kimi-for-coding-highspeed"]),
       );
-    },
-  );
+    }, 240_000);
 
-  describe("that has a model to fall back to", () => {
-    it("goes there with a login that Kimi ended", async () => {
-      await expireLogin(host, credentialFile(host, standIn));
-      standIn.endLogin("user-1");
-      expect(await gateway.chat("hi", { agent: "spare" })).toMatchObject({ text: "other" });
-      expect(usage()).not.toHaveProperty("disabledUntil");
-      await writeCliLogin(host, standIn, standIn.issueLogin());
+    it("because an agent has a copy of its own that is long spent is not used: the login's file is, with one refresh", async () => {
+      const helper = { agent: "helper", model: CHAT };
+      // The agent's store begins with its first turn.
+      expect(await gateway.chat("hi", helper)).toMatchObject({ ok: true });
+      const spent = {
+        access: "standin-access-long-gone",
+        refresh: "standin-refresh-long-gone",
+        expires: 1_000,
+      };
+      host.writeAuthProfile(PROFILE, profile(spent), "helper");
+      await expireLogin(host, file);
+      const { refresh_token } = await readCredential(file);
+      standIn.clear();
+      expect(await gateway.chat("hi", helper)).toMatchObject({ ok: true, text: "pong" });
+      expect(standIn.tokenRequests().map(({ form }) => form?.["refresh_token"])).toEqual([
+        refresh_token,
+      ]);
+      expect(standIn.reusedRefreshTokens).toBe(0);
     });
+  });
 
-    it("goes there with a used-up quota, and does not ask Kimi again before that can help", async () => {
-      standIn.failAlways("chat", { kind: "status", ...QUOTA_WEEKLY });
-      expect(await gateway.chat("hi", { agent: "spare" })).toMatchObject({ text: "other" });
-      expect(standIn.count("chat")).toBe(1);
-      const before = Date.now();
-      await expect
-        .poll(() => Number(usage().cooldownUntil) - before, { timeout: 10_000 })
-        .toBeGreaterThan(50 * 60_000);
-      expect(usage()).not.toHaveProperty("disabledUntil");
-      for (const _turn of [2, 3, 4]) {
-        expect(await gateway.chat("hi", { agent: "spare" })).toMatchObject({ text: "other" });
-      }
-      // The host may look once whether Kimi serves again.
-      expect(standIn.count("chat")).toBeLessThanOrEqual(2);
-    });
+  describe("and web tools on the Kimi login", () => {
+    webTools(place);
+  });
+
+  describe("and a session in which everything is mixed", () => {
+    mixedSessions(place);
   });
 });

@@ -1,8 +1,9 @@
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it as onItsOwn, vi } from "vitest";
 import { type StandIn, startStandIn } from "../kit/standin/server.ts";
 import { createHost, type Gateway, type Host } from "../kit/openclaw/host.ts";
+import { it, SETTINGS } from "../kit/openclaw/shared-gateway.ts";
 import {
   kimiVariables,
   pythonCredentialFile,
@@ -11,13 +12,14 @@ import {
 } from "../kit/kimi/kimi-cli.ts";
 
 const CONFIG = "plugins.entries.kimi-code-oauth.config";
+/** The device id of the Kimi Code CLI in the same home. */
+const KIMI_CLI_DEVICE = "0b7ad1c2-0000-4000-8000-00000000c1c1";
 
-describe("the settings", () => {
-  let standIn: StandIn;
-  let host: Host;
-  let gateway: Gateway;
-
-  const writePythonLogin = async (): Promise<void> => {
+onItsOwn(
+  "the settings decide whose login onboarding uses where both Kimi CLIs have one",
+  async () => {
+    await using standIn = await startStandIn();
+    await using host = await createHost({ env: kimiVariables(standIn) });
     const { access_token, refresh_token, scope, token_type, expires_in } = standIn.issueLogin();
     const file = pythonCredentialFile(host);
     await mkdir(path.dirname(file), { recursive: true });
@@ -27,33 +29,39 @@ describe("the settings", () => {
       JSON.stringify({ access_token, refresh_token, expires_at, scope, token_type, expires_in }),
       { mode: 0o600 },
     );
-  };
-
-  beforeAll(async () => {
-    standIn = await startStandIn();
-    host = await createHost({ env: kimiVariables(standIn) });
-    await mkdir(path.join(host.home, ".kimi-code"), { recursive: true });
-    await writeFile(
-      path.join(host.home, ".kimi-code", "device_id"),
-      "0b7ad1c2-0000-4000-8000-00000000c1c1",
-    );
-    await writePythonLogin();
     // Without the setting this one would be used: it was refreshed last.
     await writeCliLogin(host, standIn, standIn.issueLogin());
     await succeed(host.run(["config", "set", `${CONFIG}.home`, "kimi-cli"]));
     await succeed(host.onboard());
-    gateway = await host.startGateway();
-  }, 180_000);
+    expect(host.readAuthProfiles()["kimi-code:default"]).toMatchObject({
+      authFlow: `kimi-cli:kimi-code@${path.dirname(path.dirname(file))}`,
+    });
+  },
+  180_000,
+);
 
-  afterAll(async () => {
-    await gateway?.kill();
-    await host?.dispose();
-    await standIn?.close();
-  });
+describe("the settings", () => {
+  let standIn: StandIn;
+  let host: Host;
+  let gateway: Gateway;
 
-  beforeEach(() => {
-    standIn.clear();
-  });
+  it.beforeAll(async ({ shared }) => {
+    ({ standIn, host, gateway } = shared);
+    await shared.reset();
+    await writeFile(path.join(host.home, ".kimi-code", "device_id"), KIMI_CLI_DEVICE);
+  }, 240_000);
+
+  it.afterAll(async () => {
+    const applied = await reloads();
+    await succeed(host.run(["config", "set", CONFIG, JSON.stringify(SETTINGS)]));
+    // The host takes a change over while no turn runs, and says so in its log only.
+    await vi.waitUntil(async () => (await reloads()) > applied, { timeout: 60_000 });
+  }, 120_000);
+
+  /** How often the gateway has taken over a change of these settings. */
+  const reloads = async (): Promise<number> =>
+    (await readFile(host.logFile, "utf8")).match(/config hot reload applied .*identity/gu)
+      ?.length ?? 0;
 
   /** Headers of a model call that say who is asking. */
   const identity = async (): Promise<Record<string, string>> => {
@@ -67,12 +75,6 @@ describe("the settings", () => {
     );
   };
 
-  it("decide whose login onboarding uses where both Kimi CLIs have one", () => {
-    expect(host.readAuthProfiles()["kimi-code:default"]).toMatchObject({
-      authFlow: `kimi-cli:kimi-code@${path.dirname(path.dirname(pythonCredentialFile(host)))}`,
-    });
-  });
-
   it("say by default who is really asking, with a device id of this installation's own", async () => {
     const headers = await identity();
     const file = path.join(host.stateDir, "kimi-code-oauth", "device_id");
@@ -84,7 +86,7 @@ describe("the settings", () => {
       "x-msh-device-id": await readFile(file, "utf8"),
     });
     expect((await stat(file)).mode & 0o777).toBe(0o600);
-    expect(headers["x-msh-device-id"]).not.toBe("0b7ad1c2-0000-4000-8000-00000000c1c1");
+    expect(headers["x-msh-device-id"]).not.toBe(KIMI_CLI_DEVICE);
   });
 
   it.each([
@@ -113,6 +115,7 @@ describe("the settings", () => {
       path: `${CONFIG}.${name}`,
       value,
     }));
+    const applied = await reloads();
     const { code, stderr } = await host.run([
       "config",
       "set",
@@ -120,12 +123,9 @@ describe("the settings", () => {
       JSON.stringify(batch),
     ]);
     expect(code, stderr).toBe(0);
-    const plugins = (await host.config()).plugins as { entries: Record<string, unknown> };
+    const plugins = (await host.config())["plugins"] as { entries: Record<string, unknown> };
     expect(plugins.entries["kimi-code-oauth"]).toMatchObject({ config: entries });
-    // The host takes a change over while no turn runs, and says so in its log only.
-    await expect
-      .poll(async () => await readFile(host.logFile, "utf8"), { timeout: 30_000 })
-      .toMatch(/config hot reload applied .*identity/u);
+    await vi.waitUntil(async () => (await reloads()) > applied, { timeout: 30_000 });
     expect(await identity()).toMatchObject({
       "user-agent": "my-agent/2.5",
       "x-msh-platform": "my_platform",

@@ -80,6 +80,11 @@ export function hostEnvironment(layout: HostLayout, extra: Variables = {}): Reco
     TMPDIR: layout.tempDir,
     // Compiling the host anew for each test would cost seconds; the cache holds code only.
     NODE_COMPILE_CACHE: join(projectDir, "node_modules", ".cache", "openclaw-compile"),
+    // What its guide for small machines says, too: no further process for each command.
+    OPENCLAW_NO_RESPAWN: "1",
+    // Nothing leaves this machine: no question for a newer version, no name on the local network.
+    OPENCLAW_NO_AUTO_UPDATE: "1",
+    OPENCLAW_DISABLE_BONJOUR: "1",
     LANG: "C.UTF-8",
     ...extra,
   };

@@ -8,9 +8,11 @@ import type { JsonObject } from "./layout.ts";
 export interface ToolCall {
   readonly name: string;
   readonly arguments: object;
+  /** Default: one as OpenAI makes them. */
+  readonly id?: string;
 }
 
-/** The vendor. */
+/** The vendor, whose model thinks aloud. */
 export interface OtherVendor extends Disposable {
   /** The calls that are still to be made, in order. */
   calls: ToolCall[];
@@ -37,12 +39,12 @@ export async function startOtherVendor(): Promise<OtherVendor> {
       const next = state.calls.shift();
       const call = next && {
         index: 0,
-        id: `call_${crypto.randomUUID()}`,
+        id: next.id ?? `call_${crypto.randomUUID()}`,
         type: "function",
         function: { name: next.name, arguments: JSON.stringify(next.arguments) },
       };
       response.writeHead(200, { "content-type": "text/event-stream" });
-      response.write(chunk({ role: "assistant" }, null));
+      response.write(chunk({ role: "assistant", reasoning_content: "a foreign thought" }, null));
       response.write(
         chunk(call === undefined ? { content: "done" } : { tool_calls: [call] }, null),
       );
@@ -51,7 +53,8 @@ export async function startOtherVendor(): Promise<OtherVendor> {
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const model = { id: "m", name: "M", contextWindow: 200_000, maxTokens: 8_000, input: ["text"] };
+  const size = { contextWindow: 200_000, maxTokens: 8_000 };
+  const model = { id: "m", name: "M", ...size, input: ["text"], reasoning: true };
   return Object.assign(state, {
     providers: {
       other: {

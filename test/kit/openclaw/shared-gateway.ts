@@ -10,6 +10,7 @@ import { defaultModels, type ModelRow } from "../standin/accounts.ts";
 import { type StandIn, startStandIn } from "../standin/server.ts";
 import { type ChatWindow, openChatWindow } from "./chat-window.ts";
 import { createHost, type Gateway, type Host } from "./host.ts";
+import type { JsonObject } from "./layout.ts";
 
 const PROFILE = "kimi-code:default";
 
@@ -29,7 +30,10 @@ export interface SharedGateway {
 /** Models that nothing but rate limits is tried with: the host's pause after one outlasts a file. */
 export const BUSY = ["kimi-busy-1", "kimi-busy-2", "kimi-busy-3"] as const;
 
-/** The account's models: one for each protocol, one that neither thinks nor sees nor uses tools, and the busy ones. */
+/** Models that no list shows: one that the plugin knows by itself, and one that only the account has. */
+export const HIDDEN = ["k3-256k", "kimi-hidden"] as const;
+
+/** The account's models: one for each protocol, one that neither thinks nor sees nor uses tools, a hidden one, and the busy ones. */
 export function sharedModels(): ModelRow[] {
   const rows = defaultModels().map((row) =>
     row.id === "k3-256k" ? { ...row, protocol: "anthropic" as const } : row,
@@ -47,10 +51,14 @@ export function sharedModels(): ModelRow[] {
   return [
     ...rows,
     { ...first, id: "kimi-responses", protocol: "response" },
-    { ...first, ...plain, id: "kimi-plain" },
+    { ...first, ...plain, id: "kimi-plain", display_name: "Kimi Plain", context_length: 131_072 },
+    { ...first, id: "kimi-hidden", display_name: "Kimi Hidden" },
     ...BUSY.map((id) => ({ ...first, id })),
   ];
 }
+
+/** The plugin's settings in that gateway. */
+export const SETTINGS = { hideModels: HIDDEN };
 
 /** A test that may ask for the gateway, which starts with the first that does and ends with the last file. */
 export const it = test.extend(
@@ -62,6 +70,10 @@ export const it = test.extend(
     const host = stack.use(await createHost({ env: kimiVariables(standIn) }));
     standIn.account().models = sharedModels();
     await signInWithCliLogin(host, standIn);
+    await host.updateConfig((config) => {
+      const entries = { "kimi-code-oauth": { enabled: true, config: SETTINGS } };
+      return { ...config, plugins: { ...(config["plugins"] as JsonObject), entries } };
+    });
     await mkdir(host.agentDir, { recursive: true });
     await writeFile(
       join(host.agentDir, "settings.json"),

@@ -1,94 +1,30 @@
 import { writeFile } from "node:fs/promises";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import {
-  credentialFile,
-  kimi,
-  kimiVariables,
-  readCredential,
-  signInWithCliLogin,
-  succeed,
-} from "../kit/kimi/kimi-cli.ts";
-import type { Gateway } from "../kit/openclaw/gateway.ts";
-import { createHost, type Host } from "../kit/openclaw/host.ts";
-import type { JsonObject } from "../kit/openclaw/layout.ts";
-import { type OtherVendor, startOtherVendor, type ToolCall } from "../kit/openclaw/other-vendor.ts";
-import { REFUSAL, type RefusingProxy, startRefusingProxy } from "../kit/openclaw/refusing-proxy.ts";
-import { hasSshd, type SshMachine, startSshMachine } from "../kit/openclaw/ssh-machine.ts";
-import { defaultModels } from "../kit/standin/accounts.ts";
-import { PAGE_REFUSED, QUOTA_WEEKLY, SERVER_ERROR } from "../kit/standin/bodies.ts";
-import { type StandIn, startStandIn } from "../kit/standin/server.ts";
-
-const CHAT = "kimi-code/kimi-for-coding";
-const MESSAGES = "kimi-code/k3-256k";
-const RESPONSES = "kimi-code/kimi-responses";
-const OTHER = "other/m";
+import { beforeEach, expect, it } from "vitest";
+import { credentialFile, kimi, readCredential } from "../../kit/kimi/kimi-cli.ts";
+import type { Gateway } from "../../kit/openclaw/gateway.ts";
+import type { Host } from "../../kit/openclaw/host.ts";
+import type { JsonObject } from "../../kit/openclaw/layout.ts";
+import type { OtherVendor, ToolCall } from "../../kit/openclaw/other-vendor.ts";
+import { REFUSAL, type RefusingProxy } from "../../kit/openclaw/refusing-proxy.ts";
+import { hasSshd } from "../../kit/openclaw/ssh-machine.ts";
+import { PAGE_REFUSED, QUOTA_WEEKLY, SERVER_ERROR } from "../../kit/standin/bodies.ts";
+import type { StandIn } from "../../kit/standin/server.ts";
+import { CHAT, MESSAGES, OTHER, type Place, RESPONSES } from "./place.ts";
 
 /** A public address of its own for each page, because the host keeps pages for a while. */
 let pages = 0;
 const newPage = (): string => `http://93.184.216.34/page/${String((pages += 1))}`;
 
-/** An agent in a sandbox, which gets no web tools unless they are allowed there. */
-function boxed({ sandbox }: SshMachine): JsonObject {
-  const alsoAllow = ["web_search", "web_fetch"];
-  return { sandbox, tools: { sandbox: { tools: { alsoAllow } } } };
-}
-
-describe("web tools on the Kimi login", () => {
+/** Searches and pages, for agents and for the Kimi Code CLI. */
+export function webTools(place: () => Place): void {
   let standIn: StandIn;
   let host: Host;
   let gateway: Gateway;
   let other: OtherVendor;
   let proxy: RefusingProxy;
-  let machine: SshMachine | undefined;
-
-  beforeAll(async () => {
-    machine = hasSshd ? await startSshMachine() : undefined;
-    other = await startOtherVendor();
-    proxy = await startRefusingProxy();
-    standIn = await startStandIn();
-    const rows = defaultModels().map((row) =>
-      row.id === "k3-256k" ? { ...row, protocol: "anthropic" as const } : row,
-    );
-    const [first] = rows;
-    standIn.account().models = [
-      ...rows,
-      ...(first === undefined
-        ? []
-        : [{ ...first, id: "kimi-responses", protocol: "response" as const }]),
-    ];
-    host = await createHost({ env: { ...kimiVariables(standIn), ...proxy.env } });
-    await succeed(kimi(host, standIn, ["login"]));
-    await signInWithCliLogin(host, standIn);
-    await host.updateConfig((config) => ({
-      ...config,
-      agents: {
-        ...(config["agents"] as JsonObject),
-        entries: { main: {}, ...(machine === undefined ? {} : { boxed: boxed(machine) }) },
-      },
-      models: { providers: other.providers },
-      tools: {
-        ...(config["tools"] as JsonObject | undefined),
-        toolSearch: false,
-        web: {
-          search: { provider: "kimi-code-oauth" },
-          // With the proxy, so that the host's own requests stay on this machine.
-          fetch: { provider: "kimi-code-oauth", useTrustedEnvProxy: true },
-        },
-      },
-    }));
-    gateway = await host.startGateway();
-  }, 360_000);
-
-  afterAll(async () => {
-    await gateway?.kill();
-    await host?.dispose();
-    await standIn?.close();
-    await proxy?.[Symbol.asyncDispose]();
-    other?.[Symbol.dispose]();
-    await machine?.[Symbol.asyncDispose]();
-  });
 
   beforeEach(() => {
+    ({ standIn, host, gateway, other, proxy } = place());
     standIn.heal();
     standIn.clear();
     standIn.violations.length = 0;
@@ -285,4 +221,4 @@ describe("web tools on the Kimi login", () => {
       expect(standIn.violations).toEqual([]);
     },
   );
-});
+}
