@@ -1,10 +1,9 @@
 import { beforeEach, describe, expect } from "vitest";
-import { type AnswerFacts, answers } from "../../src/messages.ts";
 import { writeCliLogin } from "../kit/kimi/kimi-cli.ts";
 import type { ChatWindow } from "../kit/openclaw/chat-window.ts";
 import type { Gateway, Host } from "../kit/openclaw/host.ts";
 import { BUSY, it, type SharedGateway } from "../kit/openclaw/shared-gateway.ts";
-import { RECORDED, type Recorded } from "../kit/recorded-answers.ts";
+import { RECORDED, type Recorded, sentenceOf } from "../kit/recorded-answers.ts";
 import type { StandIn } from "../kit/standin/server.ts";
 
 const OVERFLOW =
@@ -45,45 +44,26 @@ const LEFT_TO_HOST: Readonly<Record<string, readonly [string, number]>> = {
   ],
 };
 
-/** Kimi's own words, as far as a sentence repeats them. */
-const REPEATED: Readonly<Record<string, string>> = {
-  "a tool's parameters with a union at the root":
-    "At path 'root': when using anyOf, type should be defined in anyOf ite…",
-  "a tool's parameters without a type": "At path 'properties.task': type is not defined",
-  "a tool's parameters that are no object":
-    "tools.function.parameters.type is required and must be 'object'",
-  "a role it does not know": "unsupported role ROLE_UNSPECIFIED",
-  "an empty text": "text content is empty",
-  "lost reasoning": "thinking is enabled but reasoning_content is missing in assistant too…",
-  "a function name that occurs twice": "function name exec is duplicated",
-  "an image's address": "unsupported image url: …",
-  "a fault that nobody has seen yet": "the field foo is unknown",
-};
-
-/** When the stand-in's windows end. */
-const RESETS_IN_MS = { "5h": 3 * 3_600_000, "7d": 4 * 86_400_000, month: undefined } as const;
-
-function expected({ what, kind, window }: Recorded): readonly [string, number] {
-  if (kind === undefined) {
-    return LEFT_TO_HOST[what] ?? ["", 0];
-  }
-  const facts: AnswerFacts = {
-    model: "kimi-for-coding",
-    site: "https://www.kimi.com",
-    owner: "kimi-code-cli",
-    window,
-    resetsInMs: window === undefined ? undefined : RESETS_IN_MS[window],
-    detail: REPEATED[what],
-    // What the stand-in asks for.
-    retryAfterMs: kind === "rate_limited" ? 1_000 : undefined,
-  };
-  return [WORDS_OF_HOST[kind] ?? `⚠️ ${answers[kind](facts)}`, 1];
+function expected(row: Recorded): readonly [string, number] {
+  return row.kind === undefined
+    ? (LEFT_TO_HOST[row.what] ?? ["", 0])
+    : [WORDS_OF_HOST[row.kind] ?? `⚠️ ${sentenceOf(row)}`, 1];
 }
 
-/** What asks for a pause is tried apart; no model call gets the answer about a page. */
-const ROWS = RECORDED.filter(
-  ({ kind }) => !["page_refused", "rate_limited", "concurrency"].includes(kind ?? ""),
-);
+/**
+ * One row of those that the host cannot tell apart: the same status and the same sentence. All rows are in
+ * `test/inference/answers.test.ts`. What asks for a pause is tried apart; no model call gets the answer about a page.
+ */
+const ROWS = [
+  ...new Map(
+    RECORDED.filter(
+      ({ kind }) => !["page_refused", "rate_limited", "concurrency"].includes(kind ?? ""),
+    ).map((row) => [
+      `${String(row.answer.status)} ${row.kind === undefined ? row.what : sentenceOf(row)}`,
+      row,
+    ]),
+  ).values(),
+];
 
 function recorded(what: string): Recorded {
   const found = RECORDED.find((one) => one.what === what);

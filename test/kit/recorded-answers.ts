@@ -6,6 +6,7 @@
  * reports, which are named beside their rows.
  */
 import type { classifyFailure } from "../../src/inference/failures.ts";
+import { answers } from "../../src/messages.ts";
 import type { AnswerKind, QuotaWindow } from "../../src/protocol/api-errors.ts";
 import * as bodies from "./standin/bodies.ts";
 import { anthropicShape, type Answer, badRequest } from "./standin/bodies.ts";
@@ -366,3 +367,38 @@ export const RECORDED: readonly Recorded[] = ROWS.map(([what, answer, kind, reas
   reason,
   window,
 }));
+
+/** Kimi's own words, as far as a sentence repeats them. */
+const REPEATED: Readonly<Record<string, string>> = {
+  "a tool's parameters with a union at the root":
+    "At path 'root': when using anyOf, type should be defined in anyOf ite…",
+  "a tool's parameters without a type": "At path 'properties.task': type is not defined",
+  "a tool's parameters that are no object":
+    "tools.function.parameters.type is required and must be 'object'",
+  "a role it does not know": "unsupported role ROLE_UNSPECIFIED",
+  "an empty text": "text content is empty",
+  "lost reasoning": "thinking is enabled but reasoning_content is missing in assistant too…",
+  "a function name that occurs twice": "function name exec is duplicated",
+  "an image's address": "unsupported image url: …",
+  "a fault that nobody has seen yet": "the field foo is unknown",
+};
+
+/** When the stand-in's windows end. */
+const RESETS_IN_MS = { "5h": 3 * 3_600_000, "7d": 4 * 86_400_000, month: undefined } as const;
+
+/** What a user of the model `kimi-for-coding` reads of an answer that means something to us; "" of any other. */
+export function sentenceOf({ what, answer, kind, window }: Recorded): string {
+  return kind === undefined
+    ? ""
+    : answers[kind]({
+        model: "kimi-for-coding",
+        site: "https://www.kimi.com",
+        owner: "kimi-code-cli",
+        window,
+        resetsInMs: window === undefined ? undefined : RESETS_IN_MS[window],
+        detail: REPEATED[what],
+        status: answer.status,
+        // What the stand-in asks for with this status.
+        retryAfterMs: answer.status === 429 ? 1_000 : undefined,
+      });
+}
