@@ -104,7 +104,7 @@ describe("a running gateway on a Kimi CLI login", () => {
     expect(standIn.tokenRequests()).toEqual([]);
   });
 
-  it("serves an aging token and refreshes it meanwhile, so that no turn waits", async () => {
+  it("serves an aging token and refreshes it in the background, so that no turn waits", async () => {
     const aging = standIn.issueLogin();
     await writeCliLogin(host, standIn, aging, 400);
     standIn.clear();

@@ -187,7 +187,7 @@ function keyOf(agent: string, session: string): string {
   return session.startsWith("agent:") ? session : `agent:${agent}:${session}`;
 }
 
-/** Fetches, and once more when a kept connection turns out to have been closed by the gateway meanwhile. */
+/** Fetches, and once more when a kept connection turns out to have been closed by the gateway since. */
 async function fetchOnce(url: string, init: RequestInit): Promise<Response> {
   try {
     return await fetch(url, init);

@@ -78,7 +78,7 @@ export function hostEnvironment(layout: HostLayout, extra: Variables = {}): Reco
     HOME: layout.home,
     OPENCLAW_STATE_DIR: layout.stateDir,
     TMPDIR: layout.tempDir,
-    // Compiling the host anew for each test would cost seconds; the cache holds code only.
+    // Compiling the host again for each test would cost seconds; the cache holds code only.
     NODE_COMPILE_CACHE: join(projectDir, "node_modules", ".cache", "openclaw-compile"),
     // What its guide for small machines says, too: no further process for each command.
     OPENCLAW_NO_RESPAWN: "1",

@@ -263,7 +263,7 @@ function readProc(pid: number, file: string): string {
   try {
     return readFileSync(`/proc/${pid}/${file}`, "utf8");
   } catch {
-    // Ended meanwhile, or another user's.
+    // Ended since, or another user's.
     return "";
   }
 }
