@@ -56,8 +56,11 @@ describe("a failure of Kimi's API", () => {
   it("for an expired bearer costs one refresh and one more call, and nobody sees it", async () => {
     await aMinuteOld();
     standIn.failNext("chat", { kind: "status", ...bodies.INVALID_BEARER });
-    expect(await chat.say("hi")).toEqual({ ok: true, text: "pong" });
-    expect(asked()).toEqual(["chat 401", "token 200", "chat 200"]);
+    const turn = await chat.say("hi");
+    expect([turn, asked()]).toEqual([
+      { ok: true, text: "pong" },
+      ["chat 401", "token 200", "chat 200"],
+    ]);
   });
 
   it("for a bearer that stays refused ends after one refresh, and the login is kept", async () => {
