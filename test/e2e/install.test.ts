@@ -171,7 +171,7 @@ describe("the logins in use", () => {
   }
 
   it(
-    "outlive an update, a downgrade, an uninstall and a reinstallation beneath a gateway",
+    "outlive an update, an uninstall, a reinstallation and a downgrade beneath a gateway",
     { timeout: 600_000 },
     async () => {
       const env = installEnvironment();
@@ -238,13 +238,6 @@ describe("the logins in use", () => {
       before = await loginFiles(host);
       signedIn = tokens();
 
-      await succeed(install(older.archive));
-      await expect.poll(version, { timeout: 60_000 }).toBe("0.0.9");
-      await works();
-      await untouched();
-
-      await succeed(install(archive, "--accept-capabilities"));
-      await expect.poll(version, { timeout: 60_000 }).toBe(PLUGIN_VERSION);
       await succeed(host.run(CHOOSE));
       // The choice of the web search outlives the plugin, and no other command minds.
       await succeed(plugins("uninstall", "kimi-code-oauth", "--force"));
@@ -258,6 +251,13 @@ describe("the logins in use", () => {
       // The host remembers that it was taken away.
       expect(await gateway.chat("hi")).toMatchObject(UNKNOWN_MODEL);
       await succeed(plugins("enable", "kimi-code-oauth", "--accept-capabilities"));
+      await works();
+      await untouched();
+
+      // The older version knows nothing of a search.
+      await succeed(host.run(["config", "unset", "tools.web.search.provider"]));
+      await succeed(install(older.archive));
+      await expect.poll(version, { timeout: 60_000 }).toBe("0.0.9");
       await works();
       await untouched();
 

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { readCredential } from "../../kit/kimi/kimi-cli.ts";
 import type { Gateway, Host } from "../../kit/openclaw/host.ts";
 import { openclawEntry } from "../../kit/openclaw/layout.ts";
@@ -50,10 +50,18 @@ export function controlUi(place: () => Place): void {
         phone.setDefaultTimeout(60_000);
         const open = async (window: typeof page, at: string): Promise<void> =>
           void (await window.goto(`${gateway.origin}${at}?token=${auth.token}`));
+        /** The page draws itself again when the gateway takes over a change of its config. */
+        const pick = async (window: typeof page, button: string): Promise<void> =>
+          await vi.waitFor(
+            async () => {
+              await window.getByRole("button", { name: button }).first().click({ timeout: 5_000 });
+              await window.getByText(CHOICE).first().click({ timeout: 5_000 });
+            },
+            { timeout: 60_000 },
+          );
 
         await open(phone, "/settings/model-providers");
-        await phone.getByRole("button", { name: "连接提供商" }).first().click();
-        await phone.getByText(CHOICE).first().click();
+        await pick(phone, "连接提供商");
         const choice = phone.getByRole("button", { name: CHOICE });
         expect(await choice.evaluate((button) => button.scrollWidth - button.clientWidth)).toBe(0);
         await choice.click();
@@ -67,8 +75,7 @@ export function controlUi(place: () => Place): void {
         standIn.approveDevice("FAKE-0003");
 
         await open(page, "/settings/model-providers");
-        await page.getByRole("button", { name: "Connect provider" }).first().click();
-        await page.getByText(CHOICE).first().click();
+        await pick(page, "Connect provider");
         await page.getByRole("button", { name: CHOICE }).click();
         await page.getByText("Open sign-in").waitFor();
         const opened = page.waitForEvent("popup");
