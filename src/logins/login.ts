@@ -21,6 +21,7 @@ import { readHome } from "./home-file.ts";
 import type { Home } from "./homes.ts";
 import type { LoginDeps } from "./login-deps.ts";
 import { openLogins } from "./open-logins.ts";
+import { loadRefreshModules } from "./refresh-modules.ts";
 import { refreshOnce, type UnsavedTokens } from "./transaction.ts";
 
 /** Requests of one refresh, as in both CLIs. */
@@ -143,6 +144,9 @@ export class Login {
    */
   async access(options: AccessOptions = {}): Promise<Credential> {
     options.signal?.throwIfAborted();
+    if (options.background === true) {
+      loadRefreshModules();
+    }
     const credential = this.current();
     const check = this.#accounts.check(credential, options);
     if (check !== undefined) {

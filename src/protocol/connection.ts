@@ -10,6 +10,7 @@ import net, { type Socket } from "node:net";
 import os from "node:os";
 import { callbackify, promisify } from "node:util";
 import type { buildConnector, Dispatcher } from "undici";
+import { keptModule } from "../kept-module.ts";
 import { type Proxy, proxyFor } from "./proxy-env.ts";
 import { proxyMode } from "./proxy-mode.ts";
 
@@ -42,11 +43,14 @@ function connectOptions() {
   };
 }
 
+/** The client of SOCKS proxies. */
+export const loadSocks = keptModule(async () => await import("socks"));
+
 /** Connects through a SOCKS proxy, which resolves the name; TLS is undici's own. */
 function socksConnector(undici: Undici, { kind, url, label }: Proxy): buildConnector.connector {
   const connectTls = promisify(undici.buildConnector({ allowH2: false }));
   const connect = callbackify(async (options: buildConnector.Options): Promise<Socket> => {
-    const { SocksClient } = await import("socks");
+    const { SocksClient } = await loadSocks();
     const { socket } = await SocksClient.createConnection({
       command: "connect",
       timeout: SOCKS_TIMEOUT_MS,

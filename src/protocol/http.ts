@@ -2,6 +2,7 @@
 
 import type { Dispatcher } from "undici";
 import { say } from "../messages.ts";
+import { keptModule } from "../kept-module.ts";
 import { routeTo } from "./connection.ts";
 import { decodeBody } from "./decode.ts";
 import { KimiError } from "./errors.ts";
@@ -111,6 +112,9 @@ async function readBody(body: AsyncIterable<Uint8Array>, maxBytes: number): Prom
   return { bytes: Buffer.concat(chunks), end };
 }
 
+/** The HTTP client. */
+export const loadUndici = keptModule(async () => await import("undici"));
+
 /**
  * Sends one request and reads its whole response.
  *
@@ -121,7 +125,7 @@ async function readBody(body: AsyncIterable<Uint8Array>, maxBytes: number): Prom
  *   when the signal fired; what `beforeSend` threw
  */
 export async function exchange(request: HttpRequest): Promise<HttpResponse> {
-  const undici = await import("undici");
+  const undici = await loadUndici();
   const url = new URL(request.url);
   const { dispatcher, proxy } = routeTo(undici, url);
   const timeoutMs = request.timeoutMs ?? REQUEST_TIMEOUT_MS;

@@ -5,6 +5,8 @@ import { type StandIn, startStandIn } from "../kit/standin/server.ts";
 import { createHost, type Gateway, type Host } from "../kit/openclaw/host.ts";
 import { it, SETTINGS } from "../kit/openclaw/shared-gateway.ts";
 import {
+  credentialFile,
+  expireLogin,
   kimiVariables,
   pythonCredentialFile,
   succeed,
@@ -131,6 +133,11 @@ describe("the settings", () => {
       "x-msh-platform": "my_platform",
       "x-msh-version": "2.5",
     });
+    // The host has deleted the copy of the plugin that opened the login.
+    await expireLogin(host, credentialFile(host, standIn));
+    standIn.clear();
+    expect(await gateway.chat("hi")).toMatchObject({ ok: true, text: "pong" });
+    expect(standIn.tokenRequests()).toHaveLength(1);
   }, 90_000);
 
   it("have labels and help in the Control UI", async () => {

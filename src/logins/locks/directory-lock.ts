@@ -17,6 +17,7 @@ import fs, {
   statSync,
 } from "node:fs";
 import path from "node:path";
+import { keptModule } from "../../kept-module.ts";
 import { lockReasons } from "../../words.ts";
 import { systemErrorCode } from "../../protocol/errors.ts";
 import { giveToFileOwner } from "./file-owner.ts";
@@ -198,6 +199,9 @@ function checkPlace(target: string): void {
   }
 }
 
+/** The library of the Kimi Code CLI's lock. */
+export const loadLockfile = keptModule(async () => (await import("proper-lockfile")).default);
+
 /**
  * Tries to take the lock.
  *
@@ -206,7 +210,7 @@ function checkPlace(target: string): void {
  * @throws LockBlockedError for what blocks its place permanently, else the system's error
  */
 export async function tryDirectoryLock(target: string): Promise<HeldLock | undefined> {
-  const { default: lockfile } = await import("proper-lockfile");
+  const lockfile = await loadLockfile();
   const folder = new LockFolder(target);
   let release: () => Promise<void>;
   try {

@@ -4,7 +4,11 @@ import { createRequire } from "node:module";
 
 type Koffi = typeof import("koffi");
 
+/** Kept, because the files of this copy of the plugin may be gone later. */
+let loaded: Koffi | undefined;
+
 /** @throws an error where no binary of it exists for this machine */
 export function loadKoffi(): Koffi {
-  return createRequire(import.meta.url)("koffi") as Koffi;
+  loaded ??= createRequire(import.meta.url)("koffi") as Koffi;
+  return loaded;
 }

@@ -50,17 +50,17 @@ export function controlUi(place: () => Place): void {
         phone.setDefaultTimeout(60_000);
         const open = async (window: typeof page, at: string): Promise<void> =>
           void (await window.goto(`${gateway.origin}${at}?token=${auth.token}`));
-        /** The page draws itself again when the gateway takes over a change of its config. */
+        /** Opens the page until it has the choice: it draws itself again when the gateway takes over a changed config. */
         const pick = async (window: typeof page, button: string): Promise<void> =>
           await vi.waitFor(
             async () => {
+              await open(window, "/settings/model-providers");
               await window.getByRole("button", { name: button }).first().click({ timeout: 5_000 });
               await window.getByText(CHOICE).first().click({ timeout: 5_000 });
             },
             { timeout: 60_000 },
           );
 
-        await open(phone, "/settings/model-providers");
         await pick(phone, "连接提供商");
         const choice = phone.getByRole("button", { name: CHOICE });
         expect(await choice.evaluate((button) => button.scrollWidth - button.clientWidth)).toBe(0);
@@ -74,7 +74,6 @@ export function controlUi(place: () => Place): void {
         await phone.close();
         standIn.approveDevice("FAKE-0003");
 
-        await open(page, "/settings/model-providers");
         await pick(page, "Connect provider");
         await page.getByRole("button", { name: CHOICE }).click();
         await page.getByText("Open sign-in").waitFor();
