@@ -9,7 +9,7 @@ let begun = false;
 
 /**
  * Loads what a refresh will need, once. A login that lives longer than the files of the plugin that
- * opened it could load nothing later: OpenClaw deletes them when a setting changes or the plugin is updated.
+ * opened it could load nothing later: OpenClaw deletes them when a setting of the plugin changes.
  */
 export function loadRefreshModules(): void {
   if (begun) {
