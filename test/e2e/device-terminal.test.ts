@@ -14,6 +14,7 @@ let host: Host;
 
 beforeEach(async () => {
   standIn = await startStandIn();
+  standIn.createAccount({ id: "user-2" });
   standIn.device.outcome = "manual";
   host = await createHost({ env: kimiVariables(standIn) });
 }, 120_000);
@@ -23,7 +24,7 @@ afterEach(async () => {
   await standIn?.close();
 });
 
-it("signs in from a terminal without any Kimi CLI, refreshes, asks for a code again after Ctrl-C, and for web search once", async () => {
+it("signs in from a terminal without any Kimi CLI, refreshes, asks for a code again after Ctrl-C, for web search once, and adds an account", async () => {
   // The method that shares a CLI's login finds none, and offers the way that needs none.
   const cancelled = host.terminal([...LOGIN, "--method", "cli-login"]);
   await cancelled.waitFor("Sign in with a browser instead?", 60_000);
@@ -69,11 +70,15 @@ it("signs in from a terminal without any Kimi CLI, refreshes, asks for a code ag
     (await readCredential(file)).access_token,
   );
 
-  const again = host.terminal([...LOGIN, "--device-code"]);
+  const again = host.terminal([...LOGIN, "--device-code", "--profile-id", "kimi-code:work"]);
   await again.waitFor("Waiting for your approval", 60_000);
-  standIn.approveDevice("FAKE-0003");
+  standIn.approveDevice("FAKE-0003", "user-2");
   expect((await again.exited).code).toBe(0);
   expect(again.screen()).not.toContain(WEB_SEARCH);
+  expect(host.readAuthProfiles()).toMatchObject({
+    "kimi-code:default": { accountId: "user-1" },
+    "kimi-code:work": { accountId: "user-2" },
+  });
 
   // The first code was approved after it had been cancelled; nobody came for its tokens.
   const handedOut = standIn.tokenRequests("device_code").filter(({ status }) => status === 200);

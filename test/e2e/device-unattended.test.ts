@@ -23,30 +23,7 @@ afterEach(async () => {
   await standIn?.close();
 });
 
-it("signs in with lines that a log shows, and refreshes", async () => {
-  const onboarding = host.spawn(ONBOARD);
-  await standIn.waitFor("token");
-  standIn.approveDevice("FAKE-0001");
-  const { code, stdout, stderr } = await onboarding.exited;
-  expect([code, stderr]).toEqual([0, expect.not.stringContaining("at ")]);
-  expect(stdout.split("\n")).toEqual(
-    expect.arrayContaining([
-      expect.stringMatching(/^Open this link on any device and approve the sign-in at .*:$/u),
-      `${standIn.origin}/code/authorize_device?user_code=FAKE-0001`,
-      "Code: FAKE-0001",
-    ]),
-  );
-  // No terminal, no picture.
-  expect(stdout).not.toMatch(/[▀▄█]/u);
-  const [file = ""] = await ownHomes(host);
-  await expireLogin(host, file);
-  const { stdout: status } = await host.run(["models", "status"]);
-  expect(status).toContain("5 hours 99% left");
-  expect(standIn.tokenRequests("refresh_token")).toHaveLength(1);
-  expect(standIn.violations).toEqual([]);
-}, 120_000);
-
-it("prints the code as one line of JSON beside the summary of the host", async () => {
+it("signs in, prints the code as one line of JSON beside the summary of the host, and refreshes", async () => {
   const onboarding = host.spawn([...ONBOARD, "--json"]);
   await standIn.waitFor("token");
   standIn.approveDevice("FAKE-0001");
@@ -58,14 +35,30 @@ it("prints the code as one line of JSON beside the summary of the host", async (
     expect.objectContaining({ event: "device_code", user_code: "FAKE-0001" }),
   ]);
   expect(stderr).toContain("Code: FAKE-0001");
+  expect(stderr).not.toMatch(/\n\s+at /u);
   expect(code).toBe(0);
+  const [file = ""] = await ownHomes(host);
+  await expireLogin(host, file);
+  const { stdout: status } = await host.run(["models", "status"]);
+  expect(status).toContain("5 hours 99% left");
+  expect(standIn.tokenRequests("refresh_token")).toHaveLength(1);
+  expect(standIn.violations).toEqual([]);
 }, 120_000);
 
-it("ends with another code after Ctrl-C and leaves nothing", async () => {
+it("prints lines that a log shows, ends with another code after Ctrl-C, and leaves nothing", async () => {
   const onboarding = host.spawn(ONBOARD);
   await standIn.waitFor("token");
   process.kill(onboarding.pid, "SIGINT");
   const { code, stdout, stderr } = await onboarding.exited;
+  expect(stdout.split("\n")).toEqual(
+    expect.arrayContaining([
+      expect.stringMatching(/^Open this link on any device and approve the sign-in at .*:$/u),
+      `${standIn.origin}/code/authorize_device?user_code=FAKE-0001`,
+      "Code: FAKE-0001",
+    ]),
+  );
+  // No terminal, no picture.
+  expect(stdout).not.toMatch(/[▀▄█]/u);
   expect(code).toBe(130);
   expect(stdout + stderr).toMatch(/sign-in was canceled/u);
   expect(stdout + stderr).not.toMatch(/\n\s+at /u);

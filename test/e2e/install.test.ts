@@ -121,7 +121,6 @@ describe("the logins in use", () => {
     ok: false,
     text: expect.stringContaining("Unknown model: kimi-code/") as string,
   };
-  const CHOOSE = ["config", "set", "tools.web.search.provider", "kimi-code-oauth"];
   let standIn: StandIn;
   let older: { readonly folder: string; readonly archive: string };
   let host: Host;
@@ -238,7 +237,8 @@ describe("the logins in use", () => {
       before = await loginFiles(host);
       signedIn = tokens();
 
-      await succeed(host.run(CHOOSE));
+      const chosen = { web: { search: { provider: "kimi-code-oauth" } } };
+      await host.updateConfig((config) => ({ ...config, tools: chosen }));
       // The choice of the web search outlives the plugin, and no other command minds.
       await succeed(plugins("uninstall", "kimi-code-oauth", "--force"));
       const valid = await host.run(["config", "validate"]);
@@ -255,7 +255,7 @@ describe("the logins in use", () => {
       await untouched();
 
       // The older version knows nothing of a search.
-      await succeed(host.run(["config", "unset", "tools.web.search.provider"]));
+      await host.updateConfig((config) => ({ ...config, tools: {} }));
       await succeed(install(older.archive));
       await expect.poll(version, { timeout: 60_000 }).toBe("0.0.9");
       await works();

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type StandIn, startStandIn } from "../kit/standin/server.ts";
 import { type ChatWindow, openChatWindow } from "../kit/openclaw/chat-window.ts";
 import { connect, type Connection, newDevice } from "../kit/openclaw/gateway-client.ts";
-import { createHost, type CommandResult, type Gateway, type Host } from "../kit/openclaw/host.ts";
+import { createHost, type Gateway, type Host } from "../kit/openclaw/host.ts";
 import {
   BEHIND_PROXY,
   type IdentityProxy,
@@ -78,15 +78,19 @@ describe("people on a shared gateway", { timeout: 120_000 }, () => {
     };
   }
 
-  function accounts({ proxy, env }: Person, ...args: string[]): Promise<CommandResult> {
-    const url = ["--url", proxy.origin.replace("http", "ws")];
-    return host.run(["models", "accounts", ...args, ...url], { env });
+  async function profileIdOf({ app }: Person): Promise<string> {
+    const { profile } = (await app.request("users.self", {})) as { profile: { id: string } };
+    return profile.id;
   }
 
-  async function accountsOf(who: Person): Promise<ModelAccount[]> {
-    const { stdout, stderr } = await accounts(who, "list", "--json");
-    expect(stdout, stderr).not.toBe("");
-    return (JSON.parse(stdout) as { accounts: ModelAccount[] }).accounts;
+  async function accountsOf({ app }: Person): Promise<ModelAccount[]> {
+    const { accounts } = await app.request("users.listModelAccounts", {});
+    return accounts as ModelAccount[];
+  }
+
+  async function choose(who: Person, authProfileId: string): Promise<void> {
+    const profileId = await profileIdOf(who);
+    await who.app.request("users.selectModelAccount", { profileId, authProfileId });
   }
 
   /** Connects a Kimi account in the person's terminal; gives the id that the gateway stores it under. */
@@ -109,14 +113,15 @@ describe("people on a shared gateway", { timeout: 120_000 }, () => {
   }
 
   /** The same from the person's app, without a command. */
-  async function connectInApp({ app }: Person, userCode: string, account: string): Promise<string> {
-    const { profile } = (await app.request("users.self", {})) as { profile: { id: string } };
-    const start = { profileId: profile.id, provider: "kimi-code", method: "device-code" };
+  async function connectInApp(who: Person, userCode: string, account: string): Promise<string> {
+    const { app } = who;
+    const profileId = await profileIdOf(who);
+    const start = { profileId, provider: "kimi-code", method: "device-code" };
     const { connectId } = await app.request("users.authConnect.start", start);
     await standIn.waitFor("device_authorization");
     standIn.approveDevice(userCode, account);
     const read = async (): Promise<unknown> =>
-      await app.request("users.authConnect.status", { profileId: profile.id, connectId });
+      await app.request("users.authConnect.status", { profileId, connectId });
     await expect.poll(read, { timeout: 20_000 }).toMatchObject({ status: "connected" });
     return ((await read()) as { authProfileId: string }).authProfileId;
   }
@@ -181,7 +186,10 @@ describe("people on a shared gateway", { timeout: 120_000 }, () => {
   });
 
   it("connect one of their own, which nothing is written for until it is used", async () => {
-    const refused = await accounts(ann, "clear-default", "kimi-code");
+    const url = ["--url", ann.proxy.origin.replace("http", "ws")];
+    const refused = await host.run(["models", "accounts", "clear-default", "kimi-code", ...url], {
+      env: ann.env,
+    });
     expect(refused.stderr).toMatch(/pairing required/iu);
     await approvePending();
     // Due for a refresh as soon as it is used.
@@ -230,10 +238,11 @@ describe("people on a shared gateway", { timeout: 120_000 }, () => {
   });
 
   it("go back to the gateway's account and choose their own again", async () => {
-    expect((await accounts(ann, "clear-default", "kimi-code")).code).toBe(0);
+    const unlink = { profileId: await profileIdOf(ann), provider: "kimi-code" };
+    await ann.app.request("users.unlinkAuthProfile", unlink);
     expect(await ann.chat.say("hi")).toEqual({ ok: true, text: "pong" });
     expect(servedBy()).toBe(SHARED);
-    expect((await accounts(ann, "use", annsId)).code).toBe(0);
+    await choose(ann, annsId);
     expect(await ann.chat.say("hi")).toEqual({ ok: true, text: "pong" });
     expect(servedBy()).toBe("user-2");
     expect(standIn.tokenRequests("refresh_token")).toEqual([]);
@@ -252,15 +261,14 @@ describe("people on a shared gateway", { timeout: 120_000 }, () => {
     expect(standIn.tokenRequests("refresh_token")).toHaveLength(1);
 
     expect((await accountsOf(ann)).map(({ authProfileId }) => authProfileId)).toEqual([annsId]);
-    const taken = await accounts(ann, "use", bobsId);
-    expect(taken.code).not.toBe(0);
+    await expect(choose(ann, bobsId)).rejects.toThrow();
     expect(await ann.chat.say("hi")).toEqual({ ok: true, text: "pong" });
     expect(servedBy()).toBe("user-2");
   });
 
   it("connect an account again: it keeps its name, and its earlier home is put aside", async () => {
     const homes = await personalHomes();
-    expect(await connectAccount(ann, "FAKE-0003", "user-2")).toBe(annsId);
+    expect(await connectInApp(ann, "FAKE-0003", "user-2")).toBe(annsId);
     expect(await ann.chat.say("hi")).toEqual({ ok: true, text: "pong" });
     const bearer = standIn.requests.findLast(({ route }) => route === "chat")?.bearer ?? "";
     expect(standIn.login(bearer)).toMatchObject({ accountId: "user-2", refreshCount: 0 });

@@ -10,8 +10,12 @@ export interface GatewayEvent {
 
 /** A connection that is open. */
 export interface Connection {
-  /** Calls one of the gateway's methods; rejects when the gateway refuses. */
-  request(method: string, params: JsonObject): Promise<JsonObject>;
+  /** Calls one of the gateway's methods; rejects when the gateway refuses. Some answer at once, and again at the end. */
+  request(
+    method: string,
+    params: JsonObject,
+    options?: { readonly expectFinal?: boolean },
+  ): Promise<JsonObject>;
   close(): Promise<void>;
 }
 
@@ -77,7 +81,7 @@ export async function connect(
     throw error;
   }
   return {
-    request: async (method, params) => await client.request(method, params),
+    request: async (method, params, options) => await client.request(method, params, options),
     close: async () => {
       await client.stopAndWait();
     },

@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { connect } from "./gateway-client.ts";
 import type { JsonObject, Variables } from "./layout.ts";
 import { tail, type CommandResult, type RunLimits, type RunningCommand } from "./process.ts";
-import { readTurn, type AgentTurn } from "./turn.ts";
+import { readReport, readTurn, type AgentTurn, type ReportedTurn } from "./turn.ts";
 
 /** Per-command additions. */
 export interface HostCommandOptions {
@@ -19,7 +19,7 @@ export interface HostCommands {
   /** Starts `openclaw …` without waiting for it. */
   spawn(args: readonly string[], options?: HostCommandOptions): RunningCommand;
   config(): Promise<JsonObject>;
-  /** Rewrites the config file; the host must not be running. */
+  /** Rewrites the config file, all at once: a running gateway takes the change over. */
   updateConfig(change: (config: JsonObject) => JsonObject): Promise<void>;
 }
 
@@ -73,6 +73,11 @@ export interface Gateway extends AsyncDisposable {
     message: string,
     options?: RunLimits & { session?: string; model?: string },
   ): Promise<AgentTurn>;
+  /** The same over a connection of its own, which costs little. */
+  reportedTurn(
+    message: string,
+    options: { session: string; model?: string },
+  ): Promise<ReportedTurn>;
   /** One turn over the gateway's HTTP endpoint; many can run at a time. Without a session it starts a new one. */
   chat(message: string | readonly ContentPart[], options?: ChatOptions): Promise<ChatTurn>;
   /** Calls one of the gateway's methods, as its own clients do; rejects when the gateway refuses. */
@@ -171,6 +176,19 @@ export async function startGateway(
       };
       const text = raw.choices?.[0]?.message?.content ?? raw.error?.message ?? "";
       return { ok: response.ok, status: response.status, text, raw };
+    },
+    reportedTurn: async (message, { session, ...chosen }) => {
+      const connection = await connect({ origin, ...access });
+      const turn = {
+        message,
+        agentId: "main",
+        sessionKey: keyOf("main", session),
+        idempotencyKey: crypto.randomUUID(),
+        ...chosen,
+      };
+      return readReport(
+        await connection.request("agent", turn, { expectFinal: true }).finally(connection.close),
+      );
     },
     call: async (method, params) => {
       const connection = await connect({ origin, ...access });

@@ -1,6 +1,6 @@
 /** The real OpenClaw with the packed plugin, in a folder of its own. */
 import { rmSync } from "node:fs";
-import { mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, realpath, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   clearUsage,
@@ -144,9 +144,9 @@ export async function createHost(setup: HostSetup = {}): Promise<Host> {
   const config = async (): Promise<JsonObject> =>
     JSON.parse(await readFile(layout.configFile, "utf8")) as JsonObject;
   const updateConfig: Host["updateConfig"] = async (change) => {
-    await writeFile(layout.configFile, JSON.stringify(change(await config()), null, 2), {
-      mode: 0o600,
-    });
+    const next = `${layout.configFile}.next`;
+    await writeFile(next, JSON.stringify(change(await config()), null, 2), { mode: 0o600 });
+    await rename(next, layout.configFile);
   };
 
   const killLeftovers = (): Promise<unknown> => {

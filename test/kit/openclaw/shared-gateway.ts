@@ -60,6 +60,12 @@ export function sharedModels(): ModelRow[] {
 /** The plugin's settings in that gateway. */
 export const SETTINGS = { hideModels: HIDDEN };
 
+/** A config with these settings of the plugin's in place of all others. */
+export function withSettings(config: JsonObject, settings: JsonObject): JsonObject {
+  const entries = { "kimi-code-oauth": { enabled: true, config: settings } };
+  return { ...config, plugins: { ...(config["plugins"] as JsonObject), entries } };
+}
+
 /** A test that may ask for the gateway, which starts with the first that does and ends with the last file. */
 export const it = test.extend(
   "shared",
@@ -70,10 +76,7 @@ export const it = test.extend(
     const host = stack.use(await createHost({ env: kimiVariables(standIn) }));
     standIn.account().models = sharedModels();
     await signInWithCliLogin(host, standIn);
-    await host.updateConfig((config) => {
-      const entries = { "kimi-code-oauth": { enabled: true, config: SETTINGS } };
-      return { ...config, plugins: { ...(config["plugins"] as JsonObject), entries } };
-    });
+    await host.updateConfig((config) => withSettings(config, SETTINGS));
     await mkdir(host.agentDir, { recursive: true });
     await writeFile(
       join(host.agentDir, "settings.json"),

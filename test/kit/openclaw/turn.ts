@@ -1,14 +1,18 @@
-/** The outcome of one agent turn, read from what `openclaw agent --json` prints. */
+/** The outcome of one agent turn, read from what a gateway reports of it, or `openclaw agent --json` prints. */
 import type { CommandResult } from "./process.ts";
 
 /** One agent turn, whether it worked or not. */
-export interface AgentTurn {
-  /** The command succeeded and the turn was not aborted. */
+export interface ReportedTurn {
+  /** The turn was not aborted, and a command of it succeeded. */
   readonly ok: boolean;
   /** The reply's texts, joined by line breaks; of a failed turn the error message. */
   readonly text: string;
-  /** The printed JSON; undefined if there was none. */
+  /** The report; undefined if there was none. */
   readonly raw: unknown;
+}
+
+/** A turn that a command made. */
+export interface AgentTurn extends ReportedTurn {
   readonly command: CommandResult;
 }
 
@@ -22,19 +26,25 @@ interface Printed {
 
 /** Reads the outcome of `openclaw agent --json`. */
 export function readTurn(command: CommandResult): AgentTurn {
-  const raw = parseLast(command.stdout);
+  const { ok, text, raw } = readReport(parseLast(command.stdout));
+  return {
+    ok: command.code === 0 && ok,
+    text: text === "" ? command.stderr.trim() : text,
+    raw,
+    command,
+  };
+}
+
+/** Reads a gateway's report of a turn. */
+export function readReport(raw: Printed | undefined): ReportedTurn {
   const printed: Printed = raw?.result ?? raw ?? {};
   const payloads = printed.payloads ?? [];
   const error = typeof printed.error === "object" ? printed.error.message : printed.error;
   const texts = payloads.flatMap(({ text }) => (typeof text === "string" ? [text] : []));
   return {
-    ok:
-      command.code === 0 &&
-      printed.meta?.aborted !== true &&
-      !payloads.some(({ isError }) => isError === true),
-    text: texts.length > 0 ? texts.join("\n") : (error ?? command.stderr.trim()),
+    ok: printed.meta?.aborted !== true && !payloads.some(({ isError }) => isError === true),
+    text: texts.length > 0 ? texts.join("\n") : (error ?? ""),
     raw,
-    command,
   };
 }
 

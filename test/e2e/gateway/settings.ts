@@ -1,9 +1,9 @@
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, expect, it as onItsOwn, vi } from "vitest";
-import { type StandIn, startStandIn } from "../kit/standin/server.ts";
-import { createHost, type Gateway, type Host } from "../kit/openclaw/host.ts";
-import { it, SETTINGS } from "../kit/openclaw/shared-gateway.ts";
+import { type StandIn, startStandIn } from "../../kit/standin/server.ts";
+import { createHost, type Gateway, type Host } from "../../kit/openclaw/host.ts";
+import { it, SETTINGS } from "../../kit/openclaw/shared-gateway.ts";
 import {
   credentialFile,
   expireLogin,
@@ -11,7 +11,7 @@ import {
   pythonCredentialFile,
   succeed,
   writeCliLogin,
-} from "../kit/kimi/kimi-cli.ts";
+} from "../../kit/kimi/kimi-cli.ts";
 
 const CONFIG = "plugins.entries.kimi-code-oauth.config";
 /** The device id of the Kimi Code CLI in the same home. */
@@ -55,8 +55,8 @@ describe("the settings", () => {
 
   it.afterAll(async () => {
     const applied = await reloads();
+    // A file that changes right after a turn is read and not applied: the host still holds the plugin.
     await succeed(host.run(["config", "set", CONFIG, JSON.stringify(SETTINGS)]));
-    // The host takes a change over while no turn runs, and says so in its log only.
     await vi.waitUntil(async () => (await reloads()) > applied, { timeout: 60_000 });
   }, 120_000);
 
@@ -91,18 +91,13 @@ describe("the settings", () => {
     expect(headers["x-msh-device-id"]).not.toBe(KIMI_CLI_DEVICE);
   });
 
-  it.each([
-    [
-      "region",
-      '"mars"',
-      `${CONFIG}.region: invalid config: must be equal to one of the allowed values (allowed: "mainland-cn", "global")`,
-    ],
-    ["colour", '"red"', `${CONFIG}: invalid config: must not have additional properties: "colour"`],
-  ])("refuse a wrong %s with a sentence", async (name, value, sentence) => {
+  it("refuse a wrong value with a sentence", async () => {
     const before = await host.config();
-    const { code, stderr } = await host.run(["config", "set", `${CONFIG}.${name}`, value]);
+    const { code, stderr } = await host.run(["config", "set", `${CONFIG}.region`, '"mars"']);
     expect(code).toBe(1);
-    expect(stderr).toContain(`Config validation failed: ${sentence}`);
+    expect(stderr).toContain(
+      `Config validation failed: ${CONFIG}.region: invalid config: must be equal to one of the allowed values (allowed: "mainland-cn", "global")`,
+    );
     expect(await host.config()).toEqual(before);
   });
 

@@ -1,16 +1,20 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { beforeEach, describe, expect } from "vitest";
-import * as bodies from "../kit/standin/bodies.ts";
-import type { StandIn, TokenReply } from "../kit/standin/server.ts";
-import type { Host } from "../kit/openclaw/host.ts";
-import { it } from "../kit/openclaw/shared-gateway.ts";
+import * as bodies from "../../kit/standin/bodies.ts";
+import { bindingOf } from "../../../src/logins/homes.ts";
+import { newOpenClawHome } from "../../../src/logins/openclaw-home.ts";
+import { homeFor, writeLogin } from "../../kit/logins.ts";
+import type { StandIn, TokenReply } from "../../kit/standin/server.ts";
+import type { ChatWindow } from "../../kit/openclaw/chat-window.ts";
+import type { Host } from "../../kit/openclaw/host.ts";
+import { it } from "../../kit/openclaw/shared-gateway.ts";
 import {
   credentialFile,
   expireLogin,
   readCredential,
   writeCliLogin,
-} from "../kit/kimi/kimi-cli.ts";
+} from "../../kit/kimi/kimi-cli.ts";
 
 /** A text as a pattern that matches it alone. */
 function escaped(text: string): string {
@@ -43,6 +47,7 @@ function fence(part: string): string {
 describe("how a login stands", () => {
   let standIn: StandIn;
   let host: Host;
+  let chat: ChatWindow;
   let output = "";
 
   const openclaw = async (...args: string[]): Promise<string> => {
@@ -53,7 +58,7 @@ describe("how a login stands", () => {
   const modelsStatus = async (): Promise<string> => unframed(await openclaw("models", "status"));
 
   it.beforeAll(async ({ shared }) => {
-    ({ standIn, host } = shared);
+    ({ standIn, host, chat } = shared);
     await shared.reset();
   }, 180_000);
 
@@ -86,20 +91,11 @@ describe("how a login stands", () => {
     expect(standIn.count("me")).toBe(1);
   });
 
-  it("is told from the older shape in words, and the plan is asked for once a day", async () => {
+  it("is told by `openclaw models status`, too, from the older shape and after a refresh; the plan is asked for once a day", async () => {
     standIn.account().usages = "A";
-    const text = await openclaw("status", "--usage");
-    standIn.account().usages = "B";
-    expect(text).toMatch(
-      /Kimi Code \(Moderato\)\n\s*5 hours: 99% left · resets [23]h.*\n\s*7 days: 96% left · resets [34]d.*\n\s*Extra credit: \$100\.00\n\s*Extra credit this month: \$50\.00 \/ \$200\.00/u,
-    );
-    expect(standIn.count("usages")).toBe(1);
-    expect(standIn.count("me")).toBe(0);
-  });
-
-  it("is told by `openclaw models status`, too, after a refresh where the token has expired", async () => {
     await expireLogin(host, credentialFile(host, standIn));
     const text = await modelsStatus();
+    standIn.account().usages = "B";
     expect(text).toMatch(/kimi-code usage: 5 hours 99% left ⏱\S+ \S+ · 7 days 96% left/u);
     expect(standIn.requests.map(({ route, status }) => `${route} ${String(status)}`)).toEqual([
       "token 200",
@@ -130,7 +126,6 @@ describe("how a login stands", () => {
   });
 
   it("is told by `openclaw doctor` with the command that mends it, for each login", async () => {
-    const profile = host.readAuthProfiles()[PROFILE];
     const file = credentialFile(host, standIn);
     /** Another login of the Kimi Code CLI, in a folder of its own. */
     const add = async (
@@ -168,7 +163,34 @@ describe("how a login stands", () => {
       });
       return home;
     };
+    /** A login of OpenClaw's own that is due for a refresh. */
+    const addOwn = async (accountId: string): Promise<string> => {
+      standIn.createAccount({ id: accountId });
+      const { endpoints } = homeFor("openclaw", host.stateDir, standIn);
+      const home = newOpenClawHome(path.join(host.stateDir, "kimi-code-oauth"), endpoints);
+      const tokens = standIn.issueLogin(accountId);
+      await writeLogin(home, tokens);
+      host.writeAuthProfile("kimi-code:own", {
+        type: "oauth",
+        provider: "kimi-code",
+        ...bindingOf(home),
+        accountId,
+        displayName: `Stand-in ${accountId} (OpenClaw, ${new URL(standIn.origin).host})`,
+        access: tokens.access_token,
+        refresh: tokens.refresh_token,
+        expires: 1_000,
+      });
+      await expireLogin(host, home.file);
+      return home.file;
+    };
     standIn.createAccount({ id: "user-2", jwtAccessTokens: true });
+    const own = await addOwn("user-3");
+    standIn.endLogin("user-3");
+    // The doctor asks Kimi nothing; a turn of a session with that login has.
+    const pinned = `agent:main:${crypto.randomUUID()}`;
+    await chat.say("/model kimi-code/kimi-for-coding@kimi-code:own", pinned);
+    await chat.say("hi", pinned);
+    const profile = host.readAuthProfiles()[PROFILE];
     const fine = await add("fine", standIn.issueLogin());
     const signedOut = await add("signed-out", undefined);
     const moved = await add("moved", standIn.issueLogin("user-2"), { accountId: "user-9" });
@@ -191,6 +213,13 @@ describe("how a login stands", () => {
     expect(text).toMatch(
       new RegExp(
         `${PROFILE}: expired.*${escaped(about(file))}.*Kimi has ended this login\\. Run \`kimi login\` \\(OpenClaw picks it up automatically\\)`,
+        "u",
+      ),
+    );
+    // One of OpenClaw's own, of another account: who it is, and the command that signs in to that one.
+    expect(text).toMatch(
+      new RegExp(
+        `kimi-code:own: .*own Kimi login \\(\\S+, account Stand-in user-3\\), stored in ${escaped(own)}.*Kimi has ended this login\\. Sign in again with: openclaw models auth login --provider kimi-code --device-code --profile-id kimi-code:own `,
         "u",
       ),
     );

@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect } from "vitest";
-import { writeCliLogin } from "../kit/kimi/kimi-cli.ts";
-import type { ChatWindow } from "../kit/openclaw/chat-window.ts";
-import type { Gateway, Host } from "../kit/openclaw/host.ts";
-import { BUSY, it, type SharedGateway } from "../kit/openclaw/shared-gateway.ts";
-import { RECORDED, type Recorded, sentenceOf } from "../kit/recorded-answers.ts";
-import type { StandIn } from "../kit/standin/server.ts";
+import { writeCliLogin } from "../../kit/kimi/kimi-cli.ts";
+import type { ChatWindow } from "../../kit/openclaw/chat-window.ts";
+import type { Gateway, Host } from "../../kit/openclaw/host.ts";
+import { BUSY, it, type SharedGateway } from "../../kit/openclaw/shared-gateway.ts";
+import { RECORDED, type Recorded, sentenceOf } from "../../kit/recorded-answers.ts";
+import type { StandIn } from "../../kit/standin/server.ts";
 
 const OVERFLOW =
   "Context overflow: prompt too large for the model. Try /reset (or /new) to start a fresh session, or use a larger-context model.";
@@ -73,9 +73,6 @@ function recorded(what: string): Recorded {
   return found;
 }
 
-/** A session of its own, so that what failed is no part of it. */
-const NEXT_TURNS = "next-turns";
-
 describe("an answer of Kimi's API in a running gateway", () => {
   let shared: SharedGateway;
   let standIn: StandIn;
@@ -112,7 +109,8 @@ describe("an answer of Kimi's API in a running gateway", () => {
     },
   );
 
-  it.each(ROWS)("is told once in plain words, and the next turn works: $what", async (row) => {
+  // What the host held against the profile would keep the next row from Kimi.
+  it.each(ROWS)("is told once in plain words, and costs the login nothing: $what", async (row) => {
     const [text, times] = expected(row);
     standIn.failAlways("chat", { kind: "status", ...row.answer });
     expect(await chat.say("hi")).toEqual({ ok: false, text });
@@ -122,8 +120,6 @@ describe("an answer of Kimi's API in a running gateway", () => {
     // The profile is as it was.
     await expect.poll(() => usage().cooldownUntil, { timeout: 10_000 }).toBeUndefined();
     expect(usage()).not.toHaveProperty("disabledUntil");
-    standIn.heal();
-    expect(await gateway.chat("hi", { session: NEXT_TURNS })).toMatchObject({ text: "pong" });
   });
 
   it.each([
@@ -141,7 +137,7 @@ describe("an answer of Kimi's API in a running gateway", () => {
         .poll(usage, { timeout: 10_000 })
         .toMatchObject({ cooldownReason: "rate_limit", cooldownModel: id });
       standIn.heal();
-      expect(await gateway.chat("hi", { session: NEXT_TURNS })).toMatchObject({ text: "pong" });
+      expect(await gateway.chat("hi")).toMatchObject({ text: "pong" });
     },
   );
 });

@@ -1,10 +1,16 @@
 import { beforeEach, describe, expect, it as onItsOwn } from "vitest";
-import type { Account, ModelRow } from "../kit/standin/accounts.ts";
-import { type StandIn, startStandIn } from "../kit/standin/server.ts";
-import { createHost, type Gateway, type Host } from "../kit/openclaw/host.ts";
-import type { JsonObject } from "../kit/openclaw/layout.ts";
-import { HIDDEN, it, SETTINGS, sharedModels } from "../kit/openclaw/shared-gateway.ts";
-import { kimiVariables, signInWithCliLogin } from "../kit/kimi/kimi-cli.ts";
+import type { Account, ModelRow } from "../../kit/standin/accounts.ts";
+import { type StandIn, startStandIn } from "../../kit/standin/server.ts";
+import { createHost, type Gateway, type Host } from "../../kit/openclaw/host.ts";
+import type { JsonObject } from "../../kit/openclaw/layout.ts";
+import {
+  HIDDEN,
+  it,
+  SETTINGS,
+  sharedModels,
+  withSettings,
+} from "../../kit/openclaw/shared-gateway.ts";
+import { kimiVariables, signInWithCliLogin } from "../../kit/kimi/kimi-cli.ts";
 
 /** Long enough for a machine that does other things, too. */
 const PATIENCE_MS = 120_000;
@@ -45,10 +51,7 @@ onItsOwn(
     await using standIn = await startStandIn();
     await using host = await createHost({ env: kimiVariables(standIn) });
     await signInWithCliLogin(host, standIn);
-    await host.updateConfig((config) => {
-      const entries = { "kimi-code-oauth": { enabled: true, config: SETTINGS } };
-      return { ...config, plugins: { ...(config["plugins"] as JsonObject), entries } };
-    });
+    await host.updateConfig((config) => withSettings(config, SETTINGS));
     standIn.failAlways("models", { kind: "reset" });
     const { rows, notices } = await list(host, "--refresh");
     expect(rows.map(({ key, contextWindow }) => [key, contextWindow])).toEqual([

@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect } from "vitest";
-import * as bodies from "../kit/standin/bodies.ts";
-import type { StandIn } from "../kit/standin/server.ts";
-import type { ChatWindow } from "../kit/openclaw/chat-window.ts";
-import type { Gateway, Host } from "../kit/openclaw/host.ts";
-import { BUSY, it, type SharedGateway } from "../kit/openclaw/shared-gateway.ts";
-import { credentialFile, expireLogin, writeCliLogin } from "../kit/kimi/kimi-cli.ts";
+import * as bodies from "../../kit/standin/bodies.ts";
+import type { StandIn } from "../../kit/standin/server.ts";
+import type { ChatWindow } from "../../kit/openclaw/chat-window.ts";
+import type { Gateway, Host } from "../../kit/openclaw/host.ts";
+import { BUSY, it, type SharedGateway } from "../../kit/openclaw/shared-gateway.ts";
+import { credentialFile, expireLogin, writeCliLogin } from "../../kit/kimi/kimi-cli.ts";
 
 const PROFILE = "kimi-code:default";
 const NOT_FOUND =

@@ -1,49 +1,33 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type StandIn, startStandIn } from "../kit/standin/server.ts";
-import { createHost, type Host } from "../kit/openclaw/host.ts";
-import {
-  credentialFile,
-  expireLogin,
-  kimiVariables,
-  readCredential,
-  signInWithCliLogin,
-} from "../kit/kimi/kimi-cli.ts";
+import { describe, expect } from "vitest";
+import { credentialFile, expireLogin, readCredential } from "../../kit/kimi/kimi-cli.ts";
+import { it } from "../../kit/openclaw/shared-gateway.ts";
+
+const PROFILE = "kimi-code:default";
 
 /** The host's marker for a refresh that a process began and nobody has ended. */
 function fence(kind: "access" | "refresh"): string {
   return `openclaw-oauth-refresh-fence:v1:${"0123456789abcdef".repeat(2)}:${kind}:${"0".repeat(64)}`;
 }
 
-describe("a host that is killed during a refresh", () => {
-  let standIn: StandIn;
-  let host: Host;
-
-  beforeEach(async () => {
-    standIn = await startStandIn();
-    host = await createHost({ env: kimiVariables(standIn) });
-  }, 120_000);
-
-  afterEach(async () => {
-    await host?.dispose();
-    await standIn?.close();
-  });
-
-  it("answers in the next turn, with no action of the user", async () => {
-    await signInWithCliLogin(host, standIn);
+describe("a gateway that is killed during a refresh", () => {
+  it("costs the user nothing: the next turn, without it, answers", async ({ shared }) => {
+    const { standIn, host, gateway } = shared;
+    await shared.reset();
     const file = credentialFile(host, standIn);
     await expireLogin(host, file);
     const before = await readCredential(file);
     standIn.clear();
 
     standIn.failNext("token", { kind: "hang" });
-    const killed = host.spawn(["agent", "--local", "--agent", "main", "--message", "hi", "--json"]);
+    const turn = gateway.chat("hi").catch(() => undefined);
     await standIn.waitFor("token");
-    await killed.killTree("SIGKILL");
+    await gateway.kill();
+    await turn;
     expect(await readCredential(file)).toEqual(before);
     // Which of the host's steps was cut off is a matter of time; this is what the worst one leaves.
-    const profile = host.readAuthProfiles()["kimi-code:default"];
+    const profile = host.readAuthProfiles()[PROFILE];
     expect(profile).toBeDefined();
-    host.writeAuthProfile("kimi-code:default", {
+    host.writeAuthProfile(PROFILE, {
       ...profile,
       type: "oauth",
       provider: "kimi-code",
@@ -57,7 +41,7 @@ describe("a host that is killed during a refresh", () => {
     expect(
       standIn.tokenRequests("refresh_token").filter(({ status }) => status === 200),
     ).toHaveLength(1);
-    expect(host.readAuthProfiles()["kimi-code:default"]?.access).toBe(
+    expect(host.readAuthProfiles()[PROFILE]?.access).toBe(
       (await readCredential(file)).access_token,
     );
   }, 180_000);

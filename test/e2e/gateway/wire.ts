@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect } from "vitest";
-import { badRequest, CONTEXT_OVERFLOW } from "../kit/standin/bodies.ts";
-import { type RecordedRequest, type StandIn } from "../kit/standin/server.ts";
-import { type ContentPart, type Gateway } from "../kit/openclaw/gateway.ts";
-import type { Host } from "../kit/openclaw/host.ts";
-import { it } from "../kit/openclaw/shared-gateway.ts";
-import type { JsonObject } from "../kit/openclaw/layout.ts";
+import { badRequest, CONTEXT_OVERFLOW } from "../../kit/standin/bodies.ts";
+import { type RecordedRequest, type StandIn } from "../../kit/standin/server.ts";
+import { type ContentPart, type Gateway } from "../../kit/openclaw/gateway.ts";
+import type { Host } from "../../kit/openclaw/host.ts";
+import { it } from "../../kit/openclaw/shared-gateway.ts";
+import type { JsonObject } from "../../kit/openclaw/layout.ts";
 import {
   chatCall,
   chatResult,
@@ -14,7 +14,7 @@ import {
   TOOL_TURNS,
   toolResult,
   toolUse,
-} from "../kit/conversation.ts";
+} from "../../kit/conversation.ts";
 
 /** Long enough for a machine that does other things, too. */
 const PATIENCE_MS = 120_000;
@@ -479,10 +479,9 @@ describe("what Kimi gets from a turn", () => {
       standIn.script([
         { text: "counted", usage: { promptTokens: 1000, cachedTokens: 700, completionTokens: 30 } },
       ]);
-      const { ok, raw } = await gateway.agentTurn("hi", {
+      const { ok, raw } = await gateway.reportedTurn("hi", {
         model,
         session: `usage-${model.slice(-4)}`,
-        timeoutMs: PATIENCE_MS,
       });
       expect(ok).toBe(true);
       const { result } = raw as { result: { meta: { agentMeta: JsonObject } } };
@@ -531,10 +530,7 @@ describe("what Kimi gets from a turn", () => {
     "that cannot be made smaller ends with what to do, and costs the login nothing",
     async () => {
       standIn.failAlways("chat", { kind: "status", ...CONTEXT_OVERFLOW });
-      const { ok, text, raw } = await gateway.agentTurn("hi", {
-        session: "short",
-        timeoutMs: PATIENCE_MS,
-      });
+      const { ok, text, raw } = await gateway.reportedTurn("hi", { session: "short" });
       expect(ok).toBe(false);
       expect(text).toMatch(/^Context overflow: .*\/new/u);
       expect(raw).toMatchObject({ result: { meta: { error: { kind: "context_overflow" } } } });
