@@ -3,10 +3,13 @@ import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 const E2E = "test/e2e/**/*.test.ts";
+const PACKAGING = "test/packaging/**/*.test.ts";
+/** Processes that a test starts take half of their time to strip and compile what they load. */
+const COMPILED = { NODE_COMPILE_CACHE: path.resolve(".cache/node") };
 
 /** Unit tests with many processes or rounds. */
 const LONG =
-  /\/test\/(?:logins\/(?:processes|stale-locks|home-file)|soak\/|fuzz\/|live\/|inference\/(?:uploads|schemas\/meaning)|containers\/|(?:package|release)\.test)/u;
+  /\/test\/(?:logins\/(?:processes|stale-locks|home-file)|soak\/|fuzz\/|live\/|inference\/(?:uploads|schemas\/meaning)|containers\/|packaging\/)/u;
 
 /** The longest of those that start the real host, in this order. */
 const LONGEST = ["gateway", "install", "mixed", "accounts", "people"];
@@ -50,13 +53,17 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: [E2E],
+          exclude: [E2E, PACKAGING],
           // The host's SDK takes longer to load than most files take to run.
           isolate: false,
           setupFiles: "test/kit/as-found.ts",
-          // Processes that a test starts take half of their time to strip and compile what they load.
-          env: { NODE_COMPILE_CACHE: path.resolve(".cache/node") },
+          env: COMPILED,
         },
+      },
+      // What npm makes of this project, and the scripts that publish it: builds and packs, again and again.
+      {
+        extends: true,
+        test: { name: "packaging", include: [PACKAGING], env: COMPILED },
       },
       {
         extends: true,

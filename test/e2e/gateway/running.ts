@@ -39,9 +39,17 @@ describe("a running gateway on a Kimi CLI login", () => {
     await symlink(join(shared.host.home, ".kimi-code"), join(host.home, ".kimi-code"));
     file = credentialFile(host, standIn);
     await succeed(kimi(host, standIn, ["login"]));
+    // Without the setting the login of the Python CLI would be used: it was refreshed last.
+    const other = pythonCredentialFile(host);
+    await mkdir(dirname(other), { recursive: true, mode: 0o700 });
+    const { expires_at: at, ...login } = await readCredential(file);
+    const later = JSON.stringify({ ...login, expires_at: Number(at) + 60.5 });
+    await writeFile(other, later, { mode: 0o600 });
+    await host.updateConfig((config) => withSettings(config, { home: "kimi-code-cli" }));
     await succeed(host.onboard());
+    await rm(other);
     await host.updateConfig((config) => ({
-      ...config,
+      ...withSettings(config, {}),
       logging: { file: host.logFile, level: "debug" },
     }));
     // A file where the host has a folder for each agent.
@@ -70,7 +78,10 @@ describe("a running gateway on a Kimi CLI login", () => {
       .toContain(RELOADS);
   };
 
-  it("answers on the login that onboarding found, with identity headers of its own", async () => {
+  it("answers on the login that onboarding found and the settings prefer, with identity headers of its own", async () => {
+    expect(host.readAuthProfiles()["kimi-code:default"]).toMatchObject({
+      authFlow: `kimi-code-cli:${standIn.cliSlot}@${dirname(dirname(file))}`,
+    });
     const turn = await gateway.agentTurn("hi");
     expect(turn).toMatchObject({ ok: true, text: "pong" });
     const call = standIn.requests.find(({ route }) => route === "chat");
@@ -251,7 +262,6 @@ describe("a running gateway on a Kimi CLI login", () => {
 
   it("names the login of the other Kimi CLI, where the user has changed to that", async () => {
     const other = pythonCredentialFile(host);
-    await mkdir(dirname(other), { recursive: true, mode: 0o700 });
     await rename(file, other);
     expect((await chat.say("hi")).text).toMatch(
       /is signed out.* run `openclaw models auth login --provider kimi-code` to use /s,

@@ -1,46 +1,14 @@
-import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { describe, expect, it as onItsOwn, vi } from "vitest";
-import { type StandIn, startStandIn } from "../../kit/standin/server.ts";
-import { createHost, type Gateway, type Host } from "../../kit/openclaw/host.ts";
+import { describe, expect, vi } from "vitest";
+import type { StandIn } from "../../kit/standin/server.ts";
+import type { Gateway, Host } from "../../kit/openclaw/host.ts";
 import { it, SETTINGS } from "../../kit/openclaw/shared-gateway.ts";
-import {
-  credentialFile,
-  expireLogin,
-  kimiVariables,
-  pythonCredentialFile,
-  succeed,
-  writeCliLogin,
-} from "../../kit/kimi/kimi-cli.ts";
+import { credentialFile, expireLogin, succeed } from "../../kit/kimi/kimi-cli.ts";
 
 const CONFIG = "plugins.entries.kimi-code-oauth.config";
 /** The device id of the Kimi Code CLI in the same home. */
 const KIMI_CLI_DEVICE = "0b7ad1c2-0000-4000-8000-00000000c1c1";
-
-onItsOwn(
-  "the settings decide whose login onboarding uses where both Kimi CLIs have one",
-  async () => {
-    await using standIn = await startStandIn();
-    await using host = await createHost({ env: kimiVariables(standIn) });
-    const { access_token, refresh_token, scope, token_type, expires_in } = standIn.issueLogin();
-    const file = pythonCredentialFile(host);
-    await mkdir(path.dirname(file), { recursive: true });
-    const expires_at = Date.now() / 1000 + 600;
-    await writeFile(
-      file,
-      JSON.stringify({ access_token, refresh_token, expires_at, scope, token_type, expires_in }),
-      { mode: 0o600 },
-    );
-    // Without the setting this one would be used: it was refreshed last.
-    await writeCliLogin(host, standIn, standIn.issueLogin());
-    await succeed(host.run(["config", "set", `${CONFIG}.home`, "kimi-cli"]));
-    await succeed(host.onboard());
-    expect(host.readAuthProfiles()["kimi-code:default"]).toMatchObject({
-      authFlow: `kimi-cli:kimi-code@${path.dirname(path.dirname(file))}`,
-    });
-  },
-  180_000,
-);
 
 describe("the settings", () => {
   let standIn: StandIn;

@@ -7,12 +7,12 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type BundledPackage, bundledPackages } from "../scripts/bundled.ts";
-import { billOfMaterials } from "../scripts/sbom.ts";
-import { PLUGIN_VERSION } from "../src/constants.ts";
-import { checkOut } from "./kit/checkout.ts";
-import { importsOf } from "./kit/imports.ts";
-import { projectDir } from "./kit/openclaw/layout.ts";
+import { type BundledPackage, bundledPackages } from "../../scripts/bundled.ts";
+import { billOfMaterials } from "../../scripts/sbom.ts";
+import { PLUGIN_VERSION } from "../../src/constants.ts";
+import { checkOut } from "../kit/checkout.ts";
+import { importsOf } from "../kit/imports.ts";
+import { projectDir } from "../kit/openclaw/layout.ts";
 
 /** Each file of the package, and why it is there. The host copies all of them at each start. */
 const FILES = {

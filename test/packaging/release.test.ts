@@ -7,9 +7,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { PLUGIN_VERSION } from "../src/constants.ts";
-import { checkOut } from "./kit/checkout.ts";
-import { projectDir } from "./kit/openclaw/layout.ts";
+import { PLUGIN_VERSION } from "../../src/constants.ts";
+import { checkOut } from "../kit/checkout.ts";
+import { projectDir } from "../kit/openclaw/layout.ts";
 
 const run = promisify(execFile);
 const FILES = ["package.json", "package-lock.json", "CHANGELOG.md", "src/constants.ts"];
