@@ -22,9 +22,16 @@ describe("a failure of Kimi's API", () => {
     standIn.requests
       .filter(({ route }) => route !== "models")
       .map(({ route, status }) => `${route} ${String(status)}`);
-  /** The plugin ends the host's pause a moment after the host has imposed it. */
+  /** When the last failure that was waited for was counted. */
+  let failedAt = 0;
+  /** The host pauses the profile a moment after a failure, and the plugin ends that. */
   const unpaused = async (): Promise<void> => {
-    await expect.poll(() => usage().cooldownUntil, { timeout: 10_000 }).toBeUndefined();
+    await expect
+      .poll(() => [(usage().lastFailureAt ?? 0) > failedAt, usage().cooldownUntil], {
+        timeout: 10_000,
+      })
+      .toEqual([true, undefined]);
+    failedAt = usage().lastFailureAt ?? 0;
   };
 
   it.beforeAll(async ({ shared: given }) => {
@@ -36,6 +43,7 @@ describe("a failure of Kimi's API", () => {
   beforeEach(() => {
     standIn.heal();
     standIn.clear();
+    failedAt = usage().lastFailureAt ?? 0;
   });
 
   it("asks for the quota's end once, however many turns fail", async () => {

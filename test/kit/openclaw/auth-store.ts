@@ -21,6 +21,8 @@ export type StoredProfiles = Record<string, StoredCredential>;
 export interface StoredUsage {
   /** ms since the epoch. */
   cooldownUntil?: number;
+  /** ms since the epoch. */
+  lastFailureAt?: number;
   cooldownReason?: string;
   /** ms since the epoch. */
   disabledUntil?: number;
