@@ -11,6 +11,7 @@ import { type StandIn, startStandIn } from "../kit/standin/server.ts";
 import { createHost, type Host } from "../kit/openclaw/host.ts";
 import type { JsonObject } from "../kit/openclaw/layout.ts";
 import { processTree } from "../kit/openclaw/process.ts";
+import { createEmptyPluginHost } from "./empty-plugin.ts";
 import { type Distribution, distribution, quantile } from "./statistics.ts";
 
 /** One kind of work with the plugin on and off, in ms unless a member says otherwise. */
@@ -28,6 +29,8 @@ export interface HostResult {
   readonly diskFolder: string;
   readonly version: Paired;
   readonly turn: Paired;
+  /** The same for a plugin that only registers a provider. */
+  readonly emptyTurn: Paired;
   readonly gatewayStart: Paired;
   /** Resident memory of a gateway after its first turn, in bytes. */
   readonly memory: Paired;
@@ -158,6 +161,7 @@ export async function measureHost(rounds: number, starts: number): Promise<HostR
   const setup = { env: kimiVariables(standIn), parent };
   await using off = await createHost(setup);
   await using on = await createHost(setup);
+  await using empty = await createEmptyPluginHost(standIn, parent);
   await signInWithCliLogin(on, standIn);
   await switchOff(off, standIn);
   const version = await inTurns(
@@ -170,6 +174,12 @@ export async function measureHost(rounds: number, starts: number): Promise<HostR
     "openclaw agent --local",
     rounds,
     () => timed(runTurn(on)),
+    () => timed(runTurn(off)),
+  );
+  const emptyTurn = await inTurns(
+    "openclaw agent --local",
+    rounds,
+    () => timed(runTurn(empty)),
     () => timed(runTurn(off)),
   );
   const bytes = { on: [] as number[], off: [] as number[] };
@@ -186,5 +196,5 @@ export async function measureHost(rounds: number, starts: number): Promise<HostR
   );
   // The first start of each kind is a warm-up for its memory, too.
   const memory = paired("gateway memory after a turn", bytes.on.slice(1), bytes.off.slice(1));
-  return { diskFolder: parent, version, turn, gatewayStart, memory };
+  return { diskFolder: parent, version, turn, emptyTurn, gatewayStart, memory };
 }

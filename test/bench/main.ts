@@ -53,7 +53,7 @@ try {
       day,
       spells: SPELLS,
       turn: host?.turn,
-      call,
+      call: call?.own,
     };
     await writeFile(path.join(projectDir, "docs", "benchmarks.svg"), draw(drawing));
     const { text, missed } = report(result);

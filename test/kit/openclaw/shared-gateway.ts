@@ -1,6 +1,6 @@
 /**
- * One gateway for all files that need nothing special of theirs: a gateway and its first turn take more than twenty seconds
- * of a core. Each file takes it as it is after `reset`, and leaves its config as it was.
+ * One gateway for all tests that need nothing special of theirs: a gateway and its first turn take more than twenty seconds
+ * of a core. Each module of `test/e2e/gateway` takes it as it is after `reset`, and leaves its config as it was.
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
