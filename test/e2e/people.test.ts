@@ -261,7 +261,9 @@ describe("people on a shared gateway", { timeout: 120_000 }, () => {
     expect(standIn.tokenRequests("refresh_token")).toHaveLength(1);
 
     expect((await accountsOf(ann)).map(({ authProfileId }) => authProfileId)).toEqual([annsId]);
-    await expect(choose(ann, bobsId)).rejects.toThrow();
+    await expect(choose(ann, bobsId)).rejects.toThrow(
+      /^Select an account from your personal account list/u,
+    );
     expect(await ann.chat.say("hi")).toEqual({ ok: true, text: "pong" });
     expect(servedBy()).toBe("user-2");
   });

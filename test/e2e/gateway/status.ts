@@ -1,4 +1,3 @@
-import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { beforeEach, describe, expect } from "vitest";
 import * as bodies from "../../kit/standin/bodies.ts";
@@ -134,23 +133,9 @@ describe("how a login stands", () => {
       more: object = {},
     ): Promise<string> => {
       const dir = path.join(host.home, name);
-      const home = path.join(dir, "credentials", `${standIn.cliSlot}.json`);
+      const home = homeFor("kimi-code-cli", dir, standIn);
       if (tokens !== undefined) {
-        await mkdir(path.dirname(home), { recursive: true, mode: 0o700 });
-        const { access_token, refresh_token, scope, token_type, expires_in } = tokens;
-        const expires_at = Math.floor(Date.now() / 1000) + expires_in;
-        await writeFile(
-          home,
-          JSON.stringify({
-            access_token,
-            refresh_token,
-            expires_at,
-            scope,
-            token_type,
-            expires_in,
-          }),
-          { mode: 0o600 },
-        );
+        await writeLogin(home, tokens);
       }
       const authFlow = `kimi-code-cli:${standIn.cliSlot}@${dir}`;
       host.writeAuthProfile(`kimi-code:${name}`, {
@@ -161,7 +146,7 @@ describe("how a login stands", () => {
         expires: 1_000,
         ...more,
       });
-      return home;
+      return home.file;
     };
     /** A login of OpenClaw's own that is due for a refresh. */
     const addOwn = async (accountId: string): Promise<string> => {
@@ -210,9 +195,10 @@ describe("how a login stands", () => {
     const text = unframed(await openclaw("doctor", "--non-interactive"));
     const about = (home: string): string =>
       `Kimi login shared with the Kimi Code CLI (${new URL(standIn.origin).host}), stored in ${home}`;
+    // The host's own word is about its copy, which the running gateway may have renewed from the file before it expired.
     expect(text).toMatch(
       new RegExp(
-        `${PROFILE}: expired.*${escaped(about(file))}.*Kimi has ended this login\\. Run \`kimi login\` \\(OpenClaw picks it up automatically\\)`,
+        `${PROFILE}: expir(?:ed|ing) .*${escaped(about(file))}.*Kimi has ended this login\\. Run \`kimi login\` \\(OpenClaw picks it up automatically\\)`,
         "u",
       ),
     );

@@ -19,7 +19,7 @@ export interface HostCommands {
   /** Starts `openclaw …` without waiting for it. */
   spawn(args: readonly string[], options?: HostCommandOptions): RunningCommand;
   config(): Promise<JsonObject>;
-  /** Rewrites the config file, all at once: a running gateway takes the change over. */
+  /** Rewrites the config file, all at once. A running gateway takes the change over, unless a turn has just ended. */
   updateConfig(change: (config: JsonObject) => JsonObject): Promise<void>;
 }
 
